@@ -1,0 +1,117 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// ErrNoStatus says that the channel closed without telling how the program
+// ended.
+var ErrNoStatus = errors.New("session: the remote program ended without an exit status")
+
+// RequestError is the server's refusal to start the program.
+type RequestError struct {
+	Request string // "exec", "shell" or "subsystem"
+}
+
+func (e *RequestError) Error() string {
+	return "session: the server refused the " + e.Request + " request"
+}
+
+// ExitError is the end of a program other than exit status 0 (RFC 4254,
+// section 6.10).
+type ExitError struct {
+	// Status is the exit status, when Signal is empty.
+	Status int
+	// Signal is the name of the signal that ended the program, without
+	// "SIG"; Core, Message and Lang come with it.
+	Signal  string
+	Core    bool
+	Message string
+	Lang    string
+	// Stderr is what the program wrote there, if Output collected it.
+	Stderr []byte
+}
+
+func (e *ExitError) Error() string {
+	if e.Signal == "" {
+		return fmt.Sprintf("session: exit status %d", e.Status)
+	}
+	text := "session: ended by signal " + e.Signal
+	if e.Core {
+		text += " (core dumped)"
+	}
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text
+}
+
+// OutputError is a program that ended well while Stdout or Stderr no longer
+// took what it wrote.
+type OutputError struct{ Err error }
+
+func (e *OutputError) Error() string { return "session: output: " + e.Err.Error() }
+func (e *OutputError) Unwrap() error { return e.Err }
+
+// connectionEnd tells why conn is gone, or nil if it is alive. x/crypto
+// closes the channels of a lost connection just as a server closes one, so
+// a connection that has not yet said that it is done is asked for a sign of
+// life.
+func connectionEnd(ctx context.Context, conn Conn) error {
+	e, ok := conn.(ended)
+	if !ok {
+		return nil
+	}
+	alive := make(chan error, 1)
+	go func() { // ends with the answer, or with the connection
+		_, _, err := conn.SendRequest("keepalive@openssh.com", true, nil)
+		alive <- err
+	}()
+	select {
+	case <-e.Done():
+		return endErr(e)
+	case err := <-alive:
+		if err == nil {
+			return nil
+		}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select { // the request failed: the end is on its way
+	case <-e.Done():
+		return endErr(e)
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func endErr(e ended) error {
+	if err := e.Err(); err != nil {
+		return err
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// errOnce keeps the first error that it is given.
+type errOnce struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (o *errOnce) set(err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.err == nil {
+		o.err = err
+	}
+}
+
+func (o *errOnce) get() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.err
+}

@@ -1,0 +1,198 @@
+package session
+
+import (
+	"bytes"
+	"errors"
+	"io"
+)
+
+// chunk is what one channel packet of x/crypto carries at the most.
+const chunk = 32 << 10
+
+// startPumps moves the data. Each pump ends with its side of the channel.
+func (c *Cmd) startPumps() {
+	if !c.stdinPiped {
+		c.input.Add(1)
+		go c.pumpInput()
+	}
+	if !c.stdoutPiped {
+		c.output.Add(1)
+		go c.pumpOutput(c.ch, c.Stdout, nil, c.sendEOW)
+	}
+	if !c.stderrPiped {
+		c.output.Add(1)
+		go c.pumpOutput(c.ch.Stderr(), c.Stderr, c.OnStderr, nil)
+	}
+}
+
+// pumpInput ends when Stdin or the channel does.
+func (c *Cmd) pumpInput() {
+	defer c.input.Done()
+	if c.Stdin != nil {
+		buf := make([]byte, chunk)
+		for !c.noInput.Load() {
+			n, err := c.Stdin.Read(buf)
+			if n > 0 {
+				if _, werr := c.ch.Write(buf[:n]); werr != nil {
+					return // the channel has ended
+				}
+			}
+			if err != nil {
+				break
+			}
+		}
+	}
+	c.ch.CloseWrite()
+}
+
+// stopInput makes the Stdin pump read no more.
+func (c *Cmd) stopInput() {
+	c.noInput.Store(true)
+	if s, ok := c.Stdin.(Canceler); ok {
+		s.Cancel()
+	}
+}
+
+// pumpOutput ends at the channel's end-of-file. After a failed Write it
+// goes on reading, so that the server, told by failed, is never held up.
+func (c *Cmd) pumpOutput(from io.Reader, to io.Writer, first, failed func()) {
+	defer c.output.Done()
+	if to == nil {
+		to = io.Discard
+	}
+	buf := make([]byte, chunk)
+	for broken := false; ; {
+		n, err := from.Read(buf)
+		if n > 0 && first != nil {
+			first()
+			first = nil
+		}
+		if n > 0 && !broken {
+			if werr := c.deliver(to, buf[:n]); werr != nil {
+				broken = true
+				c.pumpErr.set(&OutputError{werr})
+				if failed != nil {
+					failed()
+				}
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+var errStopped = errors.New("session: no longer waited for")
+
+// deliver writes unless Wait has already returned.
+func (c *Cmd) deliver(to io.Writer, p []byte) error {
+	c.gate.RLock()
+	defer c.gate.RUnlock()
+	if c.stopped {
+		return errStopped
+	}
+	_, err := to.Write(p)
+	return err
+}
+
+// sendEOW tells an OpenSSH server that nobody reads the output any more, at
+// which it closes the program's (OpenSSH PROTOCOL, section 2.1).
+func (c *Cmd) sendEOW() {
+	c.ch.SendRequest("eow@openssh.com", false, nil)
+}
+
+// Output runs the program and returns what it wrote to its standard output.
+// If Stderr is nil, an [*ExitError] carries the end of what went there.
+func (c *Cmd) Output() ([]byte, error) {
+	if c.Stdout != nil {
+		return nil, errors.New("session: Stdout already set")
+	}
+	var stdout bytes.Buffer
+	c.Stdout = &stdout
+	var stderr *tail
+	if c.Stderr == nil {
+		stderr = new(tail)
+		c.Stderr = stderr
+	}
+	err := c.Run()
+	var exit *ExitError
+	if stderr != nil && errors.As(err, &exit) {
+		exit.Stderr = stderr.kept
+	}
+	return stdout.Bytes(), err
+}
+
+// CombinedOutput runs the program and returns its standard output and
+// error, in the order in which they came.
+func (c *Cmd) CombinedOutput() ([]byte, error) {
+	if c.Stdout != nil || c.Stderr != nil {
+		return nil, errors.New("session: Stdout or Stderr already set")
+	}
+	var both lockedBuffer
+	c.Stdout, c.Stderr = &both, &both
+	err := c.Run()
+	return both.Bytes(), err
+}
+
+// StdinPipe gives a pipe to the program's standard input, to be used after
+// Start. Its Close is the program's end-of-file.
+func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
+	if c.Stdin != nil || c.ended != nil {
+		return nil, errors.New("session: Stdin already set, or started")
+	}
+	c.stdinPiped = true
+	return inputPipe{c}, nil
+}
+
+// StdoutPipe gives a pipe from the program's standard output, to be read
+// after Start, to its end and before or after Wait. What is not read holds
+// up the program once the channel's window (2 MiB) is full.
+func (c *Cmd) StdoutPipe() (io.Reader, error) {
+	if c.Stdout != nil || c.ended != nil {
+		return nil, errors.New("session: Stdout already set, or started")
+	}
+	c.stdoutPiped = true
+	return outputPipe{c, false}, nil
+}
+
+// StderrPipe is StdoutPipe for the program's standard error.
+func (c *Cmd) StderrPipe() (io.Reader, error) {
+	if c.Stderr != nil || c.ended != nil {
+		return nil, errors.New("session: Stderr already set, or started")
+	}
+	c.stderrPiped = true
+	return outputPipe{c, true}, nil
+}
+
+var errNotStarted = errors.New("session: not started")
+
+type inputPipe struct{ c *Cmd }
+
+func (p inputPipe) Write(b []byte) (int, error) {
+	if p.c.ch == nil {
+		return 0, errNotStarted
+	}
+	return p.c.ch.Write(b)
+}
+
+func (p inputPipe) Close() error {
+	if p.c.ch == nil {
+		return errNotStarted
+	}
+	return p.c.ch.CloseWrite()
+}
+
+type outputPipe struct {
+	c      *Cmd
+	stderr bool
+}
+
+func (p outputPipe) Read(b []byte) (int, error) {
+	switch {
+	case p.c.ch == nil:
+		return 0, errNotStarted
+	case p.stderr:
+		return p.c.ch.Stderr().Read(b)
+	}
+	return p.c.ch.Read(b)
+}

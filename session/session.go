@@ -1,0 +1,136 @@
+// Package session runs one remote program on one SSH channel (RFC 4254,
+// section 6), with the habits of os/exec:
+//
+//	cmd := session.Command(ctx, conn, "uname -a")
+//	out, err := cmd.Output()
+//
+// [Cmd.Start] opens the channel and sends env, pty-req and exec together,
+// without waiting for each answer; [Cmd.Wait] pumps until the channel has
+// closed and tells how the program ended.
+package session
+
+import (
+	"context"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Conn is what a session needs of a connection. [ssh.Conn] satisfies it.
+type Conn interface {
+	OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error)
+	SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error)
+}
+
+// ended is what a connection may offer besides: why it is gone.
+type ended interface {
+	Done() <-chan struct{}
+	Err() error
+}
+
+// Canceler is a Stdin whose blocked Read can be ended from outside. A Stdin
+// that has it is cancelled when the remote program has ended, so that no
+// keystroke is read that belongs to whoever reads next.
+type Canceler interface{ Cancel() }
+
+// TTY asks for a pseudo-terminal (RFC 4254, section 6.2).
+type TTY struct {
+	Term  string // $TERM of the local side
+	Size  Size
+	Modes []byte // encoded terminal modes (RFC 4254, section 8), ending in TTY_OP_END
+}
+
+// Size is that of a terminal, in characters and in pixels; 0 is unknown.
+type Size struct {
+	Columns, Rows, Width, Height uint32
+}
+
+// EnvVar is a variable for the remote program. Servers drop those that
+// their AcceptEnv does not name, without a word.
+type EnvVar struct{ Name, Value string }
+
+// Cmd is one remote program: prepared, running or ended. Its fields are set
+// before Start and left alone after it. A Cmd is used once.
+type Cmd struct {
+	// Line is the command, sent as it is and taken apart by the user's
+	// remote shell. Empty asks for a login shell.
+	Line string
+	// Subsystem makes Line the name of a subsystem ("sftp").
+	Subsystem bool
+	Env       []EnvVar
+	// TTY asks for a terminal; nil for none. x/crypto lets one request of a
+	// channel wait for its answer at a time, and that one is exec, so a
+	// refused terminal is noticed only by the data that the server then
+	// sends apart as stderr: see [Cmd.OnStderr].
+	TTY *TTY
+	// ForwardAgent announces that agent channels will be served
+	// (auth-agent-req@openssh.com). The connection's owner serves them.
+	ForwardAgent bool
+	// X11 asks for X11 forwarding (RFC 4254, section 6.3.1).
+	X11 *X11
+
+	// Stdin is sent to the program; nil sends end-of-file at once. See
+	// Canceler for readers that may block for ever: Wait returns without
+	// them, and their goroutine ends with their next Read.
+	Stdin io.Reader
+	// Stdout and Stderr take what the program writes; nil discards it. When
+	// a Write fails the server is told to stop (eow@openssh.com), and what
+	// still comes is dropped. Both are written from goroutines of their own,
+	// so one writer for both must be safe for that.
+	Stdout, Stderr io.Writer
+
+	// OnStarted, if set, is called once when the server has confirmed the
+	// program's start, before any of its output is written.
+	OnStarted func()
+	// OnStderr, if set, is called once before the first byte of stderr.
+	OnStderr func()
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	conn   Conn
+
+	ch     ssh.Channel
+	output sync.WaitGroup // stdout and stderr pumps
+	input  sync.WaitGroup // stdin pump
+
+	exit    exitStatus
+	ended   chan struct{} // closed when the channel's request stream has ended
+	stopCtx func() bool   // ends the watch on ctx
+	noInput atomic.Bool   // the Stdin pump is to stop
+
+	stdinPiped, stdoutPiped, stderrPiped bool
+
+	gate    sync.RWMutex // held for reading while output is delivered
+	stopped bool         // Wait has returned: nothing is delivered any more
+	pumpErr errOnce      // the first failed Write to Stdout or Stderr
+}
+
+// X11 is the body of an x11-req.
+type X11 struct {
+	SingleConnection bool
+	AuthProtocol     string // "MIT-MAGIC-COOKIE-1"
+	AuthCookie       string // hexadecimal
+	Screen           uint32
+}
+
+// Command prepares line to be run over conn. The end of ctx closes the
+// channel, at which most servers send SIGHUP to the program; Wait then
+// returns the cause of ctx.
+func Command(ctx context.Context, conn Conn, line string) *Cmd {
+	return &Cmd{Line: line, ctx: ctx, conn: conn}
+}
+
+// Subsystem prepares the named subsystem (RFC 4254, section 6.5).
+func Subsystem(ctx context.Context, conn Conn, name string) *Cmd {
+	return &Cmd{Line: name, Subsystem: true, ctx: ctx, conn: conn}
+}
+
+// Run starts the program and waits for its end.
+func (c *Cmd) Run() error {
+	if err := c.Start(); err != nil {
+		return err
+	}
+	return c.Wait()
+}
