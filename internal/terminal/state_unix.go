@@ -1,0 +1,206 @@
+//go:build linux || darwin || freebsd
+
+package terminal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// drainLimit bounds the wait for output that the other end of the terminal
+// does not read.
+const drainLimit = time.Second
+
+// State is a terminal that MakeRaw has put into raw mode. Its methods may be
+// called from several goroutines.
+type State struct {
+	fd    int
+	saved unix.Termios
+
+	mu  sync.Mutex
+	raw bool
+}
+
+// IsTerminal reports whether fd is a terminal.
+func IsTerminal(fd int) bool {
+	_, err := unix.IoctlGetTermios(fd, ioctlGetTermios)
+	return err == nil
+}
+
+// GetSize returns the size of the terminal at fd. The pixels are zero where
+// the terminal does not know them.
+func GetSize(fd int) (Size, error) {
+	ws, err := unix.IoctlGetWinsize(fd, unix.TIOCGWINSZ)
+	if err != nil {
+		return Size{}, fmt.Errorf("%w: %w", ErrNotTerminal, os.NewSyscallError("ioctl", err))
+	}
+	return Size{
+		Columns:      uint32(ws.Col),
+		Rows:         uint32(ws.Row),
+		WidthPixels:  uint32(ws.Xpixel),
+		HeightPixels: uint32(ws.Ypixel),
+	}, nil
+}
+
+// MakeRaw puts the terminal at fd into raw mode, with the same flags as ssh:
+// every byte goes to the server untouched, and nothing is done to the output.
+// In a background process group the process is stopped (SIGTTOU) until the
+// shell brings it to the foreground, as job control wants it.
+func MakeRaw(fd int) (*State, error) {
+	termios, err := unix.IoctlGetTermios(fd, ioctlGetTermios)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotTerminal, os.NewSyscallError("tcgetattr", err))
+	}
+	s := &State{fd: fd, saved: *termios}
+	if err := s.Reenter(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Reenter puts the terminal into raw mode again, after Restore or after
+// somebody else changed its modes (a shell does when it continues a job). What
+// Restore goes back to stays as MakeRaw found it.
+func (s *State) Reenter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reenterLocked()
+}
+
+func (s *State) reenterLocked() error {
+	raw := rawTermios(s.saved)
+	if err := setDrained(s.fd, &raw); err != nil {
+		return err
+	}
+	s.raw = true
+	return nil
+}
+
+// Restore puts the terminal back into the modes that MakeRaw found. It may be
+// called at any time, any number of times; only the first call after raw mode
+// was entered does something. It waits at most a second for output that the
+// terminal has not taken.
+//
+// A process group in the background does not own the terminal, whose modes
+// the shell has set for whoever does: Restore then leaves them alone (and is
+// not stopped by SIGTTOU).
+func (s *State) Restore() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.restoreLocked()
+}
+
+func (s *State) restoreLocked() error {
+	if !s.raw {
+		return nil
+	}
+	if !inBackground(s.fd) {
+		if err := setDrained(s.fd, &s.saved); err != nil {
+			return err
+		}
+	}
+	s.raw = false
+	return nil
+}
+
+// Raw reports whether the terminal is in raw mode by our doing.
+func (s *State) Raw() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw
+}
+
+// Modes returns the encoded modes from before raw mode; see [Modes].
+func (s *State) Modes() []byte { return encodeModes(&s.saved) }
+
+// Suspend is the escape ~^Z: it restores the terminal, stops the process group
+// with SIGTSTP and, once continued, enters raw mode again. The caller then
+// sends the size anew ([Resizes] reports it after each SIGCONT by itself).
+// Nothing must have asked for SIGTSTP with signal.Notify.
+func (s *State) Suspend() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.restoreLocked(); err != nil {
+		return err
+	}
+	if err := stop(0); err != nil {
+		return err
+	}
+	return s.reenterLocked()
+}
+
+// FollowContinue re-enters raw mode each time the process is continued
+// (SIGCONT) in the foreground, for a stop that did not come through Suspend.
+// It returns when ctx is done.
+func (s *State) FollowContinue(ctx context.Context) {
+	continued := make(chan os.Signal, 1)
+	signal.Notify(continued, unix.SIGCONT)
+	defer signal.Stop(continued)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-continued:
+			s.resume()
+		}
+	}
+}
+
+// resume enters raw mode again if it should be on. In the background it does
+// nothing: the SIGCONT that comes with fg finds us in the foreground.
+func (s *State) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.raw && !inBackground(s.fd) {
+		s.reenterLocked() // nobody to tell: the terminal may have gone
+	}
+}
+
+// rawTermios returns t with raw mode on.
+func rawTermios(t unix.Termios) unix.Termios {
+	t.Iflag |= unix.IGNPAR
+	t.Iflag &^= unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON | unix.IXANY | unix.IXOFF | iuclc
+	t.Lflag &^= unix.ISIG | unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHONL | unix.IEXTEN
+	t.Oflag &^= unix.OPOST
+	t.Cc[unix.VMIN] = 1
+	t.Cc[unix.VTIME] = 0
+	return t
+}
+
+// inBackground reports whether fd is our controlling terminal and another
+// process group has it, so that tcsetattr would stop us. (Another terminal
+// than the controlling one raises no SIGTTOU, and answers ENOTTY here.)
+func inBackground(fd int) bool {
+	pgrp, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	return err == nil && pgrp != unix.Getpgrp()
+}
+
+// setDrained is tcsetattr(fd, TCSADRAIN, t) that cannot block for ever.
+// TCSADRAIN waits for the other end, which may have stopped reading (^S, a
+// stuck terminal emulator); so the wait is made here, bounded, and then the
+// modes are set without one.
+func setDrained(fd int, t *unix.Termios) error {
+	for end := time.Now().Add(drainLimit); time.Now().Before(end); {
+		queued, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+		if err != nil || queued == 0 {
+			break
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return setTermios(fd, ioctlSetTermios, t)
+}
+
+func setTermios(fd int, request uint, t *unix.Termios) error {
+	for {
+		err := unix.IoctlSetTermios(fd, request, t)
+		if err != unix.EINTR {
+			return os.NewSyscallError("tcsetattr", err)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package terminal
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/windows"
+)
+
+// State is a console that MakeRaw has put into raw mode. Its methods may be
+// called from several goroutines.
+type State struct {
+	fd    int
+	saved uint32
+
+	mu  sync.Mutex
+	raw bool
+}
+
+// IsTerminal reports whether fd is a console.
+func IsTerminal(fd int) bool {
+	var mode uint32
+	return windows.GetConsoleMode(windows.Handle(fd), &mode) == nil
+}
+
+// GetSize returns the size of the console whose output buffer is fd. For an
+// input handle, it is that of the process's console (CONOUT$). Pixels are
+// unknown.
+func GetSize(fd int) (Size, error) {
+	var info windows.ConsoleScreenBufferInfo
+	err := windows.GetConsoleScreenBufferInfo(windows.Handle(fd), &info)
+	if err != nil && IsTerminal(fd) {
+		err = ownConsoleInfo(&info)
+	}
+	if err != nil {
+		return Size{}, fmt.Errorf("%w: %w", ErrNotTerminal, err)
+	}
+	window := info.Window
+	return Size{
+		Columns: uint32(window.Right - window.Left + 1),
+		Rows:    uint32(window.Bottom - window.Top + 1),
+	}, nil
+}
+
+func ownConsoleInfo(info *windows.ConsoleScreenBufferInfo) error {
+	out, err := openConsole("CONOUT$")
+	if err != nil {
+		return err
+	}
+	defer windows.CloseHandle(out)
+	return windows.GetConsoleScreenBufferInfo(out, info)
+}
+
+// MakeRaw puts the console input at fd into raw mode: keys arrive as the
+// escape sequences of a VT220, one by one and without echo, Ctrl-C among them.
+func MakeRaw(fd int) (*State, error) {
+	s := &State{fd: fd}
+	if err := windows.GetConsoleMode(windows.Handle(fd), &s.saved); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotTerminal, err)
+	}
+	if err := s.Reenter(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Reenter puts the console into raw mode again, after Restore.
+func (s *State) Reenter() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	mode := s.saved &^ (windows.ENABLE_ECHO_INPUT | windows.ENABLE_LINE_INPUT | windows.ENABLE_PROCESSED_INPUT)
+	mode |= windows.ENABLE_VIRTUAL_TERMINAL_INPUT
+	if err := windows.SetConsoleMode(windows.Handle(s.fd), mode); err != nil {
+		return fmt.Errorf("terminal: SetConsoleMode: %w", err)
+	}
+	s.raw = true
+	return nil
+}
+
+// Restore puts the console back into the modes that MakeRaw found. It may be
+// called at any time, any number of times.
+func (s *State) Restore() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.raw {
+		return nil
+	}
+	if err := windows.SetConsoleMode(windows.Handle(s.fd), s.saved); err != nil {
+		return fmt.Errorf("terminal: SetConsoleMode: %w", err)
+	}
+	s.raw = false
+	return nil
+}
+
+// Raw reports whether the console is in raw mode by our doing.
+func (s *State) Raw() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw
+}
+
+// Modes returns the encoded modes; see [Modes].
+func (s *State) Modes() []byte { return Modes(s.fd) }
+
+// Suspend does nothing: there is no job control on Windows.
+func (s *State) Suspend() error { return nil }
+
+// FollowContinue waits for ctx: there is no job control on Windows.
+func (s *State) FollowContinue(ctx context.Context) { <-ctx.Done() }
+
+// Modes returns TTY_OP_END alone: a console has no modes of the kind that RFC
+// 4254, section 8 encodes, and the server's defaults fit it.
+func Modes(fd int) []byte { return []byte{ttyOpEnd} }
+
+func openConsole(name string) (windows.Handle, error) {
+	p, err := windows.UTF16PtrFromString(name)
+	if err != nil {
+		return 0, err
+	}
+	return windows.CreateFile(p, windows.GENERIC_READ|windows.GENERIC_WRITE,
+		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE, nil, windows.OPEN_EXISTING, 0, 0)
+}

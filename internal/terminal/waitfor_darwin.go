@@ -1,0 +1,23 @@
+package terminal
+
+import "golang.org/x/sys/unix"
+
+// waitFor blocks until fd is ready or wakeFD readable; woken is the latter.
+// It is select because poll(2) on macOS does not support devices (poll(2),
+// BUGS), and the terminal is one.
+func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
+	if fd < 0 || fd >= unix.FD_SETSIZE || wakeFD >= unix.FD_SETSIZE {
+		return false, unix.EBADF
+	}
+	var reading, writing unix.FdSet
+	reading.Set(wakeFD)
+	if dir == forWriting {
+		writing.Set(fd)
+	} else {
+		reading.Set(fd)
+	}
+	if _, err := unix.Select(max(fd, wakeFD)+1, &reading, &writing, nil, nil); err != nil {
+		return false, err
+	}
+	return reading.IsSet(wakeFD), nil
+}

@@ -1,0 +1,18 @@
+//go:build linux || freebsd
+
+package terminal
+
+import "golang.org/x/sys/unix"
+
+// waitFor blocks until fd is ready or wakeFD readable; woken is the latter.
+func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
+	events := int16(unix.POLLIN)
+	if dir == forWriting {
+		events = unix.POLLOUT
+	}
+	fds := []unix.PollFd{{Fd: int32(fd), Events: events}, {Fd: int32(wakeFD), Events: unix.POLLIN}}
+	if _, err := unix.Poll(fds, -1); err != nil {
+		return false, err
+	}
+	return fds[1].Revents != 0, nil
+}

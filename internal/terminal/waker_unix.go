@@ -1,0 +1,98 @@
+//go:build linux || darwin || freebsd
+
+package terminal
+
+import (
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// direction is what a waker waits for.
+type direction bool
+
+const (
+	forReading direction = false
+	forWriting direction = true
+)
+
+// A waker is a pipe that interrupts a wait for another descriptor.
+type waker struct {
+	r, w int // constant until close
+
+	mu     sync.Mutex
+	woken  bool
+	closed bool
+}
+
+func newWaker() (*waker, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	defer w.Close()
+	return dupWaker(r, w)
+}
+
+// dupWaker takes the pipe out of package os, whose poller would have it.
+func dupWaker(r, w *os.File) (*waker, error) {
+	rfd, err := unix.FcntlInt(r.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	wfd, err := unix.FcntlInt(w.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		unix.Close(rfd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return &waker{r: rfd, w: wfd}, nil
+}
+
+// wait returns nil when fd is ready, or when reading or writing it would give
+// an end or an error; and ErrCanceled once woken, even if fd is ready too.
+func (k *waker) wait(fd int, dir direction) error {
+	k.mu.Lock()
+	closed := k.closed
+	k.mu.Unlock()
+	if closed {
+		return ErrCanceled
+	}
+	for {
+		woken, err := waitFor(fd, dir, k.r)
+		if err == unix.EINTR || err == unix.EAGAIN {
+			continue
+		}
+		if err != nil {
+			return os.NewSyscallError("poll", err)
+		}
+		if woken {
+			return ErrCanceled
+		}
+		return nil
+	}
+}
+
+// wake ends the waits, those to come as well: the byte is never read.
+func (k *waker) wake() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.woken || k.closed {
+		return
+	}
+	k.woken = true
+	unix.Write(k.w, []byte{0}) // an empty pipe takes a byte
+}
+
+// close must not run beside wait.
+func (k *waker) close() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.closed {
+		return nil
+	}
+	k.closed = true
+	unix.Close(k.r)
+	return os.NewSyscallError("close", unix.Close(k.w))
+}
