@@ -1,0 +1,180 @@
+package sshconfig
+
+import (
+	"io/fs"
+	"time"
+
+	"github.com/gossh-project/gossh/forward"
+)
+
+// Config is the configuration for one host: a field for each keyword of
+// ssh_config(5), named as the manual writes it. Defaults are filled in, and
+// values are as the program uses them: tokens, ~ and ${ENV} are expanded and
+// "none" has become the zero value, except where a field says otherwise.
+//
+// A Config is not changed after Load has returned it; callers must not change
+// its slices either.
+type Config struct {
+	// Host is the host as it was given to Load, before HostName and
+	// canonicalisation: %n, and what Host and Match originalhost look at.
+	Host string
+	// HostName is what to connect to: the given host, or what HostName and
+	// canonicalisation made of it.
+	HostName string
+
+	AddKeysToAgent                   AddKeysToAgent
+	AddressFamily                    AddressFamily
+	BatchMode                        bool
+	BindAddress                      string
+	BindInterface                    string
+	CanonicalDomains                 []string
+	CanonicalizeFallbackLocal        bool
+	CanonicalizeHostname             CanonicalizeHostname
+	CanonicalizeMaxDots              int
+	CanonicalizePermittedCNAMEs      []CNAMERule
+	CASignatureAlgorithms            []string
+	CertificateFile                  []File
+	ChannelTimeout                   []ChannelTimeout
+	CheckHostIP                      bool
+	Ciphers                          []string // that x/crypto has; empty means none is left, not a default
+	ClearAllForwardings              bool
+	Compression                      bool
+	ConnectionAttempts               int
+	ConnectTimeout                   time.Duration // 0 means the system's
+	ControlMaster                    ControlMaster
+	ControlPath                      string
+	ControlPersist                   ControlPersist
+	DynamicForward                   []forward.Spec
+	EnableEscapeCommandline          bool
+	EnableSSHKeysign                 bool
+	EscapeChar                       EscapeChar
+	ExitOnForwardFailure             bool
+	FingerprintHash                  FingerprintHash
+	ForkAfterAuthentication          bool
+	ForwardAgent                     ForwardAgent
+	ForwardX11                       bool
+	ForwardX11Timeout                time.Duration
+	ForwardX11Trusted                bool
+	GatewayPorts                     bool
+	GlobalKnownHostsFile             []string
+	GSSAPIAuthentication             bool
+	GSSAPIClientIdentity             string
+	GSSAPIDelegateCredentials        bool
+	GSSAPIKexAlgorithms              []string
+	GSSAPIKeyExchange                bool
+	GSSAPIRenewalForcesRekey         bool
+	GSSAPIServerIdentity             string
+	GSSAPITrustDNS                   bool
+	HashKnownHosts                   bool
+	HostbasedAcceptedAlgorithms      []string
+	HostbasedAuthentication          bool
+	HostKeyAlgorithms                []string // see IsSet: unless set, known_hosts decides the order
+	HostKeyAlias                     string   // in lower case
+	IdentitiesOnly                   bool
+	IdentityAgent                    string // "" means $SSH_AUTH_SOCK, "none" no agent
+	IdentityFile                     []File
+	IgnoreUnknown                    string
+	IPQoS                            IPQoS
+	KbdInteractiveAuthentication     bool
+	KbdInteractiveDevices            string
+	KexAlgorithms                    []string
+	KnownHostsCommand                string // not expanded: see ExpandKnownHostsCommand
+	LocalCommand                     string // not expanded: see ExpandLocalCommand
+	LocalForward                     []forward.Spec
+	LogLevel                         LogLevel
+	LogVerbose                       []string
+	MACs                             []string
+	NoHostAuthenticationForLocalhost bool
+	NumberOfPasswordPrompts          int
+	ObscureKeystrokeTiming           ObscureKeystrokeTiming
+	PasswordAuthentication           bool
+	PermitLocalCommand               bool
+	PermitRemoteOpen                 PermitRemoteOpen
+	PKCS11Provider                   string
+	Port                             int
+	PreferredAuthentications         []string // empty means the client's own order
+	ProxyCommand                     string   // expanded, without a leading "exec"; "" if ProxyJump is set
+	ProxyJump                        []JumpHost
+	ProxyUseFdpass                   bool
+	PubkeyAcceptedAlgorithms         []string
+	PubkeyAuthentication             PubkeyAuthentication
+	RefuseConnection                 string // if not empty, the reason not to connect
+	RekeyLimit                       RekeyLimit
+	RemoteCommand                    string
+	RemoteForward                    []forward.Spec
+	RequestTTY                       RequestTTY
+	RequiredRSASize                  int // bits
+	RevokedHostKeys                  string
+	SecurityKeyProvider              string
+	SendEnv                          []string // patterns
+	ServerAliveCountMax              int
+	ServerAliveInterval              time.Duration // 0 means off
+	SessionType                      SessionType
+	SetEnv                           []EnvVar
+	StdinNull                        bool
+	StreamLocalBindMask              fs.FileMode
+	StreamLocalBindUnlink            bool
+	StrictHostKeyChecking            StrictHostKeyChecking
+	SyslogFacility                   string
+	Tag                              string
+	TCPKeepAlive                     bool
+	Tunnel                           Tunnel
+	TunnelDevice                     TunnelDevice
+	UpdateHostKeys                   YesNoAsk
+	User                             string
+	UserKnownHostsFile               []string
+	VerifyHostKeyDNS                 YesNoAsk
+	VersionAddendum                  string
+	VisualHostKey                    bool
+	WarnWeakCrypto                   WarnWeakCrypto
+	XAuthLocation                    string
+
+	// StdioForward is -W; zero if it was not given.
+	StdioForward forward.Addr
+
+	// Own holds the keywords that OpenSSH does not have.
+	Own Own
+
+	res *resolved // what Dump, Origin and the Expand methods need besides
+}
+
+// Own is the configuration that only this program knows: the keywords of
+// ~/.ssh/gossh_config, which -o takes as well.
+type Own struct {
+	// Reconnect: "yes" makes a lost connection of a session without a
+	// terminal's state (-N, forwards) again, "always" every one. Default no.
+	Reconnect Reconnect
+	// ReconnectMinDelay and ReconnectMaxDelay bound the waiting between
+	// attempts. Defaults 1 second and 1 minute.
+	ReconnectMinDelay, ReconnectMaxDelay time.Duration
+	// ReconnectAttempts bounds the attempts in a row; 0, the default, does not.
+	ReconnectAttempts int
+	// ForwardAgentKeys are the keys that a forwarded agent shows, as
+	// fingerprints, comments (patterns) or files; empty means all.
+	ForwardAgentKeys []string
+	// ForwardAgentConfirm asks at each use of a forwarded agent. Default no.
+	ForwardAgentConfirm bool
+	// ForwardAgentLog is a file to which each use of a forwarded agent is
+	// appended, expanded; "" means none.
+	ForwardAgentLog string
+}
+
+// IsSet reports whether the command line or a file gave keyword a value; case
+// does not matter.
+func (c *Config) IsSet(keyword string) bool {
+	_, _, ok := c.Origin(keyword)
+	return ok
+}
+
+// Origin says where the value of keyword was set. file is "command-line" with
+// line 0 for the command line. ok is false if the value is a default, or if
+// the keyword does not exist. Of a keyword that may be given several times,
+// such as IdentityFile, it is the first.
+func (c *Config) Origin(keyword string) (file string, line int, ok bool) {
+	id := lookupKeyword(lowerASCII(keyword))
+	if id == kwBad || c.res == nil {
+		return "", 0, false
+	}
+	at := c.res.st.values[id].at
+	return at.file, at.line, at.file != ""
+}

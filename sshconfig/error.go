@@ -1,0 +1,41 @@
+package sshconfig
+
+import (
+	"errors"
+	"strings"
+)
+
+// Problem is one line of what is wrong.
+type Problem struct {
+	File string // the file, "command-line", or "" if it is about none
+	Line int    // from 1; 0 if it is about no line
+	Text string // the whole line as OpenSSH prints it, File and Line included
+}
+
+// Error is a configuration that OpenSSH would not go on with. It holds every
+// line that ssh prints before it gives up, in order; with LogLevel QUIET there
+// are none.
+type Error struct {
+	Problems []Problem
+}
+
+// Error returns the lines, separated by newlines.
+func (e *Error) Error() string {
+	if len(e.Problems) == 0 {
+		return "bad configuration"
+	}
+	return strings.Join(e.Lines(), "\n")
+}
+
+// Lines returns the text of each problem.
+func (e *Error) Lines() []string {
+	lines := make([]string, len(e.Problems))
+	for i, p := range e.Problems {
+		lines[i] = p.Text
+	}
+	return lines
+}
+
+// ErrUsage is the error for a destination or a flag that ssh answers with its
+// usage message.
+var ErrUsage = errors.New("usage")

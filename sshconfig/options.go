@@ -1,0 +1,111 @@
+package sshconfig
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+)
+
+// Directive is one piece of the command line that configures something: an
+// option letter of ssh(1) with its argument, or the text of a -o. Build it
+// with [Option] or [Flag].
+type Directive struct {
+	// Flag is ssh's option letter: one of 4 6 a A b B c C D e f g i I J k K l
+	// L m M n N p P q R s S t T v w W x X Y, or 'o'.
+	Flag byte
+	// Value is the letter's argument, as it stands on the command line.
+	Value string
+}
+
+// Option is -o: a line of ssh_config(5), "Port=2222" or "Port 2222".
+func Option(line string) Directive { return Directive{Flag: 'o', Value: line} }
+
+// Flag is any other option of ssh(1) that changes the configuration. The
+// value is taken as it is: it is not split, unquoted or stripped of comments.
+// Letters that configure nothing (-G, -O, -y …) are errors.
+//
+// A user or a port in the destination is Flag('l', user) and Flag('p', port),
+// at the place where the destination stands.
+func Flag(letter byte, value string) Directive { return Directive{Flag: letter, Value: value} }
+
+// Resolver looks host names up for CanonicalizeHostname and
+// CanonicalizePermittedCNAMEs. *net.Resolver is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+	LookupCNAME(ctx context.Context, host string) (string, error)
+}
+
+// Options says where a configuration comes from. Its zero value reads the
+// files of the user who runs the process, as `ssh host` does.
+type Options struct {
+	// CommandLine is what the command line sets, in its order. It comes before
+	// every file, and so wins.
+	CommandLine []Directive
+	// User and Port are those of a destination, or zero. They count before
+	// CommandLine.
+	User string
+	Port int
+	// Command is the remote command of the command line, joined with single
+	// spaces; empty if there is none.
+	Command string
+
+	// UserFile is -F: it is read in place of every other file. "none" (in any
+	// case) reads no file at all. Empty means ~/.ssh/config and SystemFile, both
+	// of which may be missing.
+	UserFile string
+	// SystemFile is read after the user's file. Empty means
+	// /etc/ssh/ssh_config (on Windows, %ProgramData%\ssh\ssh_config).
+	SystemFile string
+	// GosshFile holds the keywords that only this program knows and is read
+	// before the user's file. Empty means ~/.ssh/gossh_config, and no file at
+	// all if UserFile is set; "none" means no file. It may be missing.
+	GosshFile string
+
+	// Home is the user's home directory: ~ and the place of .ssh. Empty means
+	// the one of the user database, not $HOME, as for OpenSSH.
+	Home string
+	// LocalUser is the name of the user who runs the process. Empty means what
+	// the user database says.
+	LocalUser string
+	// UID owns the configuration files, and is %i. Nil means the process's.
+	UID *int
+	// Hostname is this machine's name, %l and %L. Empty means os.Hostname.
+	Hostname string
+	// Getenv reads the environment for ${NAME} and $SHELL. Nil means
+	// os.LookupEnv.
+	Getenv func(name string) (value string, ok bool)
+	// LookupHome finds the home directory of another user, for ~user. Nil means
+	// the user database.
+	LookupHome func(user string) (string, error)
+	// Version is what `Match version` sees. Empty means "gossh".
+	Version string
+	// Resolver is used for canonicalisation only. Nil means net.DefaultResolver.
+	Resolver Resolver
+	// LocalAddrs lists the addresses of the interfaces that are up, for `Match
+	// localnetwork`. Nil asks the system.
+	LocalAddrs func() ([]netip.Addr, error)
+
+	// DumpOnly stops where `ssh -G` stops: values that it prints as they were
+	// written (IdentityFile, ProxyCommand …) may hold tokens that do not
+	// expand, which is otherwise an error. Such values are left as they were.
+	DumpOnly bool
+
+	// Logger gets the lines of ssh -v: slog.LevelDebug is debug1, one level
+	// below it debug2, two below debug3. Nil means none.
+	Logger *slog.Logger
+	// Warn gets, at once, each line that ssh prints at its usual log level
+	// without giving up, such as an unsupported keyword. Nil drops them. After
+	// a first error has been met such lines are found in [Error] instead, so
+	// that the order is kept.
+	Warn func(line string)
+}
+
+// Load resolves the configuration for host, a name as a user types it, without
+// user and port (see [ParseDestination]).
+//
+// ctx bounds the commands of Match exec and the name look-ups of
+// canonicalisation; nothing outlives the call. The error is a *[Error] for
+// anything that OpenSSH itself would print, and ctx's cause if ctx ended.
+func Load(ctx context.Context, host string, opts Options) (*Config, error) {
+	return newLoader(ctx, opts).load(host)
+}

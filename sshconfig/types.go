@@ -1,0 +1,205 @@
+package sshconfig
+
+import (
+	"time"
+)
+
+// The words of ssh_config(5). Synonyms (true for yes, off for no) are folded
+// into one constant; none of these is ever empty in a Config that Load returns.
+type (
+	// AddressFamily limits the addresses that are connected to.
+	AddressFamily string
+	// CanonicalizeHostname says whether host names are completed.
+	CanonicalizeHostname string
+	// ControlMaster says whether connections are shared.
+	ControlMaster string
+	// FingerprintHash is the hash that fingerprints are shown with: "MD5",
+	// "SHA1", "SHA256", "SHA384" or "SHA512".
+	FingerprintHash string
+	// PubkeyAuthentication says whether, and in which form, public keys are tried.
+	PubkeyAuthentication string
+	// RequestTTY says whether the session gets a pseudo-terminal.
+	RequestTTY string
+	// SessionType is what the session channel is for.
+	SessionType string
+	// StrictHostKeyChecking says what becomes of unknown and changed host keys.
+	StrictHostKeyChecking string
+	// Tunnel is the kind of tun(4) forwarding.
+	Tunnel string
+	// YesNoAsk is a switch that may also ask.
+	YesNoAsk string
+	// WarnWeakCrypto says whether weak negotiated algorithms are reported.
+	WarnWeakCrypto string
+	// Reconnect says whether a lost connection is made again (our own keyword).
+	Reconnect string
+)
+
+// The values of the types above.
+const (
+	AddressFamilyAny   AddressFamily = "any"
+	AddressFamilyInet  AddressFamily = "inet"
+	AddressFamilyInet6 AddressFamily = "inet6"
+
+	CanonicalizeNo     CanonicalizeHostname = "no"
+	CanonicalizeYes    CanonicalizeHostname = "yes"
+	CanonicalizeAlways CanonicalizeHostname = "always"
+
+	ControlMasterNo      ControlMaster = "no"
+	ControlMasterYes     ControlMaster = "yes"
+	ControlMasterAuto    ControlMaster = "auto"
+	ControlMasterAsk     ControlMaster = "ask"
+	ControlMasterAutoAsk ControlMaster = "autoask"
+
+	PubkeyNo        PubkeyAuthentication = "no"
+	PubkeyYes       PubkeyAuthentication = "yes"
+	PubkeyUnbound   PubkeyAuthentication = "unbound"
+	PubkeyHostBound PubkeyAuthentication = "host-bound"
+
+	RequestTTYAuto  RequestTTY = "auto"
+	RequestTTYNo    RequestTTY = "no"
+	RequestTTYYes   RequestTTY = "yes"
+	RequestTTYForce RequestTTY = "force"
+
+	SessionDefault   SessionType = "default"
+	SessionNone      SessionType = "none"
+	SessionSubsystem SessionType = "subsystem"
+
+	StrictNo        StrictHostKeyChecking = "no"
+	StrictYes       StrictHostKeyChecking = "yes"
+	StrictAsk       StrictHostKeyChecking = "ask"
+	StrictAcceptNew StrictHostKeyChecking = "accept-new"
+
+	TunnelNo           Tunnel = "no"
+	TunnelPointToPoint Tunnel = "point-to-point"
+	TunnelEthernet     Tunnel = "ethernet"
+
+	No  YesNoAsk = "no"
+	Yes YesNoAsk = "yes"
+	Ask YesNoAsk = "ask"
+
+	WarnWeakCryptoNo      WarnWeakCrypto = "no"
+	WarnWeakCryptoYes     WarnWeakCrypto = "yes"
+	WarnWeakCryptoNoPQKex WarnWeakCrypto = "no-pq-kex"
+
+	ReconnectNo     Reconnect = "no"
+	ReconnectYes    Reconnect = "yes"
+	ReconnectAlways Reconnect = "always"
+)
+
+// LogLevel is how much is said on standard error; a higher level says more.
+type LogLevel int
+
+// The log levels of ssh_config(5). DEBUG is DEBUG1.
+const (
+	LogQuiet LogLevel = iota
+	LogFatal
+	LogError
+	LogInfo
+	LogVerbose
+	LogDebug1
+	LogDebug2
+	LogDebug3
+)
+
+// String returns the level's name as `ssh -G` prints it.
+func (l LogLevel) String() string {
+	names := [...]string{"QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"}
+	if l < 0 || int(l) >= len(names) {
+		return "UNKNOWN"
+	}
+	return names[l]
+}
+
+// AddKeysToAgent says whether keys that were used go to the agent.
+type AddKeysToAgent struct {
+	Add      YesNoAsk      // No, Yes or Ask
+	Confirm  bool          // the agent asks at each use of the key
+	Lifetime time.Duration // the agent forgets the key after this; 0 means never
+}
+
+// File is a key or certificate file.
+type File struct {
+	Path string // as the program opens it: ~, tokens and ${ENV} expanded
+	Text string // as it was written
+	// UserProvided is true if the command line or the user's configuration
+	// names the file, as opposed to the system's configuration or a default:
+	// failing to read it deserves a message.
+	UserProvided bool
+}
+
+// CNAMERule is one rule of CanonicalizePermittedCNAMEs: names that match
+// Source may become a CNAME that matches Target. Both are pattern lists.
+type CNAMERule struct{ Source, Target string }
+
+// ChannelTimeout closes channels of a type (a pattern) that are idle for
+// Interval. 0 means never.
+type ChannelTimeout struct {
+	Type     string
+	Interval time.Duration
+}
+
+// ControlPersist says whether a master outlives its first session.
+type ControlPersist struct {
+	Enabled bool
+	Timeout time.Duration // without sessions; 0 means for ever
+}
+
+// EscapeChar is the escape character of sessions with a terminal, 0 to 255,
+// or EscapeNone.
+type EscapeChar int
+
+// EscapeNone is the EscapeChar of a transparent session.
+const EscapeNone EscapeChar = -2
+
+// ForwardAgent says whether, and which, agent is forwarded.
+type ForwardAgent struct {
+	Enabled bool
+	// Socket is the path of the agent's socket, expanded, or "" for the agent
+	// that authentication uses.
+	Socket string
+}
+
+// QoS is a value of IPQoS: the byte for IP_TOS or IPV6_TCLASS, 0 to 255, or
+// QoSNone.
+type QoS int
+
+// QoSNone leaves the operating system's value alone.
+const QoSNone QoS = 1<<31 - 1
+
+// IPQoS is the service class of sessions with a terminal, and of all else.
+type IPQoS struct{ Interactive, Bulk QoS }
+
+// RekeyLimit says how much may pass under one set of keys.
+type RekeyLimit struct {
+	Bytes int64         // 0 means the cipher's own limit
+	Time  time.Duration // 0 means no limit in time
+}
+
+// JumpHost is one hop of ProxyJump. User and Port are "" and 0 if they were
+// not given.
+type JumpHost struct {
+	User string
+	Host string
+	Port int
+}
+
+// TunnelAny is the number of a TunnelDevice that is to be the next free one.
+const TunnelAny = 1<<31 - 1
+
+// TunnelDevice names the two ends of a tun(4) forwarding.
+type TunnelDevice struct{ Local, Remote int }
+
+// EnvVar is one variable of SetEnv.
+type EnvVar struct{ Name, Value string }
+
+// PermitRemoteOpen says where a RemoteForward that speaks SOCKS may connect.
+type PermitRemoteOpen struct {
+	Any   bool
+	Hosts []string // "host:port", either part may be "*"; empty with Any false means nowhere
+}
+
+// ObscureKeystrokeTiming hides the rhythm of typing.
+type ObscureKeystrokeTiming struct {
+	Enabled  bool
+	Interval time.Duration // between packets
+}
