@@ -1,0 +1,182 @@
+package sshtest
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// hangupGrace is how long a process may live on after it was told to end.
+const hangupGrace = 2 * time.Second
+
+// Demo returns the options of a server that gives the user who runs this
+// program a login shell, to the holder of one of the keys and by no other
+// means.
+func Demo(keys ...ssh.PublicKey) (Options, error) {
+	u, err := user.Current()
+	if err != nil {
+		return Options{}, fmt.Errorf("sshtest: %w", err)
+	}
+	name := u.Username
+	if i := strings.LastIndexByte(name, '\\'); i >= 0 { // DOMAIN\name on Windows
+		name = name[i+1:]
+	}
+	return Options{
+		Users:   []User{{Name: name, Keys: keys}},
+		Methods: []string{"publickey"},
+		Process: Process{Shell: os.Getenv("SHELL"), Login: true, Dir: u.HomeDir},
+	}, nil
+}
+
+// runProcess is the Handler of servers without one: it runs the command by
+// the shell. When the channel closes before its end, the process group is
+// told so with SIGHUP (sshd does that for terminals only) and killed if it
+// does not listen.
+func runProcess(s *Session) Exit {
+	p := s.Conn.srv.opts.Process
+	shell, flag := p.Shell, "-c"
+	if shell == "" {
+		shell = "/bin/sh"
+		if runtime.GOOS == "windows" {
+			shell, flag = "cmd.exe", "/c"
+		}
+	}
+	var args []string
+	switch {
+	case s.Kind == "exec":
+		args = []string{flag, s.Command}
+	case p.Login && runtime.GOOS != "windows":
+		args = []string{"-l"}
+	}
+	return s.runCommand(exec.Command(shell, args...))
+}
+
+// subsystem finds a subsystem's handler; nil if there is none.
+func (s *Server) subsystem(name string) Handler {
+	if h := s.opts.Subsystems[name]; h != nil {
+		return h
+	}
+	if name != "sftp" {
+		return nil
+	}
+	path, ok := findSFTPServer()
+	if !ok {
+		return nil
+	}
+	return func(s *Session) Exit { return s.runCommand(exec.Command(path)) }
+}
+
+// findSFTPServer looks where systems keep OpenSSH's helpers.
+func findSFTPServer() (string, bool) {
+	for _, dir := range []string{"/usr/lib/openssh", "/usr/libexec", "/usr/libexec/openssh", "/usr/lib/ssh",
+		filepath.Join(os.Getenv("SystemRoot"), "System32", "OpenSSH")} {
+		if path, err := exec.LookPath(filepath.Join(dir, "sftp-server")); err == nil {
+			return path, true
+		}
+	}
+	path, err := exec.LookPath("sftp-server")
+	return path, err == nil
+}
+
+// runCommand runs cmd on the session, on a pty if there was a pty-req.
+func (s *Session) runCommand(cmd *exec.Cmd) Exit {
+	p := s.Conn.srv.opts.Process
+	cmd.Dir, cmd.Env = p.Dir, s.environment(p.Env)
+	if s.AgentForwarding {
+		path, stop, err := s.serveAgentSocket()
+		if err != nil {
+			fmt.Fprintf(s.Stderr(), "agent forwarding: %v\n", err)
+		} else {
+			defer stop()
+			cmd.Env = append(cmd.Env, "SSH_AUTH_SOCK="+path)
+		}
+	}
+	var err error
+	if s.PTY != nil && havePTY {
+		err = s.runOnPTY(cmd)
+	} else {
+		err = s.runOnPipes(cmd)
+	}
+	if cmd.ProcessState == nil {
+		fmt.Fprintf(s.Stderr(), "%v\n", err)
+		return Status(127)
+	}
+	return exitOf(cmd.ProcessState)
+}
+
+// environment is base without the agent of whoever runs the server, and what
+// the client sent.
+func (s *Session) environment(base []string) []string {
+	if base == nil {
+		base = os.Environ()
+	}
+	var env []string
+	for _, e := range base {
+		if !strings.HasPrefix(e, "SSH_AUTH_SOCK=") {
+			env = append(env, e)
+		}
+	}
+	if s.PTY != nil {
+		env = append(env, "TERM="+s.PTY.Term)
+	}
+	return append(env, s.Env...)
+}
+
+// runOnPipes runs cmd with the channel as its three streams and waits until
+// it has ended and all output is sent.
+func (s *Session) runOnPipes(cmd *exec.Cmd) error {
+	cmd.Stdout, cmd.Stderr = s, s.Stderr()
+	cmd.WaitDelay = 0
+	setProcessGroup(cmd)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	// Ends with the client's EOF, or with the channel.
+	s.Conn.wg.Go(func() {
+		io.Copy(stdin, s)
+		stdin.Close()
+	})
+	ended := make(chan struct{})
+	defer close(ended)
+	s.Conn.wg.Go(func() { s.attend(cmd, ended, nil) })
+	return cmd.Wait()
+}
+
+// attend passes signals and window sizes on to a running command, and ends it
+// when the channel has gone. It ends with the command.
+func (s *Session) attend(cmd *exec.Cmd, ended <-chan struct{}, resize func(Window)) {
+	gone := s.ctx.Done()
+	var patience <-chan time.Time
+	for {
+		select {
+		case <-ended:
+			return
+		case name := <-s.Signals:
+			signalGroup(cmd, name)
+		case w := <-s.Windows:
+			if resize != nil {
+				resize(w)
+			}
+		case <-gone:
+			gone = nil
+			signalGroup(cmd, "HUP")
+			t := time.NewTimer(hangupGrace)
+			defer t.Stop()
+			patience = t.C
+		case <-patience:
+			signalGroup(cmd, "KILL")
+		}
+	}
+}

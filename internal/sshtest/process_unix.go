@@ -1,0 +1,113 @@
+//go:build unix
+
+package sshtest
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+const havePTY = true
+
+// ptyIdle is how long the pty of an ended command may be silent before what
+// other processes still write to it is given up.
+const ptyIdle = 200 * time.Millisecond
+
+func setProcessGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+}
+
+// signalGroup sends a signal, named as in RFC 4254, to the command's group.
+func signalGroup(cmd *exec.Cmd, name string) {
+	if sig := unix.SignalNum("SIG" + name); sig != 0 {
+		syscall.Kill(-cmd.Process.Pid, sig)
+	}
+}
+
+func exitOf(state *os.ProcessState) Exit {
+	ws, ok := state.Sys().(syscall.WaitStatus)
+	if !ok || !ws.Signaled() {
+		return Status(state.ExitCode())
+	}
+	return Exit{Signal: strings.TrimPrefix(unix.SignalName(ws.Signal()), "SIG"), CoreDumped: ws.CoreDump()}
+}
+
+// runOnPTY runs cmd as the leader of a session on a new pty.
+func (s *Session) runOnPTY(cmd *exec.Cmd) error {
+	f, err := pty.StartWithSize(cmd, winsize(s.PTY.Window))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	// Ends with the channel. A client's EOF is not passed on: a terminal has
+	// no such thing, and sshd does the same.
+	s.Conn.wg.Go(func() { copyTo(f, s) })
+
+	var exited atomic.Bool
+	copied := make(chan struct{})
+	s.Conn.wg.Go(func() {
+		defer close(copied)
+		s.copyFromPTY(f, &exited)
+	})
+	ended := make(chan struct{})
+	defer close(ended)
+	s.Conn.wg.Go(func() {
+		s.attend(cmd, ended, func(w Window) { pty.Setsize(f, winsize(w)) })
+	})
+	err = cmd.Wait()
+	exited.Store(true)
+	if f.SetReadDeadline(time.Now().Add(ptyIdle)) != nil {
+		time.AfterFunc(ptyIdle, func() { f.Close() })
+	}
+	<-copied
+	return err
+}
+
+// copyFromPTY sends the command's output. The end of the last process on the
+// pty is EIO on Linux and EOF elsewhere; a process in the background can hold
+// it open, so once the command has exited an idle pty ends the copy too.
+func (s *Session) copyFromPTY(f *os.File, exited *atomic.Bool) {
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := f.Read(buf)
+		if n > 0 {
+			if _, werr := s.Write(buf[:n]); werr != nil {
+				return
+			}
+		}
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return
+		}
+		if exited.Load() {
+			f.SetReadDeadline(time.Now().Add(ptyIdle))
+		}
+	}
+}
+
+// copyTo copies what the client types until the channel or the pty is gone.
+func copyTo(f *os.File, s *Session) {
+	buf := make([]byte, 4<<10)
+	for {
+		n, err := s.Read(buf)
+		if n > 0 {
+			if _, werr := f.Write(buf[:n]); werr != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func winsize(w Window) *pty.Winsize {
+	return &pty.Winsize{Rows: uint16(w.Rows), Cols: uint16(w.Columns), X: uint16(w.WidthPixels), Y: uint16(w.HeightPixels)}
+}
