@@ -1,7 +1,7 @@
 package agentfwd
 
 import (
-	"net"
+	"fmt"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -15,22 +15,19 @@ type Binding struct {
 	Signature []byte // string format, string blob (RFC 4253, section 6.6)
 }
 
-// Verify says whether the signature is the host key's of the session id.
-func (b Binding) Verify() error { return ErrNoBinding }
-
-// KexObserver is a net.Conn that reads along during the first key exchange,
-// which is in the clear, and keeps the host key and the signature, which
-// x/crypto does not give out. It never changes, delays or stops the stream,
-// and stops looking at the server's first SSH_MSG_NEWKEYS.
-type KexObserver struct {
-	net.Conn
+// Verify says whether the signature is the host key's of the session id; for a
+// certificate, that of the key certified, as the agent checks it. The error
+// wraps ErrNoBinding.
+func (b Binding) Verify() error {
+	if b.HostKey == nil || len(b.SessionID) == 0 {
+		return ErrNoBinding
+	}
+	sig, err := parseSignature(b.Signature)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoBinding, err)
+	}
+	if err := b.HostKey.Verify(b.SessionID, sig); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoBinding, err)
+	}
+	return nil
 }
-
-// ObserveKex wraps the connection that ssh.NewClientConn is going to use.
-// Nothing may have been read from it.
-func ObserveKex(conn net.Conn) *KexObserver { return &KexObserver{Conn: conn} }
-
-// Binding returns the binding of the session that ssh.ConnMetadata names by
-// sessionID, verified. It is there from the HostKeyCallback's return on; the
-// error wraps ErrNoBinding. It is safe for concurrent use.
-func (o *KexObserver) Binding(sessionID []byte) (Binding, error) { return Binding{}, ErrNoBinding }

@@ -1,10 +1,12 @@
 package agentfwd
 
 import (
+	"cmp"
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,18 +23,15 @@ type Options struct {
 	// DialTimeout bounds the connecting. 0 means DefaultDialTimeout.
 	DialTimeout time.Duration
 
-	// RequestTimeout bounds the answer to a request that no person has to
-	// agree to: list, session-bind. 0 means DefaultRequestTimeout.
+	// RequestTimeout bounds the first answer on a connection, and each answer
+	// to session-bind. 0 means DefaultRequestTimeout.
 	RequestTimeout time.Duration
 
-	// SignTimeout bounds the answer to a signature request, which may wait for
-	// a person (ssh-add -c, a touch of a FIDO key), and to adding a key. 0
-	// means DefaultSignTimeout.
+	// SignTimeout bounds the answers that may wait for a person (ssh-add -c, a
+	// touch of a FIDO key, an agent that asks to be unlocked), once the agent
+	// has shown to be alive; for a signature, always. 0 means
+	// DefaultSignTimeout.
 	SignTimeout time.Duration
-
-	// OfferSHA1 lets RSA signers offer ssh-rsa, after the SHA-2 algorithms, to
-	// servers that know no other.
-	OfferSHA1 bool
 
 	// DialContext replaces the connecting to the address that the source
 	// gives. nil means the Unix socket, or the named pipe, of that name.
@@ -45,23 +44,75 @@ type Options struct {
 	Logger *slog.Logger
 }
 
+// withDefaults returns a copy with every zero value replaced.
+func (o *Options) withDefaults() Options {
+	var out Options
+	if o != nil {
+		out = *o
+	}
+	out.DialTimeout = cmp.Or(out.DialTimeout, DefaultDialTimeout)
+	out.RequestTimeout = cmp.Or(out.RequestTimeout, DefaultRequestTimeout)
+	out.SignTimeout = cmp.Or(out.SignTimeout, DefaultSignTimeout)
+	if out.DialContext == nil {
+		out.DialContext = dialAddress
+	}
+	if out.Logger == nil {
+		out.Logger = slog.New(slog.DiscardHandler)
+	}
+	return out
+}
+
 // Conn is one connection to an agent. Its methods may be called concurrently;
-// the agent answers one request at a time. It starts no goroutine. After a
+// the agent answers one request at a time. It keeps no goroutine. After a
 // request that timed out, was cancelled or met a broken connection, the place
 // in the stream is lost: the connection is closed, and every later request
 // returns that first error at once.
-type Conn struct{}
+type Conn struct {
+	conn    net.Conn
+	address string
+	opts    Options
+
+	turn     chan struct{} // holds one token while a request is on the wire
+	answered atomic.Bool   // the agent has answered something
+
+	ctx context.Context // ends, with the first error as its cause, when conn does
+	end context.CancelCauseFunc
+}
 
 // Dial connects to the agent that source names. The error is ErrNoAgent if
 // there is none to connect to, an *UnavailableError if there should be one, or
-// the cause of ctx.
+// the cause of ctx. (ssh says nothing of a missing socket without -v; that one
+// is fs.ErrNotExist inside.)
 func Dial(ctx context.Context, source Source, opts *Options) (*Conn, error) {
-	return nil, errors.ErrUnsupported
+	o := opts.withDefaults()
+	address, err := source.Address(o.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	dialCtx, cancel := context.WithTimeoutCause(ctx, o.DialTimeout, ErrTimeout)
+	defer cancel()
+	conn, err := o.DialContext(dialCtx, address)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, cause
+		}
+		if cause := context.Cause(dialCtx); cause != nil {
+			err = cause
+		}
+		return nil, &UnavailableError{Address: address, Op: "dial", Err: err}
+	}
+	c := NewConn(conn, &o)
+	c.address = address
+	return c, nil
 }
 
 // NewConn speaks to an agent over a connection that the caller opened, and
 // owns it from then on.
-func NewConn(conn net.Conn, opts *Options) *Conn { return &Conn{} }
+func NewConn(conn net.Conn, opts *Options) *Conn {
+	c := &Conn{conn: conn, opts: opts.withDefaults(), turn: make(chan struct{}, 1)}
+	c.ctx, c.end = context.WithCancelCause(context.Background())
+	return c
+}
 
 // Bind sends session-bind@openssh.com (PROTOCOL.agent, section 1): it names
 // the server that this connection to the agent is used for. forwarding is
@@ -70,24 +121,137 @@ func NewConn(conn net.Conn, opts *Options) *Conn { return &Conn{} }
 // an agent that does not know the extension, or rejects the binding; ssh goes
 // on then, and keys restricted to hosts are not usable.
 func (c *Conn) Bind(ctx context.Context, b Binding, forwarding bool) error {
-	return errors.ErrUnsupported
+	if b.HostKey == nil {
+		return ErrNoBinding
+	}
+	msg := sessionBind{
+		HostKey:    b.HostKey.Marshal(),
+		SessionID:  b.SessionID,
+		Signature:  b.Signature,
+		Forwarding: forwarding,
+	}.marshal()
+	reply, err := c.request(ctx, "session-bind", c.opts.RequestTimeout, msg)
+	if err != nil {
+		return err
+	}
+	return c.success("session-bind", reply)
 }
 
 // Identities lists the keys and certificates that the agent holds, in its
 // order. A locked agent lists none.
 func (c *Conn) Identities(ctx context.Context) ([]Identity, error) {
-	return nil, errors.ErrUnsupported
+	reply, err := c.request(ctx, "list", c.personTimeout(), []byte{msgRequestIdentities})
+	if err != nil {
+		return nil, err
+	}
+	if reply[0] == msgFailure {
+		return nil, fmt.Errorf("listing keys: %w", ErrRefused)
+	}
+	ids, err := parseIdentities(reply)
+	if err != nil {
+		return nil, c.fail(&UnavailableError{Address: c.address, Op: "list", Err: err})
+	}
+	return ids, nil
 }
 
 // Signers lists the keys as signers for ssh.PublicKeys, in the agent's order,
 // certificates included. Keys of a type that x/crypto does not know are left
 // out. ctx bounds each signature made through them too, as an ssh.Signer takes
 // no context of its own.
-func (c *Conn) Signers(ctx context.Context) ([]*Signer, error) { return nil, errors.ErrUnsupported }
-
-// Add gives a private key to the agent (AddKeysToAgent). The error wraps
-// ErrRefused if the agent does not take it.
-func (c *Conn) Add(ctx context.Context, key AddedKey) error { return errors.ErrUnsupported }
+func (c *Conn) Signers(ctx context.Context) ([]*Signer, error) {
+	ids, err := c.Identities(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signers := make([]*Signer, 0, len(ids))
+	for _, id := range ids {
+		if id.Key == nil {
+			c.opts.Logger.Debug("agent key of unknown type left out", "type", id.Format)
+			continue
+		}
+		signers = append(signers, &Signer{ctx: ctx, conn: c, id: id})
+	}
+	return signers, nil
+}
 
 // Close ends the connection; requests under way return ErrClosed.
-func (c *Conn) Close() error { return nil }
+func (c *Conn) Close() error {
+	c.fail(ErrClosed)
+	return nil
+}
+
+// personTimeout is the patience with a request that a person may have to
+// agree to: much, but only with an agent that has answered before.
+func (c *Conn) personTimeout() time.Duration {
+	if c.answered.Load() {
+		return c.opts.SignTimeout
+	}
+	return c.opts.RequestTimeout
+}
+
+// success reads a reply that is nothing but yes or no.
+func (c *Conn) success(op string, reply []byte) error {
+	switch reply[0] {
+	case msgSuccess:
+		return nil
+	case msgFailure, msgExtensionFailure:
+		return fmt.Errorf("%s: %w", op, ErrRefused)
+	}
+	err := fmt.Errorf("%w: reply of type %d", ErrMalformed, reply[0])
+	return c.fail(&UnavailableError{Address: c.address, Op: op, Err: err})
+}
+
+// request sends one message and returns the reply to it, which is never empty.
+func (c *Conn) request(ctx context.Context, op string, timeout time.Duration, msg []byte) ([]byte, error) {
+	select {
+	case <-c.ctx.Done():
+		return nil, context.Cause(c.ctx)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case c.turn <- struct{}{}:
+	}
+	defer func() { <-c.turn }()
+	if err := context.Cause(c.ctx); err != nil {
+		return nil, err
+	}
+
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, ErrTimeout)
+	defer cancel()
+	// Closing works on every kind of connection, where a deadline does not.
+	stop := context.AfterFunc(limited, func() { c.fail(c.failure(ctx, op, context.Cause(limited))) })
+	defer stop()
+
+	reply, err := c.exchange(msg)
+	if err != nil {
+		if cause := context.Cause(limited); cause != nil {
+			err = cause
+		}
+		return nil, c.fail(c.failure(ctx, op, err))
+	}
+	c.answered.Store(true)
+	return reply, nil
+}
+
+// exchange writes a message and reads one.
+func (c *Conn) exchange(msg []byte) ([]byte, error) {
+	if err := writeMessage(c.conn, msg); err != nil {
+		return nil, err
+	}
+	return readMessage(c.conn)
+}
+
+// failure dresses the cause of a failed request: what the caller's context
+// says stays as it is, all else is the agent's.
+func (c *Conn) failure(caller context.Context, op string, cause error) error {
+	if err := context.Cause(caller); err != nil {
+		return err
+	}
+	return &UnavailableError{Address: c.address, Op: op, Err: cause}
+}
+
+// fail closes the connection, and returns the first cause of that.
+func (c *Conn) fail(err error) error {
+	c.end(err)
+	c.conn.Close()
+	return context.Cause(c.ctx)
+}

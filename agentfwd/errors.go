@@ -19,6 +19,10 @@ var (
 	// accepted a connection or a request and then did not answer in time.
 	ErrTimeout = errors.New("agent did not answer in time")
 
+	// ErrNotRequested says that a server opened an agent channel though
+	// forwarding was not asked for, which an honest server does not do.
+	ErrNotRequested = errors.New("server tried agent forwarding that was not requested")
+
 	// ErrClosed says that the Conn or Forwarder was closed on our side.
 	ErrClosed = errors.New("agentfwd: closed")
 

@@ -1,6 +1,12 @@
 package agentfwd
 
 import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
 	"golang.org/x/crypto/ssh"
 )
 
@@ -19,39 +25,75 @@ const DefaultMaxChannels = 256
 type ForwarderConfig struct {
 	// Source is the agent to forward.
 	Source Source
-	// Agent tunes the connections to it.
+	// Agent tunes the connections to it. Its Logger is the Forwarder's too.
 	Agent Options
-	// Binding names the server to the agent. Without one (nil), keys that are
-	// restricted to hosts cannot be used, and the server's own session-bind
-	// requests are refused: the first of them would pass for ours.
+	// Binding names the server to the agent. Without one (nil), or with an
+	// agent that does not take it, the server's own session-bind requests are
+	// refused, as the first of them would pass for ours, and so keys that are
+	// restricted to hosts cannot be used.
 	Binding *Binding
-	// Host is the server's name for Use.Host and messages.
+	// Host is the server's name for Use.Host.
 	Host string
 	// Policy narrows what the server can do. nil passes everything.
 	Policy *Policy
 	// MaxChannels bounds the channels open at a time. 0 means
 	// DefaultMaxChannels.
 	MaxChannels int
-	// Warn is told once that the agent cannot be reached, with an
-	// *UnavailableError or ErrNoAgent, and again only after it could. nil means
-	// no warning.
+	// Warn is told, each time once: that the agent cannot be reached (an
+	// *UnavailableError or ErrNoAgent; again only after it could), that it was
+	// lost while in use, and that the server opened a channel that nobody
+	// asked for (ErrNotRequested). It is called from the goroutine concerned.
+	// nil means no warning.
 	Warn func(err error)
 }
 
 // Forwarder serves the agent channels of one connection.
-type Forwarder struct{}
+type Forwarder struct {
+	cfg    ForwarderConfig
+	log    *slog.Logger
+	asking chan struct{} // holds one token while Policy.Confirm runs
+
+	ctx    context.Context // ends at Close
+	cancel context.CancelCauseFunc
+	agents sync.WaitGroup // the agent sides of links
+
+	mu      sync.Mutex
+	open    int  // channels that are open or being opened
+	allowed bool // forwarding was asked for
+	closed  bool
+	down    bool // the agent could not be reached last time, and Warn knows
+	lost    bool // Warn was told that the agent went away
+	intrude bool // Warn was told of a channel not asked for
+}
 
 // NewForwarder makes a Forwarder, which refuses every channel until Allow.
-func NewForwarder(config ForwarderConfig) *Forwarder { return &Forwarder{} }
+func NewForwarder(config ForwarderConfig) *Forwarder {
+	f := &Forwarder{cfg: config, asking: make(chan struct{}, 1)}
+	f.cfg.Agent = config.Agent.withDefaults()
+	f.cfg.MaxChannels = cmp.Or(config.MaxChannels, DefaultMaxChannels)
+	f.log = f.cfg.Agent.Logger
+	f.ctx, f.cancel = context.WithCancelCause(context.Background())
+	return f
+}
 
-// Allow lets channels in: forwarding was asked for on this connection.
-func (f *Forwarder) Allow() {}
+// Allow lets channels in: forwarding was asked for on this connection. It
+// comes before the request goes out.
+func (f *Forwarder) Allow() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.allowed = true
+}
 
 // Allowed says whether Allow was called.
-func (f *Forwarder) Allowed() bool { return false }
+func (f *Forwarder) Allowed() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.allowed
+}
 
-// Serve serves each channel that arrives, and returns when chans is closed. It
-// takes what ssh.Client.HandleChannelOpen returns.
+// Serve serves each channel that arrives, and returns when chans is closed,
+// which the end of the connection does. It takes what
+// ssh.Client.HandleChannelOpen returns.
 func (f *Forwarder) Serve(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		f.ServeChannel(ch)
@@ -59,10 +101,126 @@ func (f *Forwarder) Serve(chans <-chan ssh.NewChannel) {
 }
 
 // ServeChannel accepts or rejects one channel and passes messages between it
-// and a fresh connection to the agent. It does not block: a goroutine does the
-// work, which ends with the channel, with the agent's connection, or at Close.
-func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {}
+// and a fresh connection to the agent. It does not wait for the agent:
+// goroutines do the work, which ends with the channel, with the agent's
+// connection, or at Close.
+func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
+	if reason, text, ok := f.admit(); !ok {
+		f.log.Debug("agent channel rejected", "reason", text)
+		ch.Reject(reason, text)
+		return
+	}
+	l := &link{
+		f:        f,
+		newCh:    ch,
+		ready:    make(chan error, 1),
+		requests: make(chan []byte),
+		replies:  make(chan []byte),
+	}
+	l.ctx, l.cancel = context.WithCancelCause(f.ctx)
+	go l.agentSide()
+	go l.channelSide()
+}
 
-// Close ends every channel and agent connection, waits for their goroutines,
-// and rejects channels that come later.
-func (f *Forwarder) Close() error { return nil }
+// admit counts a channel in, or says why not.
+func (f *Forwarder) admit() (ssh.RejectionReason, string, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.closed:
+		return ssh.Prohibited, "agent forwarding has ended", false
+	case !f.allowed:
+		if !f.intrude {
+			f.intrude = true
+			f.warn(ErrNotRequested)
+		}
+		return ssh.Prohibited, "agent forwarding was not requested", false
+	case f.open >= f.cfg.MaxChannels:
+		return ssh.ResourceShortage, "too many agent channels", false
+	}
+	f.open++
+	f.agents.Add(1)
+	return 0, "", true
+}
+
+// release counts a channel out.
+func (f *Forwarder) release() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.open--
+}
+
+// Close ends every channel and every connection to the agent, rejects channels
+// that come later, and waits for what talks to the agent, or to a person. What
+// is inside a read or write of a channel ends when the server confirms the
+// channel's close, or with the SSH connection; Close does not wait for a server.
+func (f *Forwarder) Close() error {
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.cancel(ErrClosed)
+	f.agents.Wait()
+	return nil
+}
+
+// openAgent makes the agent connection of one channel. It says whether the
+// agent knows which server it is for.
+func (f *Forwarder) openAgent(ctx context.Context) (agent *Conn, bound bool, err error) {
+	agent, err = Dial(ctx, f.cfg.Source, &f.cfg.Agent)
+	if err != nil {
+		return nil, false, err
+	}
+	if f.cfg.Binding == nil {
+		return agent, false, nil
+	}
+	// First of all: nothing of the server's may reach an unbound connection.
+	err = agent.Bind(ctx, *f.cfg.Binding, true)
+	switch {
+	case err == nil:
+		return agent, true, nil
+	case errors.Is(err, ErrRefused):
+		f.log.Debug("agent does not take session-bind", "error", err)
+		return agent, false, nil
+	}
+	agent.Close()
+	return nil, false, err
+}
+
+// reached notes whether the agent could be reached, and warns once if not.
+func (f *Forwarder) reached(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err == nil {
+		f.down = false
+		return
+	}
+	f.log.Debug("forwarded agent not available", "error", err)
+	if f.down || f.ctx.Err() != nil {
+		return
+	}
+	f.down = true
+	f.warn(err)
+}
+
+// lostAgent warns, once in all, of an agent that went away while in use. A
+// server can bring that about, with a message that the agent does not like.
+func (f *Forwarder) lostAgent(err error) {
+	f.log.Debug("forwarded agent lost", "error", err)
+	var unavailable *UnavailableError
+	if !errors.As(err, &unavailable) {
+		return // the channel or the Forwarder ended first
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.lost && !f.down {
+		f.lost, f.down = true, true
+		f.warn(err)
+	}
+}
+
+// warn calls the callback; f.mu is held.
+func (f *Forwarder) warn(err error) {
+	if f.cfg.Warn != nil {
+		f.cfg.Warn(err)
+	}
+}

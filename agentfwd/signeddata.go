@@ -1,0 +1,110 @@
+package agentfwd
+
+import (
+	"bytes"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Purpose says what a signature is for, as far as the signed data shows.
+type Purpose int
+
+const (
+	// PurposeUnknown is data of a form that this package does not know.
+	PurposeUnknown Purpose = iota
+	// PurposeUserAuth is a login: SSH_MSG_USERAUTH_REQUEST (RFC 4252, section 7).
+	PurposeUserAuth
+	// PurposeSSHSig is a file signature (ssh-keygen -Y sign; PROTOCOL.sshsig).
+	PurposeSSHSig
+)
+
+// String returns a word for logs.
+func (p Purpose) String() string {
+	switch p {
+	case PurposeUserAuth:
+		return "userauth"
+	case PurposeSSHSig:
+		return "sshsig"
+	}
+	return "unknown"
+}
+
+// SignedData is what a signature request asks to sign, taken apart. All of it
+// comes from the remote host, and none of it is escaped.
+type SignedData struct {
+	Purpose Purpose
+
+	// Of PurposeUserAuth:
+	SessionID []byte
+	User      string
+	Service   string // ssh-connection
+	Method    string // publickey or publickey-hostbound-v00@openssh.com
+	// HostKey is the server that the login is for: named in the request, or by
+	// a session-bind of the same session id on the same connection. nil if
+	// neither was there.
+	HostKey ssh.PublicKey
+
+	// Of PurposeSSHSig:
+	Namespace     string
+	HashAlgorithm string
+}
+
+// Methods of a login by key: that of RFC 4252, and OpenSSH's that names the
+// host key too (PROTOCOL, section 3.1).
+const (
+	methodPublicKey = "publickey"
+	methodHostBound = "publickey-hostbound-v00@openssh.com"
+)
+
+const (
+	msgUserAuthRequest = 50
+	sshsigMagic        = "SSHSIG"
+)
+
+// ParseSignedData takes apart what is to be signed with the key of that blob.
+// What it does not know, or what names another key, is PurposeUnknown.
+func ParseSignedData(data, keyBlob []byte) SignedData {
+	if rest, ok := bytes.CutPrefix(data, []byte(sshsigMagic)); ok {
+		return parseSSHSig(rest)
+	}
+	return parseUserAuth(data, keyBlob)
+}
+
+// parseSSHSig reads what follows the magic: string namespace, string reserved,
+// string hash algorithm, string hash.
+func parseSSHSig(rest []byte) SignedData {
+	f := fields{rest: rest}
+	d := SignedData{Purpose: PurposeSSHSig, Namespace: f.string()}
+	f.bytes()
+	d.HashAlgorithm = f.string()
+	f.bytes()
+	if !f.end() {
+		return SignedData{}
+	}
+	return d
+}
+
+// parseUserAuth reads what RFC 4252, section 7, has signed. It is as strict as
+// ssh-agent, which lets restricted keys sign nothing else.
+func parseUserAuth(data, keyBlob []byte) SignedData {
+	f := fields{rest: data}
+	d := SignedData{Purpose: PurposeUserAuth, SessionID: bytes.Clone(f.bytes())}
+	kind := f.uint8()
+	d.User, d.Service, d.Method = f.string(), f.string(), f.string()
+	hasSignature := f.uint8()
+	f.bytes() // the signature's algorithm
+	key := f.bytes()
+	if d.Method == methodHostBound {
+		hostKey, err := ssh.ParsePublicKey(f.bytes())
+		if err != nil {
+			return SignedData{}
+		}
+		d.HostKey = hostKey
+	} else if d.Method != methodPublicKey {
+		return SignedData{}
+	}
+	if !f.end() || kind != msgUserAuthRequest || len(d.SessionID) == 0 || hasSignature != 1 || !bytes.Equal(key, keyBlob) {
+		return SignedData{}
+	}
+	return d
+}
