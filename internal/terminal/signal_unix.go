@@ -28,11 +28,16 @@ func stop(pid int) error {
 	if err := unix.Kill(pid, unix.SIGTSTP); err != nil {
 		return os.NewSyscallError("kill", err)
 	}
-	timer := time.NewTimer(notStopped)
-	defer timer.Stop()
 	select {
 	case <-continued:
-	case <-timer.C: // also fires after a long stop: just as good
+		return nil
+	case <-time.After(notStopped):
+	}
+	// After a long stop the timer may be seen before the SIGCONT, which must
+	// not be taken for another one by whoever listens next.
+	select {
+	case <-continued:
+	case <-time.After(notStopped / 5):
 	}
 	return nil
 }

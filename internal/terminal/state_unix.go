@@ -177,7 +177,7 @@ func rawTermios(t unix.Termios) unix.Termios {
 // process group has it, so that tcsetattr would stop us. (Another terminal
 // than the controlling one raises no SIGTTOU, and answers ENOTTY here.)
 func inBackground(fd int) bool {
-	pgrp, err := unix.IoctlGetInt(fd, unix.TIOCGPGRP)
+	pgrp, err := getInt(fd, unix.TIOCGPGRP)
 	return err == nil && pgrp != unix.Getpgrp()
 }
 
@@ -187,20 +187,25 @@ func inBackground(fd int) bool {
 // modes are set without one.
 func setDrained(fd int, t *unix.Termios) error {
 	for end := time.Now().Add(drainLimit); time.Now().Before(end); {
-		queued, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
+		queued, err := getInt(fd, unix.TIOCOUTQ)
 		if err != nil || queued == 0 {
 			break
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
-	return setTermios(fd, ioctlSetTermios, t)
-}
-
-func setTermios(fd int, request uint, t *unix.Termios) error {
 	for {
-		err := unix.IoctlSetTermios(fd, request, t)
+		err := unix.IoctlSetTermios(fd, ioctlSetTermios, t)
 		if err != unix.EINTR {
 			return os.NewSyscallError("tcsetattr", err)
 		}
 	}
+}
+
+// setFlushed is tcsetattr(fd, TCSAFLUSH, t), which also throws away what was
+// typed and not read yet, with the bounded wait of setDrained.
+func setFlushed(fd int, t *unix.Termios) error {
+	if err := setDrained(fd, t); err != nil {
+		return err
+	}
+	return os.NewSyscallError("tcflush", flushInput(fd))
 }

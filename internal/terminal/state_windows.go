@@ -16,6 +16,7 @@ type State struct {
 
 	mu  sync.Mutex
 	raw bool
+	out *consoleOutput // while raw; nil without a console to write to
 }
 
 // IsTerminal reports whether fd is a console.
@@ -54,6 +55,7 @@ func ownConsoleInfo(info *windows.ConsoleScreenBufferInfo) error {
 
 // MakeRaw puts the console input at fd into raw mode: keys arrive as the
 // escape sequences of a VT220, one by one and without echo, Ctrl-C among them.
+// The console's output (CONOUT$) is made to obey such sequences, in UTF-8.
 func MakeRaw(fd int) (*State, error) {
 	s := &State{fd: fd}
 	if err := windows.GetConsoleMode(windows.Handle(fd), &s.saved); err != nil {
@@ -75,6 +77,9 @@ func (s *State) Reenter() error {
 		return fmt.Errorf("terminal: SetConsoleMode: %w", err)
 	}
 	s.raw = true
+	if s.out == nil {
+		s.out = openTerminalOutput()
+	}
 	return nil
 }
 
@@ -90,7 +95,45 @@ func (s *State) Restore() error {
 		return fmt.Errorf("terminal: SetConsoleMode: %w", err)
 	}
 	s.raw = false
+	if s.out != nil {
+		s.out.restore()
+		s.out = nil
+	}
 	return nil
+}
+
+// consoleOutput is the console's output as it was before raw mode.
+type consoleOutput struct {
+	handle   windows.Handle
+	mode     uint32
+	codePage uint32
+}
+
+// openTerminalOutput returns nil if there is no console to write to: the
+// session's output then goes elsewhere.
+func openTerminalOutput() *consoleOutput {
+	handle, err := openConsole("CONOUT$")
+	if err != nil {
+		return nil
+	}
+	out := &consoleOutput{handle: handle}
+	if windows.GetConsoleMode(handle, &out.mode) != nil {
+		windows.CloseHandle(handle)
+		return nil
+	}
+	out.codePage, _ = windows.GetConsoleOutputCP()
+	windows.SetConsoleOutputCP(windows.CP_UTF8)
+	windows.SetConsoleMode(handle, out.mode|windows.ENABLE_PROCESSED_OUTPUT|
+		windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING|windows.DISABLE_NEWLINE_AUTO_RETURN)
+	return out
+}
+
+func (out *consoleOutput) restore() {
+	windows.SetConsoleMode(out.handle, out.mode)
+	if out.codePage != 0 {
+		windows.SetConsoleOutputCP(out.codePage)
+	}
+	windows.CloseHandle(out.handle)
 }
 
 // Raw reports whether the console is in raw mode by our doing.
@@ -112,12 +155,3 @@ func (s *State) FollowContinue(ctx context.Context) { <-ctx.Done() }
 // Modes returns TTY_OP_END alone: a console has no modes of the kind that RFC
 // 4254, section 8 encodes, and the server's defaults fit it.
 func Modes(fd int) []byte { return []byte{ttyOpEnd} }
-
-func openConsole(name string) (windows.Handle, error) {
-	p, err := windows.UTF16PtrFromString(name)
-	if err != nil {
-		return 0, err
-	}
-	return windows.CreateFile(p, windows.GENERIC_READ|windows.GENERIC_WRITE,
-		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE, nil, windows.OPEN_EXISTING, 0, 0)
-}

@@ -11,7 +11,7 @@
 //
 // and of a question to the person:
 //
-//	asker := &terminal.Prompter{}            // /dev/tty, or SSH_ASKPASS
+//	asker := &terminal.Prompter{} // /dev/tty, or SSH_ASKPASS
 //	password, err := asker.Ask(ctx, "deploy@web-1's password: ", 0)
 //
 // Descriptors are passed as int, as golang.org/x/term does (on Windows, a

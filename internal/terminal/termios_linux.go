@@ -3,12 +3,23 @@ package terminal
 import "golang.org/x/sys/unix"
 
 const (
-	ioctlGetTermios      = unix.TCGETS
-	ioctlSetTermios      = unix.TCSETS  // TCSANOW
-	ioctlSetTermiosFlush = unix.TCSETSF // TCSAFLUSH
+	ioctlGetTermios = unix.TCGETS
+	ioctlSetTermios = unix.TCSETS // TCSANOW
 
 	iuclc = unix.IUCLC
 
 	// posixVdisable is _POSIX_VDISABLE: a special character that is off.
 	posixVdisable = 0
 )
+
+// getInt makes an ioctl that answers with a C int.
+func getInt(fd int, request uint) (int, error) {
+	value, err := unix.IoctlGetUint32(fd, request)
+	return int(int32(value)), err
+}
+
+// flushInput is tcflush(fd, TCIFLUSH).
+func flushInput(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }
+
+// withoutStatus does nothing: Linux has no VSTATUS character.
+func withoutStatus(*unix.Termios) {}

@@ -1,6 +1,10 @@
 package terminal
 
-import "golang.org/x/sys/unix"
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
 
 // waitFor blocks until fd is ready or wakeFD readable; woken is the latter.
 // It is select because poll(2) on macOS does not support devices (poll(2),
@@ -20,4 +24,17 @@ func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
 		return false, err
 	}
 	return reading.IsSet(wakeFD), nil
+}
+
+// wakePipe makes a pipe that programs started by us do not inherit. There is
+// no pipe2 on macOS: ForkLock keeps a fork from coming in between.
+func wakePipe() (fds [2]int, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := unix.Pipe(fds[:]); err != nil {
+		return fds, err
+	}
+	unix.CloseOnExec(fds[0])
+	unix.CloseOnExec(fds[1])
+	return fds, nil
 }

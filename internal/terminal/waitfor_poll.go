@@ -16,3 +16,9 @@ func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
 	}
 	return fds[1].Revents != 0, nil
 }
+
+// wakePipe makes a pipe that programs started by us do not inherit.
+func wakePipe() (fds [2]int, err error) {
+	err = unix.Pipe2(fds[:], unix.O_CLOEXEC)
+	return fds, err
+}

@@ -27,27 +27,11 @@ type waker struct {
 }
 
 func newWaker() (*waker, error) {
-	r, w, err := os.Pipe()
+	fds, err := wakePipe()
 	if err != nil {
-		return nil, err
+		return nil, os.NewSyscallError("pipe", err)
 	}
-	defer r.Close()
-	defer w.Close()
-	return dupWaker(r, w)
-}
-
-// dupWaker takes the pipe out of package os, whose poller would have it.
-func dupWaker(r, w *os.File) (*waker, error) {
-	rfd, err := unix.FcntlInt(r.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	wfd, err := unix.FcntlInt(w.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		unix.Close(rfd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	return &waker{r: rfd, w: wfd}, nil
+	return &waker{r: fds[0], w: fds[1]}, nil
 }
 
 // wait returns nil when fd is ready, or when reading or writing it would give

@@ -1,0 +1,136 @@
+package terminal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+)
+
+// defaultAskpass is run if SSH_ASKPASS is not set. OpenSSH's is a path fixed
+// when it is built, /usr/bin/ssh-askpass for most; this one is looked up in
+// PATH.
+const defaultAskpass = "ssh-askpass"
+
+// askpassGrace is how long an askpass program may take to end once it was told
+// to, and whoever it left behind to close its stdout.
+const askpassGrace = 500 * time.Millisecond
+
+// askpass shows prompt by the askpass program and returns the first line of
+// what it prints. Another status than 0, or no such program, is ErrRefused.
+// The program is ended when ctx is done.
+func (p *Prompter) askpass(ctx context.Context, prompt, hint string) (string, error) {
+	cmd := p.askpassCommand(ctx, prompt, hint)
+	var answer limitedBuffer
+	defer answer.wipe()
+	cmd.Stdin, cmd.Stdout = p.stdin(), &answer
+	err := cmd.Run()
+	if ctx.Err() != nil {
+		return "", context.Cause(ctx)
+	}
+	if err != nil && !errors.Is(err, exec.ErrWaitDelay) {
+		return "", fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return answer.firstLine(), nil
+}
+
+// askpassCommand is the program with prompt as its only argument.
+func (p *Prompter) askpassCommand(ctx context.Context, prompt, hint string) *exec.Cmd {
+	program, ok := p.Env.lookup("SSH_ASKPASS")
+	if !ok {
+		program = defaultAskpass
+	}
+	p.debug("running askpass", "program", program)
+	cmd := exec.CommandContext(ctx, program, prompt)
+	cmd.Stderr = p.stderr()
+	if hint != "" {
+		cmd.Env = append(os.Environ(), "SSH_ASKPASS_PROMPT="+hint)
+	}
+	cmd.Cancel = func() error { return endProcess(cmd.Process) }
+	cmd.WaitDelay = askpassGrace
+	return cmd
+}
+
+// endProcess asks the process to end; where there is no asking, it is killed.
+func endProcess(process *os.Process) error {
+	err := process.Signal(syscall.SIGTERM)
+	if err == nil || errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	return process.Kill()
+}
+
+// A Notice is a text shown without a question, until Close.
+type Notice struct {
+	onTerminal bool
+	cancel     context.CancelFunc
+	process    *exec.Cmd // nil if none was started
+}
+
+// Notify shows text, such as "Confirm user presence for key …", without an
+// answer: on stderr if that is a terminal, else through the askpass program
+// (SSH_ASKPASS_PROMPT=none) if there is a display or SSH_ASKPASS_REQUIRE=force,
+// else not at all. It does not block. Close must be called; ctx ends the
+// program too.
+func (p *Prompter) Notify(ctx context.Context, text string) *Notice {
+	if IsTerminal(int(p.stderr().Fd())) {
+		io.WriteString(p.stderr(), text+"\r\n") // the terminal may be raw
+		return &Notice{onTerminal: true}
+	}
+	if program, ok := p.Env.lookup("SSH_ASKPASS"); ok && program == "" || !p.askpassAllowed() {
+		p.debug("cannot notify: no askpass or no display")
+		return &Notice{}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	cmd := p.askpassCommand(ctx, text, "none")
+	cmd.Stderr = nil // nothing of it is for the person at stderr
+	if err := cmd.Start(); err != nil {
+		cancel()
+		p.debug("cannot notify", "err", err)
+		return &Notice{}
+	}
+	return &Notice{cancel: cancel, process: cmd}
+}
+
+// OnTerminal reports whether the text went to stderr, so that the caller can
+// say there how it ended.
+func (n *Notice) OnTerminal() bool { return n.onTerminal }
+
+// Close takes the notice down: the askpass program gets SIGTERM, half a
+// second later SIGKILL, and is waited for.
+func (n *Notice) Close() error {
+	if n.process == nil {
+		return nil
+	}
+	n.cancel()
+	n.process.Wait() // it ends by our signal: its status says nothing
+	n.process = nil
+	return nil
+}
+
+// A limitedBuffer keeps the first lineLimit bytes and drops the rest.
+type limitedBuffer struct {
+	kept []byte
+}
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if b.kept == nil {
+		b.kept = make([]byte, 0, lineLimit) // never reallocated, so wipe gets all
+	}
+	b.kept = append(b.kept, p[:min(len(p), lineLimit-len(b.kept))]...)
+	return len(p), nil
+}
+
+func (b *limitedBuffer) firstLine() string {
+	if end := bytes.IndexAny(b.kept, "\r\n"); end >= 0 {
+		return string(b.kept[:end])
+	}
+	return string(b.kept)
+}
+
+func (b *limitedBuffer) wipe() { clear(b.kept) }

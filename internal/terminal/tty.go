@@ -1,0 +1,75 @@
+package terminal
+
+import (
+	"context"
+	"io"
+)
+
+// lineLimit is how much of a line a question takes: the rest is read and
+// dropped, as in OpenSSH.
+const lineLimit = 1023
+
+// TTY is the terminal that the process was started from, whatever stdin and
+// stdout are. One question at a time may be asked on it.
+type TTY struct {
+	in, out int // the same on Unix
+}
+
+// Fd returns the descriptor that is read from; it is closed by Close.
+func (t *TTY) Fd() int { return t.in }
+
+// ReadSecret is ReadLine without echo.
+func (t *TTY) ReadSecret(ctx context.Context, prompt string) (string, error) {
+	return t.ReadLine(ctx, prompt, false)
+}
+
+// ReadLine shows prompt and reads a line, with echo or without; what was typed
+// before the prompt is thrown away. Bytes come as they are, of any encoding. Of
+// a longer line it returns the first 1023 bytes, as OpenSSH does. The line may
+// be empty; at the end of the input (^D) the error is io.EOF, and ctx's cause
+// once ctx is done.
+//
+// If a signal that ends or stops the process comes meanwhile (SIGINT, SIGTERM,
+// SIGHUP, SIGQUIT, SIGTSTP), the terminal is restored first, and then the
+// signal is delivered once more, to take its usual effect. A process that is
+// continued asks again; one that survives because it handles the signal gets
+// a [*SignalError].
+func (t *TTY) ReadLine(ctx context.Context, prompt string, echo bool) (string, error) {
+	q := question{in: t.in, out: t.out, prompt: prompt, echo: echo}
+	return q.ask(ctx)
+}
+
+// ReadSecret is [TTY.ReadSecret] on a terminal opened for it.
+func ReadSecret(ctx context.Context, prompt string) (string, error) {
+	return ReadLine(ctx, prompt, false)
+}
+
+// ReadLine is [TTY.ReadLine] on a terminal opened for it.
+func ReadLine(ctx context.Context, prompt string, echo bool) (string, error) {
+	tty, err := OpenTTY()
+	if err != nil {
+		return "", err
+	}
+	defer tty.Close()
+	return tty.ReadLine(ctx, prompt, echo)
+}
+
+// readAnswer reads a line byte by byte, so that nothing behind it is taken.
+func readAnswer(in io.Reader) (string, error) {
+	line := make([]byte, 0, lineLimit)
+	defer func() { clear(line[:cap(line)]) }()
+	var b [1]byte
+	for any := false; ; any = true {
+		_, err := in.Read(b[:])
+		switch {
+		case err == io.EOF && any:
+			return string(line), nil
+		case err != nil:
+			return "", err
+		case b[0] == '\n' || b[0] == '\r':
+			return string(line), nil
+		case len(line) < lineLimit:
+			line = append(line, b[0])
+		}
+	}
+}
