@@ -1,0 +1,61 @@
+package hostkey
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// checkRevokedFile refuses keys that RevokedHostKeys lists, also as the CA of
+// a certificate. The file is all or nothing: if it is missing, or a line of it
+// cannot be understood, every host is refused (RevokedHostKeys in ssh_config(5)).
+func (c *Checker) checkRevokedFile(t Target, key ssh.PublicKey) error {
+	file := c.opts.RevokedHostKeys
+	if file == "" {
+		return nil
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return &RevocationListError{File: file, Err: err}
+	}
+	revoked, err := revokedBy(data, key)
+	if err != nil {
+		return &RevocationListError{File: file, Err: err}
+	}
+	if revoked {
+		return &RevokedError{
+			Host: t.Name(), Key: key, KeyType: KeyType(key), Fingerprint: Fingerprint(key), File: file,
+		}
+	}
+	return nil
+}
+
+// revokedBy asks a KRL or a list of public keys.
+func revokedBy(data []byte, key ssh.PublicKey) (bool, error) {
+	if isKRL(data) {
+		k, err := parseKRL(data)
+		if err != nil {
+			return false, err
+		}
+		return k.revokes(key), nil
+	}
+	cert, isCert := key.(*ssh.Certificate)
+	num := 0
+	for text := range strings.Lines(string(data)) {
+		num++
+		text = strings.TrimLeft(strings.TrimRight(text, "\r\n"), blanks)
+		if text == "" || text[0] == '#' {
+			continue
+		}
+		listed, err := parseKeyText(text)
+		if err != nil {
+			return false, fmt.Errorf("line %d: %w", num, err)
+		}
+		if samePublic(key, listed) || isCert && samePublic(cert.SignatureKey, listed) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
