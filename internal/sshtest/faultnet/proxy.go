@@ -1,0 +1,88 @@
+package faultnet
+
+import (
+	"fmt"
+	"net"
+	"sync"
+)
+
+// Proxy is a TCP relay on a loopback port with faults inside, for programs
+// that make their own connections. The faults of its Link hold for all its
+// connections, those to come included.
+type Proxy struct {
+	*Link
+	ln     net.Listener
+	target string
+
+	wg     sync.WaitGroup
+	mu     sync.Mutex
+	closed bool
+	count  int
+}
+
+// NewProxy relays connections to 127.0.0.1 at a free port to target, a TCP
+// address. Close ends it.
+func NewProxy(target string) (*Proxy, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("faultnet: %w", err)
+	}
+	p := &Proxy{Link: newLink(), ln: ln, target: target}
+	p.wg.Go(p.acceptLoop)
+	return p, nil
+}
+
+// Addr is where to connect, host:port.
+func (p *Proxy) Addr() string { return p.ln.Addr().String() }
+
+// Port is the port of Addr.
+func (p *Proxy) Port() int { return p.ln.Addr().(*net.TCPAddr).Port }
+
+// Connections returns how many connections were accepted so far.
+func (p *Proxy) Connections() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.count
+}
+
+// Close stops listening, cuts all connections and waits for the goroutines.
+func (p *Proxy) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.ln.Close()
+	p.Cut()
+	p.wg.Wait()
+	return nil
+}
+
+// acceptLoop ends when the listener is closed.
+func (p *Proxy) acceptLoop() {
+	for {
+		nc, err := p.ln.Accept()
+		if err != nil {
+			return
+		}
+		p.wg.Go(func() { p.relay(nc) })
+	}
+}
+
+// relay serves one connection until it ends. A target that cannot be reached
+// resets it.
+func (p *Proxy) relay(nc net.Conn) {
+	target, err := net.Dial("tcp", p.target)
+	if err != nil {
+		resetConn(nc)
+		nc.Close()
+		return
+	}
+	c := p.carry(nc, target)
+	p.mu.Lock()
+	p.count++
+	closed := p.closed
+	p.mu.Unlock()
+	if closed {
+		c.end(nil)
+	}
+	c.wg.Wait()
+}
