@@ -102,6 +102,9 @@ func (s *State) Restore() error {
 	return nil
 }
 
+// codePageUTF8 is CP_UTF8.
+const codePageUTF8 = 65001
+
 // consoleOutput is the console's output as it was before raw mode.
 type consoleOutput struct {
 	handle   windows.Handle
@@ -122,7 +125,7 @@ func openTerminalOutput() *consoleOutput {
 		return nil
 	}
 	out.codePage, _ = windows.GetConsoleOutputCP()
-	windows.SetConsoleOutputCP(windows.CP_UTF8)
+	windows.SetConsoleOutputCP(codePageUTF8)
 	windows.SetConsoleMode(handle, out.mode|windows.ENABLE_PROCESSED_OUTPUT|
 		windows.ENABLE_VIRTUAL_TERMINAL_PROCESSING|windows.DISABLE_NEWLINE_AUTO_RETURN)
 	return out
