@@ -1,0 +1,105 @@
+//go:build unix
+
+package opensshd
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// socketPair returns a connection and the file of its other end.
+func socketPair() (net.Conn, *os.File, error) {
+	syscall.ForkLock.RLock()
+	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fds[0])
+		syscall.CloseOnExec(fds[1])
+	}
+	syscall.ForkLock.RUnlock()
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	ours, theirs := os.NewFile(uintptr(fds[0]), "socketpair"), os.NewFile(uintptr(fds[1]), "socketpair")
+	nc, err := net.FileConn(ours) // a duplicate
+	ours.Close()
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return nc, theirs, nil
+}
+
+// killTree kills a process and its descendants: sshd gives each connection,
+// and each session in it, a process group of its own.
+//
+// A command whose connection broke before is nobody's child any more. Where
+// /proc shows environments it is known by its SSH_CONNECTION to our port.
+func killTree(pid, port int) {
+	children := processChildren()
+	tree := append([]int{pid}, orphans(port)...)
+	for i := 0; i < len(tree); i++ {
+		// Stopped first, a process cannot have new children while we look.
+		syscall.Kill(tree[i], syscall.SIGSTOP)
+		tree = append(tree, children[tree[i]]...)
+	}
+	for _, p := range tree {
+		syscall.Kill(p, syscall.SIGKILL)
+	}
+}
+
+// orphans finds the processes of sessions that came to our port; none where
+// there is no /proc, or no port.
+func orphans(port int) []int {
+	if port == 0 {
+		return nil
+	}
+	var pids []int
+	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environs {
+		b, _ := os.ReadFile(path) // other users' cannot be read
+		for v := range strings.SplitSeq(string(b), "\x00") {
+			if strings.HasPrefix(v, "SSH_CONNECTION=") && strings.HasSuffix(v, " 127.0.0.1 "+strconv.Itoa(port)) {
+				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
+}
+
+// processChildren maps each process to its children, by /proc or by ps.
+func processChildren() map[int][]int {
+	children := make(map[int][]int)
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		// pid (name) state ppid ...; the name may hold anything.
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		_, rest, _ := strings.Cut(string(b[strings.LastIndexByte(string(b), ')')+1:]), " ")
+		if fields := strings.Fields(rest); len(fields) > 1 {
+			if ppid, err := strconv.Atoi(fields[1]); err == nil {
+				children[ppid] = append(children[ppid], pid)
+			}
+		}
+	}
+	if len(stats) > 0 {
+		return children
+	}
+	out, _ := exec.Command("ps", "-A", "-o", "pid=", "-o", "ppid=").Output()
+	for line := range strings.Lines(string(out)) {
+		if f := strings.Fields(line); len(f) == 2 {
+			pid, _ := strconv.Atoi(f[0])
+			ppid, _ := strconv.Atoi(f[1])
+			children[ppid] = append(children[ppid], pid)
+		}
+	}
+	return children
+}
