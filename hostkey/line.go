@@ -43,7 +43,8 @@ type line struct {
 	key    string // "type base64 comment"
 }
 
-// parseLine cuts a line; ok is false for comments and blank lines.
+// parseLine cuts a line; ok is false for comments and blank lines. A tab ends a
+// marker as well as a blank does; OpenSSH takes such a line for a bad one.
 func parseLine(text string, num int) (l line, ok bool, err error) {
 	l = line{text: text, num: num}
 	rest := strings.TrimLeft(text, blanks)

@@ -91,12 +91,20 @@ func (l *lockedFile) swap(path string, old, text []byte) (done bool, err error) 
 		os.Remove(tmp.Name())
 		return false, err
 	}
-	if now, err := readAll(l); err == nil && len(now) > len(old) && bytes.HasPrefix(now, old) {
-		if err := appendTo(path, now[len(old):]); err != nil {
-			return true, err
-		}
+	if err := l.carryOver(path, old); err != nil {
+		return true, err
 	}
 	return true, syncDir(filepath.Dir(path))
+}
+
+// carryOver appends to the new file what the old one, which we still have open,
+// has gained since it was read.
+func (l *lockedFile) carryOver(path string, old []byte) error {
+	now, err := readAll(l)
+	if err != nil || len(now) <= len(old) || !bytes.HasPrefix(now, old) {
+		return nil
+	}
+	return appendTo(path, now[len(old):])
 }
 
 // appendTo carries lines over to the new file; others may be appending to it.

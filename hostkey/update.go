@@ -103,7 +103,7 @@ func (c *Checker) announcedKeys(payload []byte, algorithms []string) ([]*announc
 		if slices.ContainsFunc(keys, func(k *announced) bool { return sameKey(k.key, key) }) {
 			return nil, fmt.Errorf("hostkeys-00@openssh.com: duplicated %s host key", key.Type())
 		}
-		keys = append(keys, &announced{key: key, base64: base64.StdEncoding.EncodeToString(blob)})
+		keys = append(keys, &announced{key: key, base64: base64.StdEncoding.EncodeToString(key.Marshal())})
 	}
 	return keys, nil
 }
