@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 )
 
 // MaxMessage bounds a message in either direction, its length field left out.
@@ -227,12 +228,13 @@ func parseSessionBind(msg []byte) (sessionBind, error) {
 	return b, nil
 }
 
-// extensionName returns the name of an extension request.
+// extensionName returns the name of an extension request, without the NUL that
+// ssh-agent overlooks at its end: what we compare must be what it compares.
 func extensionName(msg []byte) (string, error) {
 	f := fields{rest: msg}
 	kind, name := f.uint8(), f.string()
 	if f.bad || kind != msgExtension {
 		return "", fmt.Errorf("%w: extension request", ErrMalformed)
 	}
-	return name, nil
+	return strings.TrimSuffix(name, "\x00"), nil
 }

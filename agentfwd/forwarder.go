@@ -105,7 +105,11 @@ func (f *Forwarder) Serve(chans <-chan ssh.NewChannel) {
 // goroutines do the work, which ends with the channel, with the agent's
 // connection, or at Close.
 func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
-	if reason, text, ok := f.admit(); !ok {
+	reason, text, intruder := f.admit()
+	if intruder {
+		f.warn(ErrNotRequested)
+	}
+	if text != "" {
 		f.log.Debug("agent channel rejected", "reason", text)
 		ch.Reject(reason, text)
 		return
@@ -122,25 +126,24 @@ func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
 	go l.channelSide()
 }
 
-// admit counts a channel in, or says why not.
-func (f *Forwarder) admit() (ssh.RejectionReason, string, bool) {
+// admit counts a channel in, or gives the text that says why not. intruder is
+// true for the first channel that nobody asked for.
+func (f *Forwarder) admit() (reason ssh.RejectionReason, text string, intruder bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.closed:
 		return ssh.Prohibited, "agent forwarding has ended", false
 	case !f.allowed:
-		if !f.intrude {
-			f.intrude = true
-			f.warn(ErrNotRequested)
-		}
-		return ssh.Prohibited, "agent forwarding was not requested", false
+		intruder = !f.intrude
+		f.intrude = true
+		return ssh.Prohibited, "agent forwarding was not requested", intruder
 	case f.open >= f.cfg.MaxChannels:
 		return ssh.ResourceShortage, "too many agent channels", false
 	}
 	f.open++
 	f.agents.Add(1)
-	return 0, "", true
+	return 0, "", false
 }
 
 // release counts a channel out.
@@ -189,21 +192,21 @@ func (f *Forwarder) openAgent(ctx context.Context) (agent *Conn, bound bool, err
 // reached notes whether the agent could be reached, and warns once if not.
 func (f *Forwarder) reached(err error) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
+	known := f.down
+	f.down = err != nil
+	f.mu.Unlock()
 	if err == nil {
-		f.down = false
 		return
 	}
 	f.log.Debug("forwarded agent not available", "error", err)
-	if f.down || f.ctx.Err() != nil {
-		return
+	if !known && f.ctx.Err() == nil {
+		f.warn(err)
 	}
-	f.down = true
-	f.warn(err)
 }
 
-// lostAgent warns, once in all, of an agent that went away while in use. A
-// server can bring that about, with a message that the agent does not like.
+// lostAgent warns, once in all, of an agent that went away while in use. (Not
+// more often, as a server can bring it about, with a message that the agent
+// does not like.)
 func (f *Forwarder) lostAgent(err error) {
 	f.log.Debug("forwarded agent lost", "error", err)
 	var unavailable *UnavailableError
@@ -211,14 +214,15 @@ func (f *Forwarder) lostAgent(err error) {
 		return // the channel or the Forwarder ended first
 	}
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	if !f.lost && !f.down {
-		f.lost, f.down = true, true
+	known := f.lost || f.down
+	f.lost, f.down = true, true
+	f.mu.Unlock()
+	if !known {
 		f.warn(err)
 	}
 }
 
-// warn calls the callback; f.mu is held.
+// warn calls the callback, with no lock held.
 func (f *Forwarder) warn(err error) {
 	if f.cfg.Warn != nil {
 		f.cfg.Warn(err)
