@@ -3,12 +3,15 @@ package sshtest
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
 )
 
 // errFault is the cause of the end of a connection that Faults ended.
@@ -97,6 +100,9 @@ func (c *Conn) run() error {
 			return err
 		}
 	}
+	if s.opts.Raw != nil || s.opts.Faults.Disconnect.At != StageNone {
+		return c.runRaw()
+	}
 	config := c.config()
 	if f := s.opts.Faults; f.StallAt == StageVersion || f.CloseAt == StageVersion {
 		if _, err := c.nc.Write([]byte(config.ServerVersion + "\r\n")); err != nil {
@@ -118,6 +124,50 @@ func (c *Conn) run() error {
 	return c.serveChannels(chans, reqs)
 }
 
+// runRaw serves a connection by packets.
+func (c *Conn) runRaw() error {
+	o := &c.srv.opts
+	at, key := o.Faults.Disconnect.At, c.srv.hostKeys[0]
+	if at == StageVersion {
+		rc, err := rawssh.Greet(c.nc, key, o.Version)
+		if err != nil {
+			return err
+		}
+		return c.disconnect(rc)
+	}
+	rc, err := rawssh.Accept(c.nc, key, o.Version)
+	if err != nil {
+		return err
+	}
+	if at == StageAuth {
+		if err := rc.AcceptService(); err != nil {
+			return err
+		}
+		return c.disconnect(rc)
+	}
+	if _, err := rc.Authenticate(); err != nil {
+		return err
+	}
+	if at == StageSession {
+		return c.disconnect(rc)
+	}
+	return o.Raw(c.ctx, rc)
+}
+
+// disconnect sends Faults.Disconnect and reads on until the client has closed:
+// bytes unread at our close could make the kernel throw the message away.
+func (c *Conn) disconnect(rc *rawssh.Conn) error {
+	d := c.srv.opts.Faults.Disconnect
+	if err := rc.Disconnect(d.Reason, d.Message); err != nil {
+		return err
+	}
+	if hc, ok := c.nc.(interface{ CloseWrite() error }); ok {
+		hc.CloseWrite()
+	}
+	io.Copy(io.Discard, c.nc)
+	return errFault
+}
+
 // reach is called at each stage and does what Faults asks for there.
 func (c *Conn) reach(stage Stage) error {
 	f := c.srv.opts.Faults
@@ -137,7 +187,7 @@ func (c *Conn) serveChannels(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Reque
 	if err := c.reach(StageSession); err != nil {
 		// Only a drained connection can end.
 		c.nc.Close()
-		go ssh.DiscardRequests(reqs)
+		c.wg.Go(func() { ssh.DiscardRequests(reqs) })
 		for range chans {
 		}
 		c.SSH.Wait()
@@ -279,47 +329,4 @@ func (c *Conn) accept(nch ssh.NewChannel, id int) {
 	default:
 		nch.Reject(ssh.UnknownChannelType, "unknown channel type "+nch.ChannelType())
 	}
-}
-
-// limitedConn cuts a connection after a number of bytes.
-type limitedConn struct {
-	net.Conn
-	toSend, toReceive atomic.Int64
-}
-
-func limitConn(nc net.Conn, f Faults) net.Conn {
-	if f.DropAfterSent <= 0 && f.DropAfterReceived <= 0 {
-		return nc
-	}
-	const never = 1 << 62
-	l := &limitedConn{Conn: nc}
-	l.toSend.Store(never)
-	l.toReceive.Store(never)
-	if f.DropAfterSent > 0 {
-		l.toSend.Store(f.DropAfterSent)
-	}
-	if f.DropAfterReceived > 0 {
-		l.toReceive.Store(f.DropAfterReceived)
-	}
-	return l
-}
-
-func (l *limitedConn) Write(p []byte) (int, error) {
-	left := l.toSend.Add(-int64(len(p)))
-	if left > 0 {
-		return l.Conn.Write(p)
-	}
-	n := max(left+int64(len(p)), 0)
-	l.Conn.Write(p[:n])
-	l.Conn.Close()
-	return int(n), errFault
-}
-
-func (l *limitedConn) Read(p []byte) (int, error) {
-	n, err := l.Conn.Read(p)
-	if l.toReceive.Add(-int64(n)) <= 0 {
-		l.Conn.Close()
-		return 0, errFault
-	}
-	return n, err
 }

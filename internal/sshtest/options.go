@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
 )
 
 // Options describes a server. The zero value listens on a free port of
@@ -118,6 +120,12 @@ type Options struct {
 	// server is closed.
 	Takeover func(ctx context.Context, nc net.Conn)
 
+	// Raw, if set, gets each connection at packet level after anybody was
+	// let in: see rawssh. Users, Faults and all about channels are not used.
+	// HostKeys[0] is the host key and has to be ed25519 or ECDSA.
+	// When Raw returns the connection is closed.
+	Raw func(ctx context.Context, rc *rawssh.Conn) error
+
 	// Log gets what the server does, at debug level. Nil: nothing.
 	Log *slog.Logger
 }
@@ -178,6 +186,18 @@ type Faults struct {
 	// bytes have gone by, version lines and key exchange included.
 	DropAfterSent     int64
 	DropAfterReceived int64
+
+	// Disconnect, if its At is StageVersion, StageAuth or StageSession, says
+	// goodbye there with SSH_MSG_DISCONNECT and closes. As with Raw, anybody
+	// is let in.
+	Disconnect Disconnect
+}
+
+// Disconnect is a message that ends a connection (RFC 4253, section 11.1).
+type Disconnect struct {
+	At      Stage
+	Reason  uint32 // such as 2, protocol error, or 12, too many connections
+	Message string
 }
 
 // Stage is a point in the life of a connection.

@@ -47,6 +47,11 @@ type Server struct {
 
 // Start starts a server. It runs until Close.
 func Start(opts Options) (*Server, error) {
+	switch opts.Faults.Disconnect.At {
+	case StageNone, StageVersion, StageAuth, StageSession:
+	default:
+		return nil, errors.New("sshtest: Faults.Disconnect is not possible at that stage")
+	}
 	key, pem, err := newClientKey()
 	if err != nil {
 		return nil, err
