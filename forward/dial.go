@@ -1,0 +1,186 @@
+package forward
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// DialContext connects from the server to addr, as net.Dialer does from here:
+// network is "tcp", "tcp4", "tcp6" or "unix". Names are the server's to resolve,
+// and tcp4 and tcp6 bind only what is a literal address.
+//
+// Deadlines of the connection work as those of a TCP connection do. ctx bounds
+// the dialing alone. The error is a *net.OpError around an *OpenError,
+// ErrConnectionLost or the cause of ctx.
+func (f *Forwarder) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	target, err := parseAddr(network, addr)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	if target.Socket == "" && target.Host == "" {
+		target.Host = "localhost" // what package net means by it
+	}
+	remote, local := netAddr(target), net.Addr(net.TCPAddrFromAddrPort(noOrigin))
+	if target.Socket != "" {
+		local = &net.UnixAddr{Net: "unix"}
+	}
+	s, err := f.openChannel(ctx, target, noOrigin)
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Addr: remote, Err: err}
+	}
+	return newChannelConn(s, local, remote), nil
+}
+
+// netAddr is a as the net package has it.
+func netAddr(a Addr) net.Addr {
+	if a.Socket != "" {
+		return &net.UnixAddr{Name: a.Socket, Net: "unix"}
+	}
+	return tcpAddr(a.Host, a.Port)
+}
+
+// parseAddr reads the arguments of a Dial or Listen of package net.
+func parseAddr(network, addr string) (Addr, error) {
+	switch network {
+	case "unix":
+		if addr == "" {
+			return Addr{}, &net.AddrError{Err: "no socket path", Addr: addr}
+		}
+		return Addr{Socket: addr}, nil
+	case "tcp", "tcp4", "tcp6":
+	default:
+		return Addr{}, net.UnknownNetworkError(network)
+	}
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return Addr{}, err
+	}
+	n, ok := parsePort(port)
+	if !ok {
+		return Addr{}, &net.AddrError{Err: "invalid port", Addr: addr}
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && network != "tcp" &&
+		ip.Unmap().Is4() != (network == "tcp4") {
+		return Addr{}, &net.AddrError{Err: "address is not of network " + network, Addr: addr}
+	}
+	return Addr{Host: host, Port: n}, nil
+}
+
+// Listen listens on the server, as net.ListenConfig does here: network is "tcp",
+// "tcp4", "tcp6" or "unix", an empty host is every interface, and port 0 lets
+// the server choose. Whether others may reach it is the server's GatewayPorts
+// to say.
+//
+// ctx bounds the asking alone. Connections wait in a queue of 128 until they are
+// accepted, and beyond that the server is told to refuse them. Accept returns
+// ErrConnectionLost, in a *net.OpError, after the SSH connection has ended.
+func (f *Forwarder) Listen(ctx context.Context, network, addr string) (net.Listener, error) {
+	at, err := parseAddr(network, addr)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
+	if at.Socket == "" && at.Host == "" {
+		switch network {
+		case "tcp4":
+			at.Host = "0.0.0.0"
+		case "tcp6":
+			at.Host = "::"
+		default:
+			at.EmptyHost = true
+		}
+	}
+	l := &listener{forwarder: f, queue: make(chan incoming, backlog), closing: make(chan struct{})}
+	remote, err := f.listenRemote(ctx, at, l.take)
+	if err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Addr: netAddr(at), Err: err}
+	}
+	l.remote = remote
+	return l, nil
+}
+
+// backlog is how many connections may wait for Accept: somaxconn of old.
+const backlog = 128
+
+// listener is a net.Listener on the server.
+type listener struct {
+	forwarder *Forwarder
+	remote    *remoteListener
+	closing   chan struct{}
+
+	mu     sync.Mutex // between take and Close: nothing is queued after the last reject
+	closed bool
+	queue  chan incoming
+}
+
+// take queues a connection. The channel is confirmed only by Accept, so the
+// server sends no data for one that waits.
+func (l *listener) take(in incoming) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		in.ch.Reject(ssh.Prohibited, "no such forwarding")
+		return
+	}
+	select {
+	case l.queue <- in:
+	default:
+		in.ch.Reject(ssh.ResourceShortage, "too many connections wait")
+	}
+}
+
+// Accept returns the next connection. One that was given up while it waited
+// comes out as a connection at its end.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		select {
+		case <-l.closing:
+			return nil, l.acceptError(net.ErrClosed)
+		default:
+		}
+		select {
+		case in := <-l.queue:
+			ch, reqs, err := in.ch.Accept()
+			if err != nil {
+				continue // gone in the meantime
+			}
+			return newChannelConn(l.forwarder.newStream(ch, reqs), l.Addr(), in.origin), nil
+		case <-l.closing:
+			return nil, l.acceptError(net.ErrClosed)
+		case <-l.forwarder.lost:
+			return nil, l.acceptError(context.Cause(l.forwarder.ctx))
+		}
+	}
+}
+
+func (l *listener) acceptError(err error) error {
+	return &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
+}
+
+// Addr returns the address as it was asked for, and the port that was chosen.
+func (l *listener) Addr() net.Addr { return l.remote.addr() }
+
+// Close asks the server to stop listening, waits up to five seconds for its
+// answer, and refuses what has not been accepted. Accepted connections live on.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	if l.closed {
+		l.mu.Unlock()
+		return l.acceptError(net.ErrClosed)
+	}
+	l.closed = true
+	l.mu.Unlock()
+	close(l.closing)
+	err := l.remote.close()
+	for {
+		select {
+		case in := <-l.queue:
+			in.ch.Reject(ssh.Prohibited, "no such forwarding")
+		default:
+			return err
+		}
+	}
+}

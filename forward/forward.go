@@ -1,0 +1,224 @@
+package forward
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// unresponsive is how long Close waits for a server to agree to the end of
+// channels and of a listener. x/crypto can end a read of a channel only by
+// the server's answer or by the end of the connection.
+const unresponsive = 5 * time.Second
+
+// Forward is one forwarding that is open.
+type Forward struct {
+	owner *Forwarder
+	spec  Spec
+	socks bool // what spec.SOCKS says
+	opts  Options
+	log   *slog.Logger
+	front front
+
+	// ctx is for what is still being opened: it ends with the SSH connection
+	// or in Close. cut ends in Close alone: when the SSH connection is lost,
+	// established connections still deliver what they have received.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	cut    context.Context
+	cutNow context.CancelCauseFunc
+
+	unwatch func() bool   // undoes the watching of ctx
+	slots   chan struct{} // one for each open that the server has not answered
+
+	done  chan struct{} // closed when it no longer listens
+	ended chan struct{} // closed when, besides, no connection is left
+
+	mu       sync.Mutex
+	stopping bool
+	settled  bool
+	err      error
+	links    map[uint64]*link
+	accepted uint64
+	failed   uint64
+}
+
+// front is the listening half of a forwarding.
+type front interface {
+	addrs() []net.Addr
+	// close stops listening and returns when no connection comes any more.
+	close() error
+}
+
+// maxOpening is how many channel opens of one forwarding may wait for the
+// server's answer at once; further connections wait their turn. It is far above
+// what a browser asks for, and keeps a target that never answers from taking
+// up the server's channels.
+const maxOpening = 256
+
+// newForward makes a Forward that does not listen yet.
+func (f *Forwarder) newForward(spec Spec, opts Options) *Forward {
+	fwd := &Forward{
+		owner: f,
+		spec:  spec,
+		socks: spec.SOCKS(),
+		opts:  opts,
+		log:   f.log.With("forward", spec.Kind.String(), "listen", spec.Listen.String()),
+		slots: make(chan struct{}, maxOpening),
+		done:  make(chan struct{}),
+		ended: make(chan struct{}),
+		links: make(map[uint64]*link),
+	}
+	fwd.ctx, fwd.cancel = context.WithCancelCause(f.ctx)
+	fwd.cut, fwd.cutNow = context.WithCancelCause(context.Background())
+	return fwd
+}
+
+// listening is called once, when the front is there. From now on the forwarding
+// is its owner's, and the end of the SSH connection stops it.
+func (f *Forward) listening(front front) error {
+	f.front = front
+	f.unwatch = context.AfterFunc(f.ctx, f.connectionEnded)
+	if err := f.owner.add(f); err != nil {
+		f.Close()
+		return err
+	}
+	return nil
+}
+
+// discard frees a Forward that never came to listen.
+func (f *Forward) discard() {
+	f.cutNow(ErrClosed)
+	f.cancel(ErrClosed)
+}
+
+func (f *Forward) connectionEnded() { f.stop(context.Cause(f.ctx)) }
+
+// Spec returns what was asked for, with the port that was chosen if it was 0.
+func (f *Forward) Spec() Spec { return f.spec }
+
+// Addrs returns where it listens: for a Remote, addresses on the server as they
+// were asked for.
+func (f *Forward) Addrs() []net.Addr { return f.front.addrs() }
+
+// Done is closed when the forwarding no longer listens.
+func (f *Forward) Done() <-chan struct{} { return f.done }
+
+// Err returns why the forwarding stopped listening: nil while it listens,
+// ErrClosed after Stop or Close, ErrConnectionLost with its cause.
+func (f *Forward) Err() error {
+	select {
+	case <-f.done:
+		return f.err
+	default:
+		return nil
+	}
+}
+
+// Stop stops listening and leaves established connections alone, as OpenSSH's
+// -O cancel does. It returns when no further connection will be accepted.
+func (f *Forward) Stop() error { return f.stop(ErrClosed) }
+
+func (f *Forward) stop(cause error) error {
+	f.mu.Lock()
+	if f.stopping {
+		f.mu.Unlock()
+		<-f.done
+		return nil
+	}
+	f.stopping, f.err = true, cause
+	f.mu.Unlock()
+	err := f.front.close()
+	close(f.done)
+	f.settle()
+	return err
+}
+
+// Close stops listening, resets every connection and waits until they are gone.
+// For a server that does not answer it waits five seconds; the goroutines then
+// end with the SSH connection.
+func (f *Forward) Close() error {
+	f.unwatch() // it is for us to stop it, and to return the error
+	f.discard()
+	err := f.stop(ErrClosed)
+	limit := time.NewTimer(unresponsive)
+	defer limit.Stop()
+	select {
+	case <-f.ended:
+	case <-limit.C:
+		err = errors.Join(err, errUnresponsive)
+	}
+	return err
+}
+
+var errUnresponsive = errors.New("forward: the server does not answer the closing of channels")
+
+// settle notices the end of the last connection of a forwarding that stopped.
+func (f *Forward) settle() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopping && len(f.links) == 0 && !f.settled && f.notListening() {
+		f.settled = true
+		f.owner.remove(f)
+		f.cancel(f.err) // frees the context's place in its parent
+		close(f.ended)
+	}
+}
+
+func (f *Forward) notListening() bool {
+	select {
+	case <-f.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// begin enters a connection, unless the forwarding is ending.
+func (f *Forward) begin(origin string) (*link, bool) {
+	l := &link{id: f.owner.newID(), origin: origin, since: time.Now()}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.stopping {
+		return nil, false
+	}
+	f.links[l.id] = l
+	f.accepted++
+	return l, true
+}
+
+// finish takes a connection out again. err is why it never became one.
+func (f *Forward) finish(l *link, err error) {
+	f.mu.Lock()
+	delete(f.links, l.id)
+	if err != nil {
+		f.failed++
+	}
+	f.mu.Unlock()
+	in, out := l.in.Load(), l.out.Load()
+	if err != nil {
+		f.log.Debug("forwarded connection failed", "id", l.id, "from", l.origin, "error", err)
+	} else {
+		f.log.Debug("forwarded connection ended", "id", l.id, "from", l.origin, "in", in, "out", out)
+	}
+	f.settle()
+}
+
+// Snapshot returns the state of the forwarding and of its connections, for the
+// escape ~# and for mux's channel listing.
+func (f *Forward) Snapshot() Snapshot {
+	s := Snapshot{Spec: f.spec, Addrs: f.Addrs()}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.Stopped, s.Accepted, s.Failed = f.stopping, f.accepted, f.failed
+	for _, l := range f.links {
+		s.Conns = append(s.Conns, l.snapshot())
+	}
+	slices.SortFunc(s.Conns, func(a, b ConnSnapshot) int { return cmp.Compare(a.ID, b.ID) })
+	return s
+}

@@ -1,0 +1,137 @@
+package forward
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// Conn is what forwarding needs of an SSH connection. ssh.Conn has it.
+type Conn interface {
+	// OpenChannel asks the server for a channel and waits for its answer.
+	OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error)
+	// SendRequest sends a global request and, with wantReply, waits for the answer.
+	SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error)
+	// Wait returns when the connection has ended.
+	Wait() error
+}
+
+// Forwarder is the forwarding of one SSH connection: what it has open, and
+// what the server may open towards us. Its methods may be called from any
+// goroutine.
+type Forwarder struct {
+	conn Conn
+	log  *slog.Logger
+	bufs sync.Pool // of *[bufSize]byte, for the pumps
+
+	ctx  context.Context // ends with the SSH connection, the cause being why
+	end  context.CancelCauseFunc
+	lost chan struct{} // closed when Wait has returned
+
+	// lossGrace is how long an end of a channel may stay unexplained: see pump.
+	lossGrace time.Duration
+
+	registry registry
+
+	mu       sync.Mutex
+	forwards []*Forward
+	closed   bool
+	nextID   uint64
+}
+
+// New returns the Forwarder for conn. Log may be nil.
+//
+// It starts one goroutine, which ends with the connection.
+func New(conn Conn, log *slog.Logger) *Forwarder {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	f := &Forwarder{conn: conn, log: log, lost: make(chan struct{}), lossGrace: lossGrace}
+	f.bufs.New = func() any { return new([bufSize]byte) }
+	f.ctx, f.end = context.WithCancelCause(context.Background())
+	go f.watch()
+	return f
+}
+
+// watch ends everything when the SSH connection ends, and then itself.
+func (f *Forwarder) watch() {
+	err := f.conn.Wait()
+	if err == nil {
+		f.end(ErrConnectionLost)
+	} else {
+		f.end(fmt.Errorf("%w: %w", ErrConnectionLost, err))
+	}
+	close(f.lost)
+}
+
+// Open starts the forwarding that spec asks for and returns once it listens.
+// It is for every Kind but Stdio, for which there is [Forwarder.OpenStdio].
+//
+// ctx bounds the start alone: afterwards the forwarding lives until Stop, Close
+// or the end of the SSH connection. Errors are *ListenError, *RefusedError,
+// ErrConnectionLost, ErrClosed, or the cause of ctx.
+func (f *Forwarder) Open(ctx context.Context, spec Spec, opts Options) (*Forward, error) {
+	switch spec.Kind {
+	case Local, Dynamic:
+		return f.openLocal(ctx, spec, opts)
+	case Remote:
+		return f.openRemote(ctx, spec, opts)
+	}
+	return nil, fmt.Errorf("forward: no listener for a %v forwarding", spec.Kind)
+}
+
+// Forwards returns the forwardings that listen or still carry a connection, in
+// the order in which they were opened.
+func (f *Forwarder) Forwards() []*Forward {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.forwards)
+}
+
+// Close closes every forwarding as [Forward.Close] does. What DialContext,
+// Listen and OpenStdio returned is its holder's to close.
+func (f *Forwarder) Close() error {
+	f.mu.Lock()
+	f.closed = true
+	open := slices.Clone(f.forwards)
+	f.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, fwd := range open {
+		wg.Go(func() { fwd.Close() })
+	}
+	wg.Wait()
+	return nil
+}
+
+// add enters a forwarding in the list.
+func (f *Forwarder) add(fwd *Forward) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ctx.Err() != nil {
+		return context.Cause(f.ctx)
+	}
+	if f.closed {
+		return ErrClosed
+	}
+	f.forwards = append(f.forwards, fwd)
+	return nil
+}
+
+func (f *Forwarder) remove(fwd *Forward) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.forwards = slices.DeleteFunc(f.forwards, func(o *Forward) bool { return o == fwd })
+}
+
+// newID numbers connections for logs and snapshots.
+func (f *Forwarder) newID() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.nextID++
+	return f.nextID
+}

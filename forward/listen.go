@@ -1,0 +1,112 @@
+package forward
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"syscall"
+)
+
+// bindAddr is one address on which a local listener is made.
+type bindAddr struct {
+	network string // tcp4 or tcp6, so that each family has a socket of its own
+	host    string
+}
+
+// bindAddrs gives the addresses that a listening Addr stands for, as OpenSSH's
+// channel_fwd_bind_addr chooses them for a client: without bind address
+// loopback, or every interface with GatewayPorts; for an empty one and * every
+// interface; for localhost the loopback of each family; otherwise what was
+// named.
+func bindAddrs(ctx context.Context, a Addr, opts Options) ([]bindAddr, error) {
+	var all []bindAddr
+	switch {
+	case a.Host == "" && (a.EmptyHost || opts.GatewayPorts), a.Host == "*":
+		all = []bindAddr{{"tcp4", "0.0.0.0"}, {"tcp6", "::"}}
+	case a.Host == "", a.Host == "localhost":
+		all = []bindAddr{{"tcp4", "127.0.0.1"}, {"tcp6", "::1"}}
+	default:
+		ips, err := lookup(ctx, a.Host)
+		if err != nil {
+			return nil, err
+		}
+		for _, ip := range ips {
+			network := "tcp6"
+			if ip.Is4() {
+				network = "tcp4"
+			}
+			all = append(all, bindAddr{network, ip.String()})
+		}
+	}
+	var out []bindAddr
+	for _, b := range all {
+		if n := opts.network(); n == "tcp" || n == b.network {
+			out = append(out, b)
+		}
+	}
+	if len(out) == 0 {
+		return nil, &net.AddrError{Err: "no address of the wanted family", Addr: a.Host}
+	}
+	return out, nil
+}
+
+// lookup returns the addresses of a name or literal, IPv4 ones as IPv4.
+func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
+	if ip, err := netip.ParseAddr(host); err == nil {
+		return []netip.Addr{ip.Unmap()}, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	for i := range ips {
+		ips[i] = ips[i].Unmap()
+	}
+	return ips, err
+}
+
+// listenTCP listens on each address that a stands for. As with OpenSSH one
+// success is enough: a machine without IPv6 still forwards on IPv4.
+//
+// Port 0, which the parser does not allow but a program may use, is the same
+// free port on each address.
+func (f *Forwarder) listenTCP(ctx context.Context, a Addr, opts Options) ([]net.Listener, error) {
+	binds, err := bindAddrs(ctx, a, opts)
+	if err != nil {
+		return nil, &ListenError{a, err}
+	}
+	const tries = 10 // until a port is free in both families
+	for range tries {
+		var lns []net.Listener
+		lns, err = listenEach(ctx, binds, a.Port)
+		taken := errors.Is(err, syscall.EADDRINUSE)
+		if len(lns) == len(binds) || len(lns) > 0 && !(taken && a.Port == 0) {
+			if err != nil {
+				f.log.Warn("not listening on every address", "listen", a.String(), "error", err)
+			}
+			return lns, nil
+		}
+		for _, ln := range lns {
+			ln.Close()
+		}
+		if len(lns) == 0 {
+			break
+		}
+	}
+	return nil, &ListenError{a, err}
+}
+
+// listenEach listens on every address that lets it, and returns the last
+// error of the others.
+func listenEach(ctx context.Context, binds []bindAddr, port int) (lns []net.Listener, err error) {
+	var lc net.ListenConfig
+	for _, b := range binds {
+		ln, lerr := lc.Listen(ctx, b.network, net.JoinHostPort(b.host, strconv.Itoa(port)))
+		if lerr != nil {
+			err = lerr
+			continue
+		}
+		lns = append(lns, ln)
+		port = ln.Addr().(*net.TCPAddr).Port
+	}
+	return lns, err
+}

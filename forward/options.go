@@ -1,0 +1,51 @@
+package forward
+
+import (
+	"context"
+	"io/fs"
+	"net"
+)
+
+// Options are the parts of ssh_config(5) that decide how a forwarding behaves.
+// The zero value is OpenSSH's default.
+type Options struct {
+	// GatewayPorts makes a Local or Dynamic without bind address listen on
+	// every interface instead of loopback.
+	GatewayPorts bool
+
+	// Network is "tcp4" or "tcp6" to keep to one address family
+	// (AddressFamily), and "tcp" or "" for both. It is for listening and for
+	// connecting on this side; the server decides for itself.
+	Network string
+
+	// SocketMode are the permission bits of a Unix-domain socket on which a
+	// Local or Dynamic listens: 0666 without the bits of StreamLocalBindMask.
+	// Zero means 0600.
+	SocketMode fs.FileMode
+
+	// UnlinkSocket removes an existing socket of that name before listening
+	// (StreamLocalBindUnlink).
+	UnlinkSocket bool
+
+	// Permit limits where a Remote that speaks SOCKS connects (PermitRemoteOpen).
+	Permit PermitOpen
+
+	// Dial reaches the targets of a Remote on this side. Nil means a
+	// net.Dialer. Its context ends with the forwarding.
+	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+func (o Options) network() string {
+	if o.Network == "" {
+		return "tcp"
+	}
+	return o.Network
+}
+
+func (o Options) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if o.Dial != nil {
+		return o.Dial(ctx, network, addr)
+	}
+	var d net.Dialer
+	return d.DialContext(ctx, network, addr)
+}
