@@ -1,0 +1,74 @@
+package keepalive
+
+// A backlog follows the bytes of our own that a request has to wait for. It
+// answers one question: was it shown, since the last look, that bytes ahead of
+// the request are reaching the peer? See the package comment for why that
+// counts, and what bounds it.
+type backlog struct {
+	tcp *tcpQueue // nil if the connection is not TCP, or cannot be asked
+
+	// Over TCP: how much the peer has acknowledged, and how much it will
+	// have when all that was queued ahead of the request has arrived.
+	acked, mark uint64
+
+	// Otherwise: whether a Write was held up, and how much had gone through.
+	blocked bool
+	out     uint64
+}
+
+func (b *backlog) init(c *Conn) {
+	if c != nil {
+		b.tcp = newTCPQueue(c.Conn)
+	}
+}
+
+// begin takes the measure before a request is written.
+func (b *backlog) begin(c *Conn) {
+	if c == nil {
+		return
+	}
+	if b.tcp != nil {
+		acked, queued, ok := b.tcp.measure()
+		if !ok {
+			queued = 0
+		}
+		b.acked, b.mark = acked, acked+queued
+		return
+	}
+	b.look(c)
+}
+
+// progressed is called at each tick while the request is out.
+func (b *backlog) progressed(c *Conn) bool {
+	if c == nil {
+		return false
+	}
+	if b.tcp != nil {
+		if b.acked >= b.mark {
+			return false // nothing is ahead of the request any more
+		}
+		acked, queued, ok := b.tcp.measure()
+		if !ok {
+			return false
+		}
+		if queued == 0 {
+			acked = b.mark // all of it has arrived
+		}
+		before := b.acked
+		b.acked = acked
+		return acked > before
+	}
+	wasBlocked, before := b.blocked, b.out
+	b.look(c)
+	return wasBlocked && b.out > before
+}
+
+// look notes whether a Write is held up. One that merely happens to be under
+// way at a tick is taken for one that is held up: it takes microseconds, and
+// the price is an interval.
+func (b *backlog) look(c *Conn) {
+	// In this order, since Write counts its bytes before it ends: bytes that
+	// are missed here belong to a Write that is not counted as held up.
+	b.out = c.out.Load()
+	b.blocked = c.writing.Load() > 0
+}

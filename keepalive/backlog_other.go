@@ -1,0 +1,12 @@
+//go:build !linux
+
+package keepalive
+
+import "net"
+
+// A tcpQueue does not exist here: see backlog.
+type tcpQueue struct{}
+
+func newTCPQueue(net.Conn) *tcpQueue { return nil }
+
+func (*tcpQueue) measure() (acked, queued uint64, ok bool) { return 0, 0, false }
