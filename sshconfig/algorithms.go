@@ -1,0 +1,350 @@
+package sshconfig
+
+import (
+	"slices"
+	"strings"
+)
+
+// Algorithms lists what this program can negotiate, for -Q.
+type Algorithms struct {
+	Ciphers              []string // -Q cipher
+	AuthenticatedCiphers []string // -Q cipher-auth
+	MACs                 []string // -Q mac
+	KexAlgorithms        []string // -Q kex
+	Keys                 []string // -Q key
+	CertificateKeys      []string // -Q key-cert
+	PlainKeys            []string // -Q key-plain
+	KeySignatures        []string // -Q key-sig, HostKeyAlgorithms, PubkeyAcceptedAlgorithms
+	Signatures           []string // -Q sig, CASignatureAlgorithms
+}
+
+// SupportedAlgorithms returns every supported algorithm, in the order in which
+// `ssh -Q` prints them. Some of them are weak and in no default list.
+func SupportedAlgorithms() Algorithms {
+	a := Algorithms{
+		Ciphers:       algorithmNames(cipherTable[:], supported),
+		MACs:          algorithmNames(macTable[:], supported),
+		KexAlgorithms: algorithmNames(kexTable[:], supported),
+	}
+	for _, c := range a.Ciphers {
+		if strings.Contains(c, "gcm") || strings.Contains(c, "poly1305") {
+			a.AuthenticatedCiphers = append(a.AuthenticatedCiphers, c)
+		}
+	}
+	for i := range keyTable {
+		k := &keyTable[i]
+		if !k.supported {
+			continue
+		}
+		a.KeySignatures = append(a.KeySignatures, k.name)
+		if !k.cert() {
+			a.Signatures = append(a.Signatures, k.name)
+		}
+		switch {
+		case k.signatureOnly:
+			continue
+		case k.cert():
+			a.CertificateKeys = append(a.CertificateKeys, k.name)
+		default:
+			a.PlainKeys = append(a.PlainKeys, k.name)
+		}
+		a.Keys = append(a.Keys, k.name)
+	}
+	return a
+}
+
+// algorithm is one that OpenSSH knows, and whether x/crypto has it.
+type algorithm struct {
+	name      string
+	supported bool
+}
+
+// The tables are in the order of `ssh -Q`, which decides what a wildcard in a
+// list stands for, and are read only.
+var (
+	cipherTable = [...]algorithm{
+		{"3des-cbc", true}, {"aes128-cbc", true}, {"aes192-cbc", false}, {"aes256-cbc", false},
+		{"aes128-ctr", true}, {"aes192-ctr", true}, {"aes256-ctr", true},
+		{"aes128-gcm@openssh.com", true}, {"aes256-gcm@openssh.com", true},
+		{"chacha20-poly1305@openssh.com", true},
+	}
+	macTable = [...]algorithm{
+		{"hmac-sha1", true}, {"hmac-sha1-96", true}, {"hmac-sha2-256", true}, {"hmac-sha2-512", true},
+		{"hmac-md5", false}, {"hmac-md5-96", false}, {"umac-64@openssh.com", false}, {"umac-128@openssh.com", false},
+		{"hmac-sha1-etm@openssh.com", false}, {"hmac-sha1-96-etm@openssh.com", false},
+		{"hmac-sha2-256-etm@openssh.com", true}, {"hmac-sha2-512-etm@openssh.com", true},
+		{"hmac-md5-etm@openssh.com", false}, {"hmac-md5-96-etm@openssh.com", false},
+		{"umac-64-etm@openssh.com", false}, {"umac-128-etm@openssh.com", false},
+	}
+	kexTable = [...]algorithm{
+		{"diffie-hellman-group1-sha1", true}, {"diffie-hellman-group14-sha1", true},
+		{"diffie-hellman-group14-sha256", true}, {"diffie-hellman-group16-sha512", true},
+		{"diffie-hellman-group18-sha512", false},
+		{"diffie-hellman-group-exchange-sha1", true}, {"diffie-hellman-group-exchange-sha256", true},
+		{"ecdh-sha2-nistp256", true}, {"ecdh-sha2-nistp384", true}, {"ecdh-sha2-nistp521", true},
+		{"curve25519-sha256", true}, {"curve25519-sha256@libssh.org", true},
+		{"sntrup761x25519-sha512", false}, {"sntrup761x25519-sha512@openssh.com", false},
+		{"mlkem768x25519-sha256", true},
+	}
+	keyTable = [...]keyAlgorithm{
+		{"ssh-ed25519", "ed25519", true, false},
+		{"ssh-ed25519-cert-v01@openssh.com", "", true, false},
+		{"sk-ssh-ed25519@openssh.com", "ed25519-sk", true, false},
+		{"sk-ssh-ed25519-cert-v01@openssh.com", "", true, false},
+		{"ecdsa-sha2-nistp256", "ecdsa", true, false},
+		{"ecdsa-sha2-nistp256-cert-v01@openssh.com", "", true, false},
+		{"ecdsa-sha2-nistp384", "ecdsa", true, false},
+		{"ecdsa-sha2-nistp384-cert-v01@openssh.com", "", true, false},
+		{"ecdsa-sha2-nistp521", "ecdsa", true, false},
+		{"ecdsa-sha2-nistp521-cert-v01@openssh.com", "", true, false},
+		{"sk-ecdsa-sha2-nistp256@openssh.com", "ecdsa-sk", true, false},
+		{"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "", true, false},
+		{"webauthn-sk-ecdsa-sha2-nistp256@openssh.com", "ecdsa-sk", false, true},
+		{"ssh-dss", "dsa", true, false},
+		{"ssh-dss-cert-v01@openssh.com", "", true, false},
+		{"ssh-rsa", "rsa", true, false},
+		{"ssh-rsa-cert-v01@openssh.com", "", true, false},
+		{"rsa-sha2-256", "rsa", true, true},
+		{"rsa-sha2-256-cert-v01@openssh.com", "", true, true},
+		{"rsa-sha2-512", "rsa", true, true},
+		{"rsa-sha2-512-cert-v01@openssh.com", "", true, true},
+	}
+	gssapiKexTable = [...]string{
+		"gss-gex-sha1-", "gss-group1-sha1-", "gss-group14-sha1-", "gss-group14-sha256-", "gss-group16-sha512-",
+		"gss-nistp256-sha256-", "gss-curve25519-sha256-",
+	}
+)
+
+// keyAlgorithm is a type of key or of signature.
+type keyAlgorithm struct {
+	name, short   string // short is accepted in lists, and matches nothing
+	supported     bool
+	signatureOnly bool
+}
+
+func (k *keyAlgorithm) cert() bool { return strings.Contains(k.name, "-cert-v01@") }
+
+// The default lists, of what x/crypto has, in OpenSSH's order of preference.
+const (
+	defaultCiphers = "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr," +
+		"aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+	defaultMACs = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1"
+	defaultKex  = "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org," +
+		"ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521," +
+		"diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,diffie-hellman-group14-sha256"
+	defaultSignatures = "ssh-ed25519,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521," +
+		"sk-ssh-ed25519@openssh.com,sk-ecdsa-sha2-nistp256@openssh.com,rsa-sha2-512,rsa-sha2-256"
+	defaultKeys = "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com," +
+		"ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com," +
+		"sk-ssh-ed25519-cert-v01@openssh.com,sk-ecdsa-sha2-nistp256-cert-v01@openssh.com," +
+		"rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com," + defaultSignatures
+	defaultGSSAPIKex = "gss-group14-sha256-,gss-group16-sha512-,gss-nistp256-sha256-,gss-curve25519-sha256-," +
+		"gss-group14-sha1-,gss-gex-sha1-"
+)
+
+func supported(a algorithm) bool { return a.supported }
+
+func algorithmNames(table []algorithm, keep func(algorithm) bool) []string {
+	var names []string
+	for _, a := range table {
+		if keep(a) {
+			names = append(names, a.name)
+		}
+	}
+	return names
+}
+
+func isCipher(name string) bool { return knownName(cipherTable[:], name) }
+func isMAC(name string) bool    { return knownName(macTable[:], name) }
+func isKex(name string) bool    { return knownName(kexTable[:], name) || isGSSAPIKex(name) }
+
+func knownName(table []algorithm, name string) bool {
+	return slices.ContainsFunc(table, func(a algorithm) bool { return a.name == name })
+}
+
+// isGSSAPIKex takes any mechanism behind a known prefix.
+func isGSSAPIKex(name string) bool {
+	return slices.ContainsFunc(gssapiKexTable[:], func(p string) bool { return strings.HasPrefix(name, p) })
+}
+
+// isKeyType takes names, short names, and patterns that match or exclude some
+// name.
+func isKeyType(name string) bool {
+	if equalFoldASCII(name, "null") { // a type of GSSAPI's that Debian's ssh has
+		return true
+	}
+	for i := range keyTable {
+		k := &keyTable[i]
+		if k.short != "" && equalFoldASCII(name, k.short) || matchList(k.name, name, false) != noMatch {
+			return true
+		}
+	}
+	return matchList("null", name, false) != noMatch
+}
+
+// validNames checks a comma-separated list up to its first empty item. bad is
+// the first name that is not known; an empty list has none and is not valid.
+func validNames(list string, known func(string) bool) (bad string, ok bool) {
+	if list == "" {
+		return "", false
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		if name == "" {
+			break
+		}
+		if !known(name) {
+			return name, false
+		}
+	}
+	return "", true
+}
+
+// algorithmList says how the list of one keyword is checked and completed.
+type algorithmList struct {
+	known    func(string) bool
+	complain string // the message for a list with an unknown name
+	defaults string
+	all      func() []string // what is supported
+}
+
+func algorithmListOf(id keyword) algorithmList {
+	switch id {
+	case kwCiphers:
+		return algorithmList{isCipher, "Bad SSH2 cipher spec '%s'.", defaultCiphers,
+			func() []string { return algorithmNames(cipherTable[:], supported) }}
+	case kwMACs:
+		return algorithmList{isMAC, "Bad SSH2 MAC spec '%s'.", defaultMACs,
+			func() []string { return algorithmNames(macTable[:], supported) }}
+	case kwKexAlgorithms:
+		return algorithmList{isKex, "Bad SSH2 KexAlgorithms '%s'.", defaultKex,
+			func() []string { return algorithmNames(kexTable[:], supported) }}
+	case kwCASignatureAlgorithms:
+		return algorithmList{isKeyType, "Bad key types '%s'.", defaultSignatures,
+			func() []string { return SupportedAlgorithms().Signatures }}
+	}
+	return algorithmList{isKeyType, "Bad key types '%s'.", defaultKeys,
+		func() []string { return SupportedAlgorithms().KeySignatures }}
+}
+
+// setAlgorithms checks a list and keeps it as it is; assemble completes it once
+// everything has been read. A list that takes away is not checked.
+func (l *loader) setAlgorithms(d *directive) error {
+	arg, err := l.argument(d)
+	if err != nil {
+		return err
+	}
+	if arg[0] != '-' {
+		info := algorithmListOf(d.id)
+		list := arg
+		if arg[0] == '+' || arg[0] == '^' {
+			list = arg[1:]
+		}
+		if bad, ok := validNames(list, info.known); !ok {
+			if d.id == kwKexAlgorithms && bad != "" {
+				l.plain(d, "Unsupported KEX algorithm \"%.100s\"", bad)
+			}
+			return l.badLine(d, info.complain, arg)
+		}
+	}
+	if v := l.slot(d, d.id); v != nil {
+		v.text = arg
+	}
+	return nil
+}
+
+// assemble completes the list of a keyword: + adds to the default, ^ puts in
+// front of it, - takes away from it, and wildcards stand for what is supported.
+// What is not supported is dropped; a list of nothing else is a mistake.
+func (l *loader) assemble(id keyword) ([]string, error) {
+	info := algorithmListOf(id)
+	v := l.st.get(id)
+	defaults := strings.Split(info.defaults, ",")
+	if v.text == "" {
+		return defaults, nil
+	}
+	list := strings.Split(v.text[1:], ",")
+	switch v.text[0] {
+	case '-':
+		rest := []string{}
+		for _, name := range defaults {
+			if matchList(name, v.text[1:], false) != matched {
+				rest = append(rest, name)
+			}
+		}
+		return rest, nil
+	case '+':
+		list = joinNames(defaults, list)
+	case '^':
+		list = joinNames(list, defaults)
+	default:
+		list = strings.Split(v.text, ",")
+	}
+	all := info.all()
+	var result []string
+	for _, pattern := range list {
+		if strings.HasPrefix(pattern, "!") {
+			return nil, l.assembleError(id)
+		}
+		var matching []string
+		for _, name := range all {
+			if matchPattern(name, pattern) {
+				matching = append(matching, name)
+			}
+		}
+		result = joinNames(result, matching)
+	}
+	if len(result) == 0 {
+		return nil, l.nothingLeft(id, v, info)
+	}
+	return result, nil
+}
+
+// joinNames appends the names of b that are not in a, up to an empty one.
+func joinNames(a, b []string) []string {
+	a = slices.Clone(a)
+	for _, name := range b {
+		if name == "" {
+			break
+		}
+		if !slices.Contains(a, name) {
+			a = append(a, name)
+		}
+	}
+	return a
+}
+
+// assembleError is a list that OpenSSH finds to be no list only at the end.
+func (l *loader) assembleError(id keyword) error {
+	var name string
+	switch id {
+	case kwCASignatureAlgorithms:
+		name = "ca_sign_algorithms"
+	case kwHostbasedAcceptedAlgorithms:
+		name = "hostbased_accepted_algos"
+	case kwPubkeyAcceptedAlgorithms:
+		name = "pubkey_accepted_algos"
+	case kwKexAlgorithms:
+		name = "kex_algorithms"
+	case kwHostKeyAlgorithms:
+		return l.fatal("", 0, "dump_client_config: expand HostKeyAlgorithms: invalid argument")
+	default:
+		name = lowerASCII(keywordTable[id].name)
+	}
+	l.bad("", 0, "fill_default_options: %s: invalid argument", name)
+	return errFatal
+}
+
+// nothingLeft tells a list that is empty for OpenSSH too from one that only
+// this program cannot do anything with.
+func (l *loader) nothingLeft(id keyword, v *value, info algorithmList) error {
+	list := strings.TrimLeft(v.text, "+^")
+	for name := range strings.SplitSeq(list, ",") {
+		known := isCipher(name) || isMAC(name) || isKex(name) ||
+			slices.ContainsFunc(keyTable[:], func(k keyAlgorithm) bool { return matchPattern(k.name, name) })
+		if known {
+			text := "%s line %d: " + info.complain
+			return l.fatal(v.at.file, v.at.line, text, v.at.file, v.at.line, v.text)
+		}
+	}
+	return l.assembleError(id)
+}

@@ -1,0 +1,238 @@
+package sshconfig
+
+import (
+	"crypto/sha1"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// Tokens is a set of tokens for [Expand]: the character after the percent sign,
+// and what it stands for.
+type Tokens map[byte]string
+
+// TokenError is a text whose tokens or variables do not expand.
+type TokenError struct {
+	Text   string
+	Reason string // what OpenSSH says of it
+}
+
+func (e *TokenError) Error() string { return e.Reason }
+
+// Expand replaces %% and the tokens of a text. The error is a *[TokenError].
+func Expand(text string, tokens Tokens) (string, error) {
+	return expand(text, tokens, nil)
+}
+
+// expand replaces tokens, and ${NAME} if env is not nil. A variable that is
+// not set is left out and reported with the error errMissingVar, after the
+// rest has been checked.
+func expand(text string, tokens Tokens, env func(string) (string, bool)) (string, error) {
+	if !strings.ContainsAny(text, "%$") {
+		return text, nil
+	}
+	fail := func(format string, a ...any) (string, error) {
+		return "", &TokenError{Text: text, Reason: "vdollar_percent_expand: " + fmt.Sprintf(format, a...)}
+	}
+	var out strings.Builder
+	var missing []string
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		if env != nil && c == '$' && strings.HasPrefix(text[i+1:], "{") {
+			name, _, ok := strings.Cut(text[i+2:], "}")
+			if !ok {
+				return fail("environment variable '%s' missing closing '}'", text[i+2:])
+			}
+			if name == "" {
+				return fail("zero-length environment variable")
+			}
+			if val, ok := env(name); ok {
+				out.WriteString(val)
+			} else {
+				missing = append(missing, name)
+			}
+			i += len("${}") + len(name) - 1
+			continue
+		}
+		if c != '%' || tokens == nil {
+			out.WriteByte(c)
+			continue
+		}
+		if i++; i == len(text) {
+			return fail("invalid format")
+		}
+		if val, ok := tokens[text[i]]; ok {
+			out.WriteString(val)
+		} else if text[i] == '%' {
+			out.WriteByte('%')
+		} else {
+			return fail("unknown key %%%c", text[i])
+		}
+	}
+	if missing != nil {
+		return "", &missingVarError{missing}
+	}
+	return out.String(), nil
+}
+
+// missingVarError lists variables that are not set.
+type missingVarError struct{ names []string }
+
+func (e *missingVarError) Error() string {
+	return fmt.Sprintf("vdollar_percent_expand: env var ${%s} has no value", e.names[0])
+}
+
+// expandEnv expands ${NAME} and reports what is wrong as OpenSSH does. missing
+// says that a variable is not set.
+func (l *loader) expandEnv(text string) (expanded string, missing bool, err error) {
+	expanded, err = expand(text, nil, l.env)
+	return expanded, l.reportExpansion(err), notMissing(err)
+}
+
+// reportExpansion says what is wrong with an expansion.
+func (l *loader) reportExpansion(err error) (missing bool) {
+	var vars *missingVarError
+	switch {
+	case errors.As(err, &vars):
+		for _, name := range vars.names {
+			l.bad("", 0, "vdollar_percent_expand: env var ${%s} has no value", name)
+		}
+		return true
+	case err != nil:
+		l.bad("", 0, "%s", err)
+	}
+	return false
+}
+
+func notMissing(err error) error {
+	var vars *missingVarError
+	if errors.As(err, &vars) {
+		return nil
+	}
+	return err
+}
+
+// mustExpand expands tokens, and variables with withEnv; what does not expand
+// ends the resolution.
+func (l *loader) mustExpand(text string, tokens Tokens, withEnv bool) (string, error) {
+	env, name := l.env, "percent_dollar_expand"
+	if !withEnv {
+		env, name = nil, "percent_expand"
+	}
+	out, err := expand(text, tokens, env)
+	if err == nil {
+		return out, nil
+	}
+	if l.reportExpansion(err) {
+		return "", l.fatal("", 0, "invalid environment variable expansion")
+	}
+	return "", l.fatal("", 0, "%s: failed", name)
+}
+
+// quietExpand expands tokens and variables without a word if that fails.
+func (l *loader) quietExpand(text string, tokens Tokens) (string, bool) {
+	out, err := expand(text, tokens, l.env)
+	return out, err == nil
+}
+
+// expandTilde expands ~ and ~user at the start of a path.
+func (l *loader) expandTilde(path string) (string, error) {
+	if !strings.HasPrefix(path, "~") {
+		return path, nil
+	}
+	name, rest, _ := strings.Cut(path[1:], "/")
+	home := l.opts.Home
+	if name != "" {
+		var err error
+		if home, err = l.homeOf(name); err != nil {
+			return "", l.bad("", 0, "tilde_expand: No such user %s", name)
+		}
+	}
+	if !strings.HasSuffix(home, "/") {
+		home += "/"
+	}
+	return home + strings.TrimLeft(rest, "/"), nil
+}
+
+func (l *loader) homeOf(name string) (string, error) {
+	if l.opts.LookupHome != nil {
+		return l.opts.LookupHome(name)
+	}
+	u, err := user.Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	return filepath.ToSlash(u.HomeDir), nil
+}
+
+// expandPath expands ~, tokens and variables: the way of most file names.
+func (l *loader) expandPath(path string, tokens Tokens) (string, error) {
+	path, err := l.expandTilde(path)
+	if err != nil {
+		return "", errFatal // it has been said why
+	}
+	return l.mustExpand(path, tokens, true)
+}
+
+// connection is what the common tokens are made of.
+type connection struct {
+	host, original, alias, user, jump string
+	port                              int
+}
+
+// tokens returns the tokens that most keywords take.
+//
+// %C is the hash of OpenSSH 9.2, without %j, so that both programs find the
+// same ControlPath; without a jump host it is that of OpenSSH 10 as well.
+func (l *loader) tokens(c connection) Tokens {
+	this, _, _ := strings.Cut(l.opts.Hostname, ".")
+	port := strconv.Itoa(c.port)
+	hash := sha1.Sum([]byte(l.opts.Hostname + c.host + port + c.user))
+	return Tokens{
+		'C': hex.EncodeToString(hash[:]),
+		'L': this,
+		'd': l.opts.Home,
+		'h': c.host,
+		'i': l.uidText(),
+		'j': c.jump,
+		'k': c.alias,
+		'l': l.opts.Hostname,
+		'n': c.original,
+		'p': port,
+		'r': c.user,
+		'u': l.opts.LocalUser,
+	}
+}
+
+// earlyTokens are the tokens while files are still read: of what is known so
+// far, with defaults for the rest.
+func (l *loader) earlyTokens(host string) Tokens {
+	c := connection{host: host, original: l.original, user: l.userSoFar(), port: defaultPort, jump: l.jumpHost()}
+	if v := l.st.get(kwPort); v.set {
+		c.port = int(v.n)
+	}
+	c.alias = c.host
+	if v := l.st.get(kwHostKeyAlias); v.set {
+		c.alias = v.text
+	}
+	return l.tokens(c)
+}
+
+// jumpHost is %j: the host of ProxyJump, or "".
+func (l *loader) jumpHost() string {
+	if l.st.jump.none {
+		return ""
+	}
+	return l.st.jump.host
+}
+
+func (l *loader) userSoFar() string {
+	if v := l.st.get(kwUser); v.set {
+		return v.text
+	}
+	return l.opts.LocalUser
+}

@@ -1,0 +1,299 @@
+package sshconfig
+
+import (
+	"os"
+	"strings"
+
+	"github.com/gossh-project/gossh/forward"
+)
+
+// The keepalive defaults, which differ from OpenSSH's 0 and 3: a dead peer is
+// noticed without anybody having asked for it.
+const (
+	defaultAliveInterval = 30
+	defaultAliveCountMax = 6
+)
+
+// finish fills in defaults, checks what belongs together and expands what -G
+// prints expanded, in ssh's order, since the first mistake is the one that is
+// reported.
+func (l *loader) finish() error {
+	l.fillDefaults()
+	if err := l.assembleLists(); err != nil {
+		return err
+	}
+	l.clearNone()
+	if v := l.st.get(kwUser); !v.set {
+		fill(v, value{text: l.opts.LocalUser})
+	}
+	if err := l.checkJump(); err != nil {
+		return err
+	}
+	if err := l.checkTogether(); err != nil {
+		return err
+	}
+	l.logLevel = LogLevel(l.st.get(kwLogLevel).n)
+	c := connection{host: l.host, original: l.original, user: l.st.get(kwUser).text,
+		port: int(l.st.get(kwPort).n), alias: l.original, jump: l.jumpHost()}
+	if v := l.st.get(kwHostKeyAlias); v.set {
+		c.alias = v.text
+	}
+	l.connTokens = l.tokens(c)
+	return l.expandPrinted()
+}
+
+// fillDefaults gives every keyword its default. Keywords without one stay
+// unset and -G does not print them.
+func (l *loader) fillDefaults() {
+	st := &l.st
+	stdio := "no"
+	if st.stdio != nil {
+		// -W: anything but the one connection would be in the way.
+		stdio = "yes"
+	}
+	fill(st.get(kwExitOnForwardFailure), value{text: stdio})
+	fill(st.get(kwClearAllForwardings), value{text: stdio})
+	if st.get(kwClearAllForwardings).is("yes") {
+		st.local, st.remote = nil, nil
+		st.get(kwTunnel).set, st.get(kwTunnel).text = true, "no"
+	}
+	l.fillUpdateHostKeys()
+	for _, id := range [...]keyword{kwForwardX11Trusted, kwPasswordAuthentication, kwKbdInteractiveAuthentication,
+		kwTCPKeepAlive} {
+		fill(st.get(id), value{text: "yes"})
+	}
+	for id := kwBad + 1; id < numKeywords; id++ {
+		if keywordTable[id].kind == kindFlag {
+			fill(st.get(id), value{text: "no"})
+		}
+	}
+	for i := range defaultTable {
+		fill(st.get(defaultTable[i].id), defaultTable[i].value)
+	}
+	if len(st.identity) == 0 {
+		for _, name := range []string{"rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa"} {
+			st.identity = append(st.identity, fileEntry{text: "~/.ssh/id_" + name})
+		}
+	}
+	if v := st.get(kwGlobalKnownHostsFile); !v.set {
+		dir := systemDir(l.env)
+		fill(v, value{list: []string{dir + "/ssh_known_hosts", dir + "/ssh_known_hosts2"}})
+	}
+	if v := st.get(kwUserKnownHostsFile); !v.set {
+		fill(v, value{list: []string{defaultKnownHosts, defaultKnownHosts + "2"}})
+	}
+}
+
+const defaultKnownHosts = "~/.ssh/known_hosts"
+
+// defaultTable holds the defaults of keywords that are not flags with the
+// default no. It is read only.
+var defaultTable = [...]struct {
+	id keyword
+	value
+}{
+	{kwAddKeysToAgent, value{text: "no"}},
+	{kwAddressFamily, value{text: "any"}},
+	{kwCompression, value{text: "no"}},
+	{kwConnectionAttempts, value{n: 1}},
+	{kwControlMaster, value{text: "no"}},
+	{kwControlPersist, value{text: "no"}},
+	{kwEscapeChar, value{n: '~'}},
+	{kwFingerprintHash, value{text: "SHA256"}},
+	{kwForwardX11Timeout, value{n: 1200}},
+	{kwGSSAPIKexAlgorithms, value{text: defaultGSSAPIKex}},
+	{kwIPQoS, value{n: 0x10, m: 0x08}},
+	{kwLogLevel, value{n: int64(LogInfo)}},
+	{kwNumberOfPasswordPrompts, value{n: 3}},
+	{kwObscureKeystrokeTiming, value{n: obscureDefault}},
+	{kwPort, value{n: defaultPort}},
+	{kwPubkeyAuthentication, value{text: "yes"}},
+	{kwReconnect, value{text: "no"}},
+	{kwReconnectMinDelay, value{n: 1}},
+	{kwReconnectMaxDelay, value{n: 60}},
+	{kwReconnectAttempts, value{n: 0}},
+	{kwRequestTTY, value{text: "auto"}},
+	{kwRequiredRSASize, value{n: 1024}},
+	{kwSecurityKeyProvider, value{text: "internal"}},
+	{kwServerAliveCountMax, value{n: defaultAliveCountMax}},
+	{kwServerAliveInterval, value{n: defaultAliveInterval}},
+	{kwSessionType, value{text: "default"}},
+	{kwStreamLocalBindMask, value{n: 0o177}},
+	{kwStrictHostKeyChecking, value{text: "ask"}},
+	{kwSyslogFacility, value{text: "USER"}},
+	{kwTunnel, value{text: "no"}},
+	{kwTunnelDevice, value{n: tunAny, m: tunAny}},
+	{kwVerifyHostKeyDNS, value{text: "no"}},
+	{kwWarnWeakCrypto, value{text: "yes"}},
+	{kwXAuthLocation, value{text: "/usr/bin/xauth"}},
+}
+
+// fillUpdateHostKeys turns the updating on where nothing speaks against it.
+func (l *loader) fillUpdateHostKeys() {
+	dns, files := l.st.get(kwVerifyHostKeyDNS), l.st.get(kwUserKnownHostsFile).list
+	def := "no"
+	if (!dns.set || dns.is("no")) && (len(files) == 0 || len(files) == 1 && files[0] == defaultKnownHosts) {
+		def = "yes"
+	}
+	fill(l.st.get(kwUpdateHostKeys), value{text: def})
+}
+
+// assembleLists completes the lists of algorithms.
+func (l *loader) assembleLists() error {
+	for _, id := range [...]keyword{kwCiphers, kwMACs, kwKexAlgorithms, kwHostbasedAcceptedAlgorithms,
+		kwPubkeyAcceptedAlgorithms, kwCASignatureAlgorithms} {
+		list, err := l.assemble(id)
+		if err != nil {
+			return err
+		}
+		l.st.get(id).list = list
+	}
+	return nil
+}
+
+// clearNone makes none the same as unset where it means that.
+func (l *loader) clearNone() {
+	for _, id := range [...]keyword{kwLocalCommand, kwRemoteCommand, kwProxyCommand, kwControlPath, kwRevokedHostKeys,
+		kwPKCS11Provider, kwSecurityKeyProvider, kwKnownHostsCommand, kwForwardAgentLog} {
+		if v := l.st.get(id); v.isNone() {
+			v.set, v.text = false, ""
+		}
+	}
+	if l.st.jump.none {
+		l.st.jump = jump{}
+	}
+	if !l.hasPermittedCNAMEs() {
+		l.st.cnames = nil
+	}
+	if v := l.st.get(kwChannelTimeout); len(v.list) == 1 && equalFoldASCII(v.list[0], "none") {
+		v.list = nil
+	}
+	if v := l.st.get(kwForwardAgentKeys); len(v.list) == 1 && equalFoldASCII(v.list[0], "none") {
+		v.list = nil
+	}
+}
+
+// checkJump refuses a host that is its own jump host.
+func (l *loader) checkJump() error {
+	j := &l.st.jump
+	if !j.set {
+		return nil
+	}
+	jumpPort, jumpUser, user := j.port, j.user, l.st.get(kwUser).text
+	if jumpPort <= 0 {
+		jumpPort = defaultPort
+	}
+	if jumpUser == "" {
+		jumpUser = user
+	}
+	if j.host == l.host && int(l.st.get(kwPort).n) == jumpPort && jumpUser == user {
+		return l.fatal("", 0, "jumphost loop via %s", j.host)
+	}
+	if l.st.get(kwProxyCommand).set {
+		return l.fatal("", 0, "inconsistent options: ProxyCommand+ProxyJump")
+	}
+	l.st.get(kwProxyUseFdpass).text = "no"
+	return nil
+}
+
+// checkTogether refuses values that do not go together.
+func (l *loader) checkTogether() error {
+	st := &l.st
+	if v := st.get(kwHostKeyAlias); v.set {
+		v.text = lowerASCII(v.text)
+	}
+	if st.get(kwProxyCommand).is("-") && st.get(kwProxyUseFdpass).is("yes") {
+		return l.fatal("", 0, "ProxyCommand=- and ProxyUseFDPass are incompatible")
+	}
+	l.checkUpdateHostKeys()
+	if st.get(kwConnectionAttempts).n <= 0 {
+		return l.fatal("", 0, "Invalid number of ConnectionAttempts")
+	}
+	command := l.opts.Command != ""
+	if command && st.get(kwRemoteCommand).set {
+		return l.fatal("", 0, "Cannot execute command-line and remote command.")
+	}
+	if st.get(kwForkAfterAuthentication).is("yes") && !command && !st.get(kwRemoteCommand).set &&
+		!st.get(kwSessionType).is("none") {
+		return l.fatal("", 0, "Cannot fork into background without a command to execute.")
+	}
+	return nil
+}
+
+// checkUpdateHostKeys turns asking off where nobody can be asked.
+func (l *loader) checkUpdateHostKeys() {
+	st := &l.st
+	update := st.get(kwUpdateHostKeys)
+	if !update.is("ask") {
+		return
+	}
+	switch {
+	case st.get(kwControlPersist).is("yes") && st.get(kwControlPath).set:
+		l.debug(levelDebug1, "UpdateHostKeys=ask is incompatible with ControlPersist; disabling")
+	case l.opts.Command != "", st.get(kwRemoteCommand).set, st.get(kwRequestTTY).is("no"):
+		l.debug(levelDebug1, "UpdateHostKeys=ask is incompatible with remote command execution; disabling")
+	case LogLevel(st.get(kwLogLevel).n) < LogInfo:
+	default:
+		return
+	}
+	update.text = "no"
+}
+
+// expandPrinted expands the values that -G prints expanded.
+func (l *loader) expandPrinted() error {
+	st := &l.st
+	var err error
+	if v := st.get(kwRemoteCommand); v.set {
+		if v.text, err = l.mustExpand(v.text, l.connTokens, false); err != nil {
+			return err
+		}
+	}
+	for _, id := range [...]keyword{kwControlPath, kwIdentityAgent, kwForwardAgent} {
+		if v := st.get(id); v.text != "" {
+			if v.text, err = l.expandPath(v.text, l.connTokens); err != nil {
+				return err
+			}
+		}
+	}
+	if v := st.get(kwForwardAgent); v.text != "" {
+		if _, err := os.Stat(v.text); err != nil {
+			stop := st.get(kwExitOnForwardFailure).is("yes")
+			l.failed = l.failed || stop
+			l.say(origin{}, LogError, "Cannot forward agent socket path \"%s\": %s", v.text, errnoText(err))
+			if stop {
+				return errFatal
+			}
+		}
+	}
+	for _, id := range [...]keyword{kwGlobalKnownHostsFile, kwUserKnownHostsFile} {
+		if v := st.get(id); equalFoldASCII(v.list[0], "none") {
+			v.list = nil
+		}
+	}
+	files := st.get(kwUserKnownHostsFile)
+	for i, file := range files.list {
+		if files.list[i], err = l.expandPath(file, l.connTokens); err != nil {
+			return err
+		}
+	}
+	if err := l.expandSockets(st.local); err != nil {
+		return err
+	}
+	return l.expandSockets(st.remote)
+}
+
+// expandSockets expands the tokens in the socket paths of forwardings.
+func (l *loader) expandSockets(specs []forward.Spec) error {
+	var err error
+	for i := range specs {
+		for _, path := range [...]*string{&specs[i].Listen.Socket, &specs[i].Connect.Socket} {
+			if !strings.Contains(*path, "%") {
+				continue
+			}
+			if *path, err = l.mustExpand(*path, l.connTokens, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

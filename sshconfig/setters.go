@@ -1,0 +1,227 @@
+package sshconfig
+
+import (
+	"math"
+)
+
+// process acts on one line whose arguments have been split. It leaves in
+// d.args what it did not understand.
+func (l *loader) process(d *directive) error {
+	if d.id == kwIgnored {
+		l.debugLine(d, levelDebug1, "Ignored unknown option \"%s\"", d.keyword)
+		d.args.consume()
+		return nil
+	}
+	info := &keywordTable[d.id]
+	switch info.kind {
+	case kindFlag:
+		return l.setWord(d, wordsFlag)
+	case kindWord:
+		return l.setWord(d, info.words)
+	case kindInt:
+		return l.setInt(d)
+	case kindTime:
+		return l.setTime(d, d.id)
+	case kindString:
+		return l.setString(d)
+	case kindCommand:
+		return l.setCommand(d)
+	case kindFiles:
+		return l.setFiles(d)
+	case kindAlgs:
+		return l.setAlgorithms(d)
+	case kindDeprecated:
+		l.debugLine(d, levelDebug1, "Deprecated option \"%s\"", d.keyword)
+		d.args.consume()
+	case kindUnsupported:
+		l.say(origin{d.file, d.line}, LogError, "%s line %d: Unsupported option \"%s\"", d.file, d.line, d.keyword)
+		d.args.consume()
+	case kindIgnore:
+		d.args.consume()
+	default:
+		return l.processSpecial(d)
+	}
+	return nil
+}
+
+// slot returns the value of the directive's keyword if the directive may set
+// it: its block applies, and nothing has set it before. It notes the origin.
+func (l *loader) slot(d *directive, id keyword) *value {
+	v := l.st.get(id)
+	if !d.active || v.set {
+		return nil
+	}
+	v.set, v.at = true, origin{d.file, d.line}
+	return v
+}
+
+// note records the origin of the first of several lines that a keyword that
+// adds up is set by.
+func (l *loader) note(d *directive, id keyword) {
+	if v := l.st.get(id); v.at.file == "" {
+		v.at = origin{d.file, d.line}
+	}
+}
+
+// argument takes an argument that must be there and must not be empty.
+func (l *loader) argument(d *directive) (string, error) {
+	arg, _ := d.args.next()
+	if arg == "" {
+		return "", l.badLine(d, "Missing argument.")
+	}
+	return arg, nil
+}
+
+// word looks an argument up and says what is wrong with a missing one. A
+// missing argument is "(null)" in the messages, as C's printf writes it.
+func (l *loader) word(d *directive, words wordSet, arg string, ok bool) (value, printed string, found bool) {
+	printed = arg
+	if !ok {
+		printed = "(null)"
+	}
+	if arg == "" {
+		l.badLine(d, "missing argument.")
+		return "", printed, false
+	}
+	value, found = words.lookup(arg)
+	return value, printed, found
+}
+
+func (l *loader) setWord(d *directive, words wordSet) error {
+	arg, ok := d.args.next()
+	text, printed, found := l.word(d, words, arg, ok)
+	if !found {
+		return l.badLine(d, "unsupported option \"%s\".", printed)
+	}
+	if v := l.slot(d, d.id); v != nil {
+		v.text = text
+	}
+	return nil
+}
+
+func (l *loader) setInt(d *directive) error {
+	arg, _ := d.args.next()
+	n, problem := parseInt(arg)
+	if problem != "" {
+		return l.badLine(d, "integer value %s.", problem)
+	}
+	if v := l.slot(d, d.id); v != nil {
+		v.n = n
+	}
+	return nil
+}
+
+// setTime reads a time format. "none" leaves the keyword open for a later line.
+func (l *loader) setTime(d *directive, id keyword) error {
+	n, none, err := l.time(d)
+	if err != nil || none {
+		return err
+	}
+	if v := l.slot(d, id); v != nil {
+		v.n = n
+	}
+	return nil
+}
+
+func (l *loader) time(d *directive) (seconds int64, none bool, err error) {
+	arg, _ := d.args.next()
+	switch {
+	case arg == "":
+		return 0, false, l.badLine(d, "missing time value.")
+	case arg == "none":
+		return 0, true, nil
+	}
+	n, ok := parseTime(arg)
+	if !ok {
+		return 0, false, l.badLine(d, "invalid time value.")
+	}
+	return n, false, nil
+}
+
+func (l *loader) setString(d *directive) error {
+	arg, err := l.argument(d)
+	if err != nil {
+		return err
+	}
+	if v := l.slot(d, d.id); v != nil {
+		v.text = arg
+	}
+	return nil
+}
+
+// setCommand takes the line as it stands, quotes and all.
+func (l *loader) setCommand(d *directive) error {
+	if v := l.slot(d, d.id); v != nil {
+		v.text = trimCommand(d.rest)
+	}
+	d.args.consume()
+	return nil
+}
+
+// setFiles reads a list of files, or none alone.
+func (l *loader) setFiles(d *directive) error {
+	v := l.st.get(d.id)
+	empty := len(v.list) == 0
+	for i := 0; ; i++ {
+		arg, more, err := l.listItem(d, i, "none")
+		if err != nil || !more {
+			return err
+		}
+		if !d.active || !empty {
+			continue
+		}
+		if len(v.list) >= maxHostFiles {
+			return l.badLine(d, "too many %s entries.", d.keyword)
+		}
+		v.list, v.set = append(v.list, arg), true
+		l.note(d, d.id)
+	}
+}
+
+// listItem takes the next item of a list, which must not be empty. The words
+// in alone may only stand alone.
+func (l *loader) listItem(d *directive, i int, alone ...string) (arg string, more bool, err error) {
+	arg, more = d.args.next()
+	if !more {
+		return "", false, nil
+	}
+	if arg == "" {
+		return "", false, l.badLine(d, "keyword %s empty argument", d.keyword)
+	}
+	return arg, true, l.aloneOnly(d, arg, i, alone...)
+}
+
+func (l *loader) aloneOnly(d *directive, arg string, i int, alone ...string) error {
+	for _, word := range alone {
+		if equalFoldASCII(arg, word) && (i > 0 || len(d.args) > 0) {
+			return l.badLine(d, "keyword %s \"%s\" argument must appear alone.", d.keyword, word)
+		}
+	}
+	return nil
+}
+
+// setAgentPath reads the path of an agent socket, which may be a variable.
+func (l *loader) setAgentPath(d *directive, arg string, set func(string)) error {
+	expanded, missing, err := l.expandEnv(arg)
+	if err != nil || missing {
+		_ = expanded
+		return l.badLine(d, "Invalid environment expansion %s.", arg)
+	}
+	if arg[0] == '$' && (len(arg) < 2 || arg[1] != '{') && !validEnvName(arg[1:]) {
+		return l.badLine(d, "Invalid environment name %s.", arg)
+	}
+	set(arg)
+	return nil
+}
+
+func validEnvName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if digit(s[i]) == 99 && s[i] != '_' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// int32Of is C's conversion of a long to an int.
+func int32Of(n int64) int64 { return int64(int32(n & math.MaxUint32)) }
