@@ -27,14 +27,14 @@ type question struct {
 func (q *question) ask(ctx context.Context) (string, error) {
 	for {
 		line, caught, err := q.askOnce(ctx)
-		switch caught {
-		case nil:
-			return line, err
-		case unix.SIGCONT: // stopped with SIGSTOP, say
-		case unix.SIGTSTP:
-			if err := stop(unix.Getpid()); err != nil {
+		switch {
+		case caught == nil && err == errSuspend:
+			if err := stop(0); err != nil { // all the job, as the terminal would
 				return "", err
 			}
+		case caught == nil:
+			return line, err
+		case caught == unix.SIGCONT: // stopped with SIGSTOP, say
 		default:
 			redeliver(caught)
 			return "", &SignalError{Signal: caught}
@@ -63,7 +63,7 @@ func (q *question) askOnce(ctx context.Context) (line string, caught os.Signal, 
 			err = context.Cause(ctx)
 		}
 	}()
-	restore, err := q.setModes()
+	restore, suspend, err := q.setModes()
 	if err != nil {
 		return "", nil, err
 	}
@@ -71,7 +71,7 @@ func (q *question) askOnce(ctx context.Context) (line string, caught os.Signal, 
 	if _, err := io.WriteString(w.out, q.prompt); err != nil {
 		return "", nil, err
 	}
-	line, err = readAnswer(w.in)
+	line, err = readAnswer(w.in, suspend)
 	return line, nil, err
 }
 
@@ -79,21 +79,31 @@ func (q *question) askOnce(ctx context.Context) (line string, caught os.Signal, 
 // been echoed already. It does nothing where there is no terminal.
 //
 // SIGTTOU is left alone: in the background this stops the process until it
-// is brought to the foreground, which is when the person can answer.
-func (q *question) setModes() (restore func(), err error) {
+// is brought to the foreground, which is when the person can answer. Nor may
+// SIGTSTP be caught: the Go runtime never gives its default back after
+// signal.Notify, so that ^Z would be dead for the rest of the program. Instead
+// the suspend key becomes an end of line and raises no signal; it arrives in
+// the answer.
+func (q *question) setModes() (restore func(), suspend int, err error) {
 	saved, err := unix.IoctlGetTermios(q.in, ioctlGetTermios)
 	if err != nil {
-		return func() {}, nil
+		return func() {}, -1, nil
 	}
 	asking := *saved
 	if !q.echo {
 		asking.Lflag &^= unix.ECHO | unix.ECHONL
 	}
-	withoutStatus(&asking)
-	if err := setFlushed(q.in, &asking); err != nil {
-		return nil, err
+	suspend = -1
+	if key := saved.Cc[unix.VSUSP]; key != posixVdisable && saved.Lflag&unix.ISIG != 0 {
+		suspend = int(key)
+		asking.Cc[unix.VEOL] = key
+		asking.Cc[unix.VSUSP] = posixVdisable
 	}
-	return func() { q.restoreModes(saved, &asking) }, nil
+	disableBSDKeys(&asking)
+	if err := setFlushed(q.in, &asking); err != nil {
+		return nil, -1, err
+	}
+	return func() { q.restoreModes(saved, &asking) }, suspend, nil
 }
 
 // restoreModes also ends the line, whose end was not echoed. A terminal that
@@ -131,7 +141,7 @@ func newInterruption(ctx context.Context, q *question) (*interruption, error) {
 		return nil, err
 	}
 	w := &interruption{in: in, out: out, signals: make(chan os.Signal, 1), done: make(chan struct{})}
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGTSTP, unix.SIGCONT} {
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGCONT} {
 		if !signal.Ignored(s) { // nohup stays in force
 			signal.Notify(w.signals, s)
 		}

@@ -17,7 +17,7 @@ const notStopped = 250 * time.Millisecond
 
 // stop sends SIGTSTP to pid (0: the process group) and returns when the
 // process runs again, or at once, more or less, if the kernel refused to stop
-// it. The signal must be at its default.
+// it. The signal must be at its default; see [State.Suspend].
 //
 // kill may return some instants before the other threads see the signal:
 // without waiting for SIGCONT, the caller's next step would race with the stop.

@@ -122,7 +122,8 @@ func (s *State) Modes() []byte { return encodeModes(&s.saved) }
 // Suspend is the escape ~^Z: it restores the terminal, stops the process group
 // with SIGTSTP and, once continued, enters raw mode again. The caller then
 // sends the size anew ([Resizes] reports it after each SIGCONT by itself).
-// Nothing must have asked for SIGTSTP with signal.Notify.
+// Nothing in the program may ever have asked for SIGTSTP with signal.Notify:
+// the Go runtime does not give its default action back.
 func (s *State) Suspend() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,5 +18,9 @@ func getInt(fd int, request uint) (int, error) { return unix.IoctlGetInt(fd, req
 // flushInput is tcflush(fd, TCIFLUSH). TIOCFLUSH takes FREAD, which is 1.
 func flushInput(fd int) error { return unix.IoctlSetPointerInt(fd, unix.TIOCFLUSH, 1) }
 
-// withoutStatus turns the ^T report off, whose text would land in a prompt.
-func withoutStatus(t *unix.Termios) { t.Cc[unix.VSTATUS] = posixVdisable }
+// disableBSDKeys turns off ^T, whose report would land in a prompt, and the
+// delayed suspend ^Y.
+func disableBSDKeys(t *unix.Termios) {
+	t.Cc[unix.VSTATUS] = posixVdisable
+	t.Cc[unix.VDSUSP] = posixVdisable
+}

@@ -21,5 +21,5 @@ func getInt(fd int, request uint) (int, error) {
 // flushInput is tcflush(fd, TCIFLUSH).
 func flushInput(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }
 
-// withoutStatus does nothing: Linux has no VSTATUS character.
-func withoutStatus(*unix.Termios) {}
+// disableBSDKeys does nothing: Linux has none of them.
+func disableBSDKeys(*unix.Termios) {}

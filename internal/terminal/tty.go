@@ -2,6 +2,7 @@ package terminal
 
 import (
 	"context"
+	"errors"
 	"io"
 )
 
@@ -29,11 +30,11 @@ func (t *TTY) ReadSecret(ctx context.Context, prompt string) (string, error) {
 // be empty; at the end of the input (^D) the error is io.EOF, and ctx's cause
 // once ctx is done.
 //
-// If a signal that ends or stops the process comes meanwhile (SIGINT, SIGTERM,
-// SIGHUP, SIGQUIT, SIGTSTP), the terminal is restored first, and then the
-// signal is delivered once more, to take its usual effect. A process that is
-// continued asks again; one that survives because it handles the signal gets
-// a [*SignalError].
+// If a signal that ends the process comes meanwhile (SIGINT, SIGTERM, SIGHUP,
+// SIGQUIT), the terminal is restored first, and then the signal is delivered
+// once more, to take its usual effect; a process that survives because it
+// handles the signal gets a [*SignalError]. ^Z restores the terminal and stops
+// the process group; once continued, the question is asked again.
 func (t *TTY) ReadLine(ctx context.Context, prompt string, echo bool) (string, error) {
 	q := question{in: t.in, out: t.out, prompt: prompt, echo: echo}
 	return q.ask(ctx)
@@ -54,8 +55,12 @@ func ReadLine(ctx context.Context, prompt string, echo bool) (string, error) {
 	return tty.ReadLine(ctx, prompt, echo)
 }
 
+// errSuspend is readAnswer's for the key that suspends.
+var errSuspend = errors.New("terminal: suspend")
+
 // readAnswer reads a line byte by byte, so that nothing behind it is taken.
-func readAnswer(in io.Reader) (string, error) {
+// suspend is the key that breaks it off, -1 for none.
+func readAnswer(in io.Reader, suspend int) (string, error) {
 	line := make([]byte, 0, lineLimit)
 	defer func() { clear(line[:cap(line)]) }()
 	var b [1]byte
@@ -66,6 +71,8 @@ func readAnswer(in io.Reader) (string, error) {
 			return string(line), nil
 		case err != nil:
 			return "", err
+		case int(b[0]) == suspend:
+			return "", errSuspend
 		case b[0] == '\n' || b[0] == '\r':
 			return string(line), nil
 		case len(line) < lineLimit:

@@ -75,7 +75,7 @@ func (q *question) ask(ctx context.Context) (string, error) {
 	if _, err := io.WriteString(out, q.prompt); err != nil {
 		return "", err
 	}
-	line, err := readAnswer(in)
+	line, err := readAnswer(in, -1)
 	if errors.Is(err, ErrCanceled) {
 		err = context.Cause(ctx)
 	}
