@@ -1,0 +1,48 @@
+package client
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// sshConfig sets every list that x/crypto has a default for: its defaults
+// still offer SHA-1.
+func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
+	hostKeyAlgorithms, err := d.keys.algorithms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &ssh.ClientConfig{
+		Config: ssh.Config{
+			Rand:           d.opts.Rand,
+			RekeyThreshold: uint64(d.cfg.RekeyLimit.Bytes),
+			KeyExchanges:   list(d.cfg.KexAlgorithms),
+			Ciphers:        list(d.cfg.Ciphers),
+			MACs:           list(d.cfg.MACs),
+		},
+		User:              d.cfg.User,
+		AuthCallback:      d.auth.next,
+		HostKeyCallback:   d.keys.callback,
+		HostKeyAlgorithms: list(hostKeyAlgorithms),
+		BannerCallback:    d.banner,
+		ClientVersion:     d.opts.ClientVersion,
+	}, nil
+}
+
+// list keeps x/crypto from taking an empty list for "the default": a name that
+// nobody has leaves nothing to agree on.
+func list(names []string) []string {
+	if len(names) == 0 {
+		return []string{"none-left"}
+	}
+	return slices.Clone(names)
+}
+
+func (d *dialer) banner(text string) error {
+	if text != "" {
+		d.notify(Banner{text})
+	}
+	return nil
+}

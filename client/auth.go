@@ -1,0 +1,278 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// methodsByDefault is ssh's order of PreferredAuthentications. x/crypto's
+// AuthMethod is sealed, so hostbased and GSSAPI are not among what we have.
+func methodsByDefault() []string {
+	return []string{"publickey", "keyboard-interactive", "password"}
+}
+
+// authenticator chooses the next method each time the server has answered, as
+// OpenSSH's userauth does: the preferred methods in order, each until it has
+// nothing left to send.
+type authenticator struct {
+	ctx context.Context
+	d   *dialer
+
+	started   bool
+	allowed   []string // what the server takes now
+	current   string   // the method in use
+	exhausted []string // methods with nothing left
+	keys      *keyring
+
+	passwords, challenges int // attempts so far
+	ownPassword           bool
+	questioned            bool // the server did ask something (RFC 4256)
+
+	tried   []string
+	offered []string // fingerprints
+	partial int
+	failed  error
+
+	hostKeyAlgorithm string // as negotiated
+}
+
+func newAuthenticator(ctx context.Context, d *dialer) *authenticator {
+	return &authenticator{ctx: ctx, d: d}
+}
+
+// close gives the agent back.
+func (a *authenticator) close() {
+	if a.keys != nil {
+		a.keys.close()
+	}
+}
+
+func (a *authenticator) began() bool { return a.started }
+
+// err is the reason for which next gave up.
+func (a *authenticator) err() error { return a.failed }
+
+func (a *authenticator) lastMethod() string {
+	if a.current == "" {
+		return "none"
+	}
+	return a.current
+}
+
+// next is the ssh.ClientAuthCallback.
+func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if !a.started {
+		a.started = true
+		a.logNegotiated(st)
+	}
+	// x/crypto goes on asking for methods after the server has hung up.
+	if err := a.d.transport.readError(); err != nil {
+		return nil, err
+	}
+	a.d.limit.restart()
+	a.allowed = st.AllowedMethods
+	if n := len(st.PartialSuccessMethods); n > a.partial {
+		a.partial = n
+		a.d.debugf("Authenticated using \"%s\" with partial success.", st.PartialSuccessMethods[n-1])
+		a.current = ""
+		if a.keys != nil {
+			a.keys.reset()
+		}
+	}
+	a.d.debugf("Authentications that can continue: %s", strings.Join(a.allowed, ","))
+	method, err := a.choose(st)
+	if err != nil {
+		a.failed = err
+	}
+	return method, err
+}
+
+func (a *authenticator) choose(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	for {
+		name := a.nextName()
+		if name == "" {
+			a.d.debugf("No more authentication methods to try.")
+			return nil, a.denied(st)
+		}
+		if name != a.current {
+			a.current = name
+			a.d.debugf("Next authentication method: %s", name)
+		}
+		method, err := a.method(name, st)
+		if err != nil {
+			return nil, err
+		}
+		if method != nil {
+			if !slices.Contains(a.tried, name) {
+				a.tried = append(a.tried, name)
+			}
+			return method, nil
+		}
+		a.exhausted = append(a.exhausted, name)
+	}
+}
+
+// nextName is the first preferred method that the server takes and that still
+// has something to send.
+func (a *authenticator) nextName() string {
+	preferred := a.d.cfg.PreferredAuthentications
+	if len(preferred) == 0 {
+		preferred = methodsByDefault()
+	}
+	for _, name := range preferred {
+		if slices.Contains(a.allowed, name) && a.enabled(name) && !slices.Contains(a.exhausted, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// enabled follows the configuration, and a host key that has changed: a
+// password must not reach whoever sits in between.
+func (a *authenticator) enabled(name string) bool {
+	cfg := a.d.cfg
+	asks := cfg.PasswordAuthentication
+	switch name {
+	case "publickey":
+		return cfg.PubkeyAuthentication != "no"
+	case "keyboard-interactive":
+		asks = cfg.KbdInteractiveAuthentication
+	case "password":
+	default:
+		return false
+	}
+	if !asks || (cfg.BatchMode && !a.hasOwnPassword()) || a.d.keys.restricted() {
+		return false
+	}
+	return a.d.opts.Prompter != nil || a.hasOwnPassword()
+}
+
+func (a *authenticator) hasOwnPassword() bool { return a.d.opts.Password != nil && !a.ownPassword }
+
+// method gives the method's next attempt, nil if it has none.
+func (a *authenticator) method(name string, st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	switch name {
+	case "publickey":
+		return a.publicKey(st)
+	case "password":
+		return a.password(), nil
+	default:
+		return a.keyboardInteractive(), nil
+	}
+}
+
+// publicKey offers one key; each goes out in a method of its own, so that the
+// order is ours and the next question is ours too.
+func (a *authenticator) publicKey(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	if a.keys == nil {
+		a.keys = a.d.newKeyring(a.ctx, st.Metadata.SessionID())
+	}
+	id, err := a.keys.next()
+	if err != nil || id == nil {
+		return nil, err
+	}
+	a.offered = append(a.offered, ssh.FingerprintSHA256(id.pub))
+	return ssh.PublicKeys(id), nil
+}
+
+func (a *authenticator) password() ssh.AuthMethod {
+	if !a.hasOwnPassword() && a.passwords >= a.d.cfg.NumberOfPasswordPrompts {
+		return nil
+	}
+	a.passwords++
+	return ssh.PasswordCallback(func() (password string, err error) {
+		if a.hasOwnPassword() {
+			a.ownPassword = true
+			return a.d.opts.Password(a.ctx)
+		}
+		q := PasswordQuestion{User: a.d.cfg.User, Host: a.d.promptHost(), Attempt: a.passwords}
+		err = a.d.unhurried(func() error {
+			password, err = a.d.opts.Prompter.Password(a.ctx, q)
+			return err
+		})
+		return password, a.giveUp(err)
+	})
+}
+
+func (a *authenticator) keyboardInteractive() ssh.AuthMethod {
+	if a.challenges >= a.d.cfg.NumberOfPasswordPrompts || (a.challenges > 0 && !a.questioned) {
+		return nil
+	}
+	a.challenges++
+	return ssh.KeyboardInteractive(func(name, instruction string, prompts []string, echos []bool) (answers []string, err error) {
+		a.questioned = true
+		q := ChallengeQuestion{User: a.d.cfg.User, Host: a.d.promptHost(), Name: name,
+			Instruction: instruction, Attempt: a.challenges}
+		for i, text := range prompts {
+			q.Prompts = append(q.Prompts, ChallengePrompt{Text: text, Echo: echos[i]})
+		}
+		if len(prompts) == 1 && !echos[0] && a.hasOwnPassword() {
+			a.ownPassword = true
+			password, err := a.d.opts.Password(a.ctx)
+			return []string{password}, err
+		}
+		if a.d.opts.Prompter == nil {
+			return nil, a.giveUp(errors.New("client: nobody to ask"))
+		}
+		err = a.d.unhurried(func() error {
+			answers, err = a.d.opts.Prompter.Challenge(a.ctx, q)
+			return err
+		})
+		return answers, a.giveUp(err)
+	})
+}
+
+// giveUp takes a question that could not be asked for the end of the method:
+// the server is not bothered with it again.
+func (a *authenticator) giveUp(err error) error {
+	if err != nil {
+		a.exhausted = append(a.exhausted, a.current)
+		a.d.debugf("%s: %v", a.current, err)
+	}
+	return err
+}
+
+// promptHost is the host as passwords are asked for.
+func (d *dialer) promptHost() string {
+	if d.cfg.HostKeyAlias != "" {
+		return d.cfg.HostKeyAlias
+	}
+	return d.cfg.HostName
+}
+
+// denied is the end: nothing is left that the server would take.
+func (a *authenticator) denied(st *ssh.ClientAuthContext) error {
+	if cause := context.Cause(a.ctx); cause != nil {
+		return cause
+	}
+	return &AuthError{
+		User: a.d.cfg.User, Host: a.d.promptHost(), Methods: a.allowed,
+		Tried: a.tried, Keys: a.offered, Partial: st.PartialSuccessMethods,
+	}
+}
+
+// logNegotiated says what ssh -v says of the key exchange.
+func (a *authenticator) logNegotiated(st *ssh.ClientAuthContext) {
+	n := st.Algorithms
+	a.hostKeyAlgorithm = n.HostKey
+	a.d.debugf("Remote protocol version 2.0, remote software version %s",
+		strings.TrimPrefix(strings.TrimPrefix(string(st.Metadata.ServerVersion()), "SSH-2.0-"), "SSH-1.99-"))
+	a.d.debugf("Authenticating to %s:%d as '%s'", a.d.cfg.HostName, a.d.cfg.Port, a.d.cfg.User)
+	a.d.debugf("kex: algorithm: %s", n.KeyExchange)
+	a.d.debugf("kex: host key algorithm: %s", n.HostKey)
+	a.d.debugf("kex: server->client cipher: %s MAC: %s compression: none", n.Read.Cipher, macName(n.Read))
+	a.d.debugf("kex: client->server cipher: %s MAC: %s compression: none", n.Write.Cipher, macName(n.Write))
+	a.d.debugf("SSH2_MSG_NEWKEYS sent")
+	a.d.debugf("SSH2_MSG_NEWKEYS received")
+}
+
+func macName(d ssh.DirectionAlgorithms) string {
+	if d.MAC == "" {
+		return "<implicit>"
+	}
+	return d.MAC
+}

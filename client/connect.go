@@ -1,0 +1,219 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// connect gives the net.Conn that the SSH connection runs over.
+func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
+	switch {
+	case len(d.cfg.ProxyJump) > 0:
+		return d.jump(ctx)
+	case d.cfg.ProxyCommand != "":
+		return d.proxyCommand(ctx)
+	}
+	return d.connectTCP(ctx)
+}
+
+// proxyCommand starts the ProxyCommand, whose host and user names sshconfig
+// has already checked and put in.
+func (d *dialer) proxyCommand(ctx context.Context) (net.Conn, error) {
+	d.debugf("Executing proxy command: exec %s", d.cfg.ProxyCommand)
+	conn, err := dialProxyCommand(ctx, userShell(), d.cfg.ProxyCommand, d.opts.ProxyStderr)
+	if err != nil {
+		return nil, d.connectError(err)
+	}
+	return conn, nil
+}
+
+// userShell is the shell that runs commands of the configuration.
+func userShell() string {
+	if s := os.Getenv("SHELL"); s != "" {
+		return s
+	}
+	return defaultShell
+}
+
+// connectTCP makes ConnectionAttempts attempts, a second apart.
+func (d *dialer) connectTCP(ctx context.Context) (net.Conn, error) {
+	var last error
+	for i := range max(1, d.cfg.ConnectionAttempts) {
+		if i > 0 {
+			if err := sleep(ctx, time.Second); err != nil {
+				return nil, d.connectError(err)
+			}
+			d.debugf("Trying again...")
+		}
+		addrs, err := d.resolve(ctx)
+		if err != nil {
+			return nil, err
+		}
+		conn, err := race(ctx, addrs, d.dialAddress)
+		if err == nil {
+			return conn, nil
+		}
+		last = err
+		if ctx.Err() != nil {
+			last = context.Cause(ctx)
+			break
+		}
+	}
+	return nil, d.connectError(last)
+}
+
+// connectError keeps the cause of ctx as it is, but for our own time limit.
+func (d *dialer) connectError(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &ConnError{Phase: PhaseConnect, Host: d.cfg.HostName, Port: d.cfg.Port,
+		Jump: d.parent != nil, Err: err}
+}
+
+// resolve gives the addresses to try, in the order of trying.
+func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
+	host, network := d.cfg.HostName, "ip"
+	switch d.cfg.AddressFamily {
+	case sshconfig.AddressFamilyInet:
+		network = "ip4"
+	case sshconfig.AddressFamilyInet6:
+		network = "ip6"
+	}
+	addrs, err := lookup(ctx, network, host)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return nil, d.connectError(cause)
+		}
+		return nil, &ResolveError{Host: host, Err: err}
+	}
+	addrs = interleave(addrs)
+	out := make([]netip.AddrPort, len(addrs))
+	for i, a := range addrs {
+		out[i] = netip.AddrPortFrom(a, uint16(d.cfg.Port))
+	}
+	return out, nil
+}
+
+// lookup is the resolver, which leaves out the families that an address as
+// host name does not have.
+func lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		a = a.Unmap()
+		if (network == "ip4" && !a.Is4()) || (network == "ip6" && !a.Is6()) {
+			return nil, &net.DNSError{Err: "Address family for hostname not supported", Name: host}
+		}
+		return []netip.Addr{a}, nil
+	}
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
+	if err == nil && len(addrs) == 0 {
+		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	return addrs, err
+}
+
+// dialAddress connects to one address.
+func (d *dialer) dialAddress(ctx context.Context, addr netip.AddrPort) (net.Conn, error) {
+	d.debugf("Connecting to %s [%s] port %d.", d.cfg.HostName, addr.Addr(), addr.Port())
+	if d.opts.NetDial != nil {
+		return d.opts.NetDial(ctx, "tcp", addr.String())
+	}
+	local, err := d.bindAddress(ctx, addr.Addr())
+	if err != nil {
+		return nil, err
+	}
+	// The period is the system's, as with ssh: a negative value leaves it.
+	alive := net.KeepAliveConfig{Enable: d.cfg.TCPKeepAlive, Idle: -1, Interval: -1, Count: -1}
+	nd := net.Dialer{LocalAddr: local, KeepAlive: -1, KeepAliveConfig: alive}
+	conn, err := nd.DialContext(ctx, "tcp", addr.String())
+	if err != nil {
+		d.debugf("connect to address %s port %d: %v", addr.Addr(), addr.Port(), reason(err))
+	}
+	return conn, err
+}
+
+// bindAddress is the local end that BindAddress or BindInterface wants for a
+// connection to peer; nil leaves it to the system.
+func (d *dialer) bindAddress(ctx context.Context, peer netip.Addr) (net.Addr, error) {
+	switch {
+	case d.cfg.BindAddress != "":
+		network := "ip6"
+		if peer.Is4() {
+			network = "ip4"
+		}
+		addrs, err := lookup(ctx, network, d.cfg.BindAddress)
+		if err != nil {
+			return nil, fmt.Errorf("bind address %s: %w", d.cfg.BindAddress, err)
+		}
+		return &net.TCPAddr{IP: addrs[0].AsSlice(), Zone: addrs[0].Zone()}, nil
+	case d.cfg.BindInterface != "":
+		return interfaceAddress(d.cfg.BindInterface, peer)
+	}
+	return nil, nil
+}
+
+// interfaceAddress takes the first address of the interface that has peer's
+// family, and is link-local only if peer is.
+func interfaceAddress(name string, peer netip.Addr) (net.Addr, error) {
+	iface, err := net.InterfaceByName(name)
+	if err != nil {
+		return nil, fmt.Errorf("bind interface %s: %w", name, err)
+	}
+	addrs, err := iface.Addrs()
+	if err != nil {
+		return nil, fmt.Errorf("bind interface %s: %w", name, err)
+	}
+	for _, a := range addrs {
+		prefix, err := netip.ParsePrefix(a.String())
+		if err != nil {
+			continue
+		}
+		ip := prefix.Addr()
+		if ip.Is4() == peer.Is4() && ip.IsLinkLocalUnicast() == peer.IsLinkLocalUnicast() {
+			return &net.TCPAddr{IP: ip.AsSlice(), Zone: ip.Zone()}, nil
+		}
+	}
+	return nil, fmt.Errorf("bind interface %s: no suitable address", name)
+}
+
+// reason is the innermost cause of a network error: ssh says "Connection
+// refused", without the way there.
+func reason(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+// peerHost is the peer's address, "UNKNOWN" where only a proxy knows it.
+func peerHost(c net.Conn) string {
+	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
+	if err != nil {
+		return "UNKNOWN"
+	}
+	return host
+}
+
+// peerPort is the peer's port, 65535 where only a proxy knows it, as in ssh.
+func peerPort(c net.Conn) int {
+	_, port, err := net.SplitHostPort(c.RemoteAddr().String())
+	if err != nil {
+		return 65535
+	}
+	n, _ := strconv.Atoi(port)
+	return n
+}

@@ -1,0 +1,248 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/keepalive"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// Dial connects to target, "[user@]host" or "ssh://[user@]host[:port]", and
+// authenticates, with everything that ssh_config says for it. At most one
+// Options may be given.
+//
+// The end of ctx ends the Dial, whatever it is waiting for, and has no effect
+// on the Client afterwards. ConnectTimeout bounds the way to the end of the
+// key exchange, and then each step of authentication, leaving out the time
+// that a person takes.
+//
+// Errors: [*sshconfig.Error], [*TargetError], [*ResolveError], [*ConnError],
+// [*AuthError], those of package hostkey (which match
+// hostkey.ErrVerification), and the cause of ctx.
+func Dial(ctx context.Context, target string, opts ...Options) (*Client, error) {
+	if len(opts) > 1 {
+		return nil, errors.New("client: more than one Options")
+	}
+	var o Options
+	if len(opts) == 1 {
+		o = opts[0]
+	}
+	o = o.withDefaults()
+	if o.Config == nil {
+		cfg, err := loadConfig(ctx, target, *o.ConfigOptions)
+		if err != nil {
+			return nil, err
+		}
+		o.Config = cfg
+	}
+	return newDialer(o, nil).dial(ctx)
+}
+
+// loadConfig resolves the configuration for a target as it is typed.
+func loadConfig(ctx context.Context, target string, o sshconfig.Options) (*sshconfig.Config, error) {
+	dest, err := sshconfig.ParseDestination(target)
+	if err != nil {
+		return nil, &TargetError{What: "destination", Text: target}
+	}
+	if dest.User != "" {
+		o.User = dest.User
+	}
+	if dest.Port != 0 {
+		o.Port = dest.Port
+	}
+	return sshconfig.Load(ctx, dest.Host, o)
+}
+
+// dialer is one Dial under way.
+type dialer struct {
+	opts   Options
+	cfg    *sshconfig.Config
+	parent *dialer // of whom this is a jump host
+	depth  int
+
+	limit    *deadline
+	notifyMu *sync.Mutex // one for all hops of a Dial
+
+	watched   *keepalive.Conn
+	transport *transport
+	observer  *agentfwd.KexObserver
+	auth      *authenticator
+	keys      *hostKeys
+}
+
+func newDialer(o Options, parent *dialer) *dialer {
+	d := &dialer{opts: o, cfg: o.Config, parent: parent, notifyMu: new(sync.Mutex)}
+	if parent != nil {
+		d.notifyMu = parent.notifyMu
+		d.depth = parent.depth + 1
+	}
+	return d
+}
+
+// dial is the whole way; see the package comment.
+func (d *dialer) dial(ctx context.Context) (*Client, error) {
+	if d.cfg.RefuseConnection != "" {
+		return nil, &RefusedError{Reason: d.cfg.RefuseConnection}
+	}
+	ctx, d.limit = withDeadline(ctx, d.cfg.ConnectTimeout, ErrTimeout)
+	if d.parent != nil {
+		d.limit.parent = d.parent.limit
+	}
+	defer d.limit.stop()
+	conn, err := d.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.debugf("Connection established.")
+	return d.handshake(ctx, conn)
+}
+
+// handshake makes an SSH connection out of conn, which is closed if it fails.
+func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) {
+	d.watched = keepalive.WrapConn(conn)
+	d.transport = newTransport(d.watched)
+	d.observer = agentfwd.ObserveKex(d.transport)
+	d.keys = d.newHostKeys(ctx, conn.RemoteAddr())
+	d.auth = newAuthenticator(ctx, d)
+	defer d.auth.close()
+	sshConfig, err := d.sshConfig(ctx)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	unwatch := context.AfterFunc(ctx, func() { conn.Close() })
+	d.watched.SetPacketTimeout(d.keepaliveOptions().PacketTimeout())
+	sc, chans, reqs, err := ssh.NewClientConn(d.observer, d.address(), sshConfig)
+	d.watched.SetPacketTimeout(0)
+	if !unwatch() && err == nil { // the context ended in the last moment
+		sc.Close()
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, d.handshakeError(ctx, conn, err)
+	}
+	d.debugf("Authenticated to %s ([%s]:%d) using \"%s\".", d.cfg.HostName,
+		peerHost(conn), peerPort(conn), d.auth.lastMethod())
+	return newClient(d, sc, chans, reqs), nil
+}
+
+// handshakeError finds the first cause of a failed handshake.
+func (d *dialer) handshakeError(ctx context.Context, conn net.Conn, err error) error {
+	if err := d.keys.err(); err != nil {
+		return err
+	}
+	if err := d.auth.err(); err != nil {
+		return err
+	}
+	cause := context.Cause(ctx)
+	if cause != nil && !errors.Is(cause, ErrTimeout) {
+		return cause
+	}
+	e := &ConnError{Phase: d.phase(), Host: d.cfg.HostName, Port: d.cfg.Port,
+		Address: peerHost(conn), Jump: d.parent != nil, KeysOffered: len(d.auth.offered)}
+	var lost *keepalive.PeerLostError
+	var negotiation *ssh.AlgorithmNegotiationError
+	switch disconnect := asDisconnect(err); {
+	case cause != nil:
+		e.Err = cause
+	case errors.As(err, &lost), errors.As(d.transport.readError(), &lost):
+		e.Err = lost
+	case disconnect != nil:
+		e.Err = disconnect
+	case errors.As(err, &negotiation):
+		e.Err = negotiation
+	case d.transport.readError() != nil:
+		e.Err = d.transport.readError()
+	default:
+		e.Err = err
+	}
+	return e
+}
+
+// phase tells how far the handshake had come.
+func (d *dialer) phase() Phase {
+	switch {
+	case d.auth.began():
+		return PhaseAuth
+	case d.transport.versionsExchanged():
+		return PhaseKex
+	}
+	return PhaseBanner
+}
+
+// address is what x/crypto names the server by in its callbacks.
+func (d *dialer) address() string {
+	return net.JoinHostPort(d.cfg.HostName, fmt.Sprint(d.cfg.Port))
+}
+
+func (d *dialer) keepaliveOptions() keepalive.Options {
+	if d.opts.NoKeepalive {
+		return keepalive.Options{}
+	}
+	return keepalive.Options{
+		Interval: d.cfg.ServerAliveInterval,
+		CountMax: d.cfg.ServerAliveCountMax,
+		Logger:   d.opts.Logger,
+		OnChange: func(s keepalive.Stats) { d.notify(Alive{s}) },
+	}
+}
+
+// unhurried runs what a person may have to answer, with the clocks standing
+// still: ours, and that of the packets, since the server waits for us too.
+func (d *dialer) unhurried(ask func() error) error {
+	d.limit.pause()
+	defer d.limit.resume()
+	if d.watched != nil {
+		d.watched.SetPacketTimeout(0)
+		defer d.watched.SetPacketTimeout(d.keepaliveOptions().PacketTimeout())
+	}
+	return ask()
+}
+
+func (d *dialer) notify(e Event) {
+	d.notifyMu.Lock()
+	defer d.notifyMu.Unlock()
+	d.opts.Notify(e)
+}
+
+// The levels of ssh -v as those of slog.
+const (
+	levelDebug1 = slog.LevelDebug
+	levelDebug2 = slog.LevelDebug - 1
+	levelDebug3 = slog.LevelDebug - 2
+)
+
+func (d *dialer) debugf(format string, args ...any) { d.logf(levelDebug1, format, args...) }
+
+func (d *dialer) logf(level slog.Level, format string, args ...any) {
+	logf(d.opts.Logger, level, format, args...)
+}
+
+// logf formats only what will be seen.
+func logf(l *slog.Logger, level slog.Level, format string, args ...any) {
+	if l.Enabled(context.Background(), level) {
+		l.Log(context.Background(), level, fmt.Sprintf(format, args...))
+	}
+}
+
+// sleep waits for the time or the context.
+func sleep(ctx context.Context, t time.Duration) error {
+	timer := time.NewTimer(t)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,61 @@
+package client
+
+import (
+	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/keepalive"
+)
+
+// Event is something that happens during a Dial, or later on the connection,
+// and is worth telling a person. The concrete types are the structs of this
+// file, passed by value.
+type Event interface{ clientEvent() }
+
+// Banner is the server's text before authentication (RFC 4252, section 5.4).
+type Banner struct{ Text string }
+
+// HostKeyEvent is an event of package hostkey.
+type HostKeyEvent struct{ Event hostkey.Event }
+
+// KeyFileSkipped is a private key file that could not be used; authentication
+// goes on with the next key.
+type KeyFileSkipped struct{ Err *KeyFileError }
+
+// KeyMissing is a key file that the user named and that does not exist.
+type KeyMissing struct {
+	File string
+	Err  error
+}
+
+// CertMissing is a certificate file that could not be read.
+type CertMissing struct {
+	File string
+	Err  error
+}
+
+// SignFailed is a key that the agent, or the file, gave no signature with.
+type SignFailed struct {
+	Key  string // as in "Offering public key": file or comment, type and fingerprint
+	Algo string
+	Err  error
+}
+
+// AgentFailed is an agent that is configured and cannot be reached.
+type AgentFailed struct{ Err error }
+
+// Restricted says what a changed host key, tolerated by StrictHostKeyChecking
+// no, has switched off.
+type Restricted struct{ What string }
+
+// Alive is a change in the connection's health; it comes from the keepalive's
+// goroutine and must not block.
+type Alive struct{ Stats keepalive.Stats }
+
+func (Banner) clientEvent()         {}
+func (HostKeyEvent) clientEvent()   {}
+func (KeyFileSkipped) clientEvent() {}
+func (KeyMissing) clientEvent()     {}
+func (CertMissing) clientEvent()    {}
+func (SignFailed) clientEvent()     {}
+func (AgentFailed) clientEvent()    {}
+func (Restricted) clientEvent()     {}
+func (Alive) clientEvent()          {}

@@ -1,0 +1,190 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// hostKeys is the side of one connection that package hostkey judges.
+type hostKeys struct {
+	d        *dialer
+	checker  *hostkey.Checker
+	target   hostkey.Target
+	verifier *hostkey.Verifier
+
+	mu      sync.Mutex
+	refused error // the first refusal, as it was
+	rekeys  int
+}
+
+func (d *dialer) newHostKeys(ctx context.Context, peer net.Addr) *hostKeys {
+	h := &hostKeys{d: d}
+	if d.opts.HostKeyCallback != nil {
+		return h
+	}
+	h.checker = hostkey.NewChecker(d.hostKeyOptions())
+	h.target = hostkey.Target{Host: d.cfg.HostName, Alias: d.cfg.HostKeyAlias, Port: d.cfg.Port}
+	if d.direct() {
+		if ap, err := netip.ParseAddrPort(peer.String()); err == nil {
+			h.target.Addr = ap.Addr().Unmap()
+		}
+	}
+	h.verifier = h.checker.Verifier(ctx, h.target)
+	return h
+}
+
+// direct says that the net.Conn below reaches the server itself.
+func (d *dialer) direct() bool {
+	return len(d.cfg.ProxyJump) == 0 && d.cfg.ProxyCommand == ""
+}
+
+// hostKeyOptions translates the keywords of ssh_config.
+func (d *dialer) hostKeyOptions() hostkey.Options {
+	cfg := d.cfg
+	o := hostkey.Options{
+		UserFiles:                        cfg.UserKnownHostsFile,
+		GlobalFiles:                      cfg.GlobalKnownHostsFile,
+		Strict:                           strictness(cfg.StrictHostKeyChecking),
+		HashKnownHosts:                   cfg.HashKnownHosts,
+		CheckHostIP:                      cfg.CheckHostIP && d.direct(),
+		NoHostAuthenticationForLocalhost: cfg.NoHostAuthenticationForLocalhost,
+		UpdateHostKeys:                   updateMode(cfg.UpdateHostKeys),
+		CASignatureAlgorithms:            list(cfg.CASignatureAlgorithms),
+		RequiredRSASize:                  cfg.RequiredRSASize,
+		RevokedHostKeys:                  cfg.RevokedHostKeys,
+		VerifyHostKeyDNS:                 dnsMode(cfg.VerifyHostKeyDNS),
+		Notify:                           func(e hostkey.Event) { d.notify(HostKeyEvent{e}) },
+		Logger:                           d.opts.Logger,
+		Rand:                             d.opts.Rand,
+	}
+	if cfg.KnownHostsCommand != "" {
+		o.KnownHostsCommand = d.knownHostsCommand
+	}
+	if p := d.opts.Prompter; p != nil && !cfg.BatchMode {
+		o.Ask = func(ctx context.Context, q hostkey.Question) (yes bool, err error) {
+			err = d.unhurried(func() error {
+				yes, err = p.HostKey(ctx, q)
+				return err
+			})
+			return yes, err
+		}
+	}
+	return o
+}
+
+func strictness(s sshconfig.StrictHostKeyChecking) hostkey.Strictness {
+	switch s {
+	case sshconfig.StrictYes:
+		return hostkey.StrictYes
+	case sshconfig.StrictNo:
+		return hostkey.StrictNo
+	case sshconfig.StrictAcceptNew:
+		return hostkey.StrictAcceptNew
+	}
+	return hostkey.StrictAsk
+}
+
+func updateMode(v sshconfig.YesNoAsk) hostkey.UpdateMode {
+	switch v {
+	case sshconfig.Yes:
+		return hostkey.UpdateYes
+	case sshconfig.Ask:
+		return hostkey.UpdateAsk
+	}
+	return hostkey.UpdateNo
+}
+
+func dnsMode(v sshconfig.YesNoAsk) hostkey.DNSMode {
+	switch v {
+	case sshconfig.Yes:
+		return hostkey.DNSYes
+	case sshconfig.Ask:
+		return hostkey.DNSAsk
+	}
+	return hostkey.DNSNo
+}
+
+// knownHostsCommand runs KnownHostsCommand, without a shell as ssh does.
+func (d *dialer) knownHostsCommand(ctx context.Context, r hostkey.CommandRequest) ([]byte, error) {
+	tokens := sshconfig.KnownHostsTokens{Hostname: r.Host, Invocation: string(r.Purpose)}
+	if r.Key != nil {
+		tokens.KeyType = r.Key.Type()
+		tokens.Fingerprint = hostkey.Fingerprint(r.Key)
+		tokens.Key = base64.StdEncoding.EncodeToString(r.Key.Marshal())
+	}
+	argv, err := d.cfg.ExpandKnownHostsCommand(tokens)
+	if err != nil {
+		return nil, err
+	}
+	if len(argv) == 0 {
+		return nil, errors.New("empty KnownHostsCommand")
+	}
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd.Stderr = os.Stderr
+	if d.opts.ProxyStderr != nil {
+		cmd.Stderr = d.opts.ProxyStderr
+	}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	err = cmd.Run()
+	return out.Bytes(), err
+}
+
+// algorithms is the order for the key exchange.
+func (h *hostKeys) algorithms(ctx context.Context) ([]string, error) {
+	cfg := h.d.cfg
+	if h.checker == nil {
+		return cfg.HostKeyAlgorithms, nil
+	}
+	return h.checker.Algorithms(ctx, h.target, cfg.HostKeyAlgorithms, !cfg.IsSet("HostKeyAlgorithms"))
+}
+
+// callback is called at every key exchange; the verifier knows which is the
+// first.
+func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.rekeys++; h.rekeys == 1 {
+		h.d.debugf("Server host key: %s %s", key.Type(), hostkey.Fingerprint(key))
+	} else {
+		h.d.debugf("SSH2_MSG_NEWKEYS sent")
+		h.d.debugf("rekeying: server host key unchanged so far: %s", hostkey.Fingerprint(key))
+	}
+	check := h.d.opts.HostKeyCallback
+	if h.verifier != nil {
+		check = h.verifier.Callback
+	}
+	err := check(host, peer, key)
+	if err != nil && h.refused == nil {
+		h.refused = err
+	}
+	return err
+}
+
+// err is why the host was refused, nil if it was not.
+func (h *hostKeys) err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.refused
+}
+
+// restricted says that somebody may sit in between: see hostkey.Verdict.
+func (h *hostKeys) restricted() bool {
+	if h.verifier == nil {
+		return false
+	}
+	v := h.verifier.Verdict()
+	return v != nil && v.Restricted
+}

@@ -1,0 +1,134 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/hostkey"
+)
+
+// channelTypes hands the channels that the server opens to their handlers.
+type channelTypes struct {
+	mu       sync.Mutex
+	handlers map[string]func(ssh.NewChannel)
+	closed   bool
+
+	once   sync.Once
+	ssh    *ssh.Client // made by the first call of sshClient
+	others chan ssh.NewChannel
+	reqs   chan *ssh.Request
+}
+
+func newChannelTypes() *channelTypes {
+	return &channelTypes{handlers: make(map[string]func(ssh.NewChannel))}
+}
+
+func (t *channelTypes) handle(name string, h func(ssh.NewChannel)) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, taken := t.handlers[name]; taken {
+		return false
+	}
+	t.handlers[name] = h
+	return true
+}
+
+// serve finds the handler; without one an x/crypto client that was asked for
+// may have it.
+func (t *channelTypes) serve(ch ssh.NewChannel) {
+	t.mu.Lock()
+	h := t.handlers[ch.ChannelType()]
+	others := t.others
+	t.mu.Unlock()
+	switch {
+	case h != nil:
+		h(ch)
+	case others != nil:
+		others <- ch
+	default:
+		ch.Reject(ssh.UnknownChannelType, "unknown channel type: "+ch.ChannelType())
+	}
+}
+
+// sshClient makes the x/crypto client on first use. Its channel loop ends when
+// close closes what it reads from.
+func (t *channelTypes) sshClient(conn ssh.Conn) *ssh.Client {
+	t.once.Do(func() {
+		others, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
+		t.mu.Lock()
+		if t.closed {
+			close(others)
+			close(reqs)
+		} else {
+			t.others, t.reqs = others, reqs
+		}
+		t.mu.Unlock()
+		t.ssh = ssh.NewClient(conn, others, reqs)
+	})
+	return t.ssh
+}
+
+// close is called when no channel can come any more.
+func (t *channelTypes) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.closed = true
+	if t.others != nil {
+		close(t.others)
+		close(t.reqs)
+		t.others, t.reqs = nil, nil
+	}
+}
+
+// serveChannels ends when the connection does.
+func (c *Client) serveChannels(chans <-chan ssh.NewChannel) {
+	defer c.work.Done()
+	defer c.channels.close()
+	for ch := range chans {
+		c.channels.serve(ch)
+	}
+}
+
+// serveRequests answers global requests; it ends when the connection does.
+// The server's keepalive gets a failure, which is an answer.
+func (c *Client) serveRequests(reqs <-chan *ssh.Request) {
+	defer c.work.Done()
+	updated := false
+	for r := range reqs {
+		if r.Type == "hostkeys-00@openssh.com" && c.d.keys.checker != nil && !updated {
+			updated = true // once a connection, as in OpenSSH
+			c.work.Add(1)
+			go c.updateHostKeys(r.Payload)
+		}
+		r.Reply(false, nil)
+	}
+}
+
+// updateHostKeys is UpdateHostKeys. It runs beside the request loop, which has
+// to be drained for its own answer to come, and ends with that answer.
+func (c *Client) updateHostKeys(payload []byte) {
+	defer c.work.Done()
+	h := c.d.keys
+	err := h.checker.Update(c.ctx, h.verifier, hostkey.UpdateRequest{
+		Payload:          payload,
+		SessionID:        c.conn.SessionID(),
+		Algorithms:       c.d.cfg.HostKeyAlgorithms,
+		HostKeyAlgorithm: c.d.auth.hostKeyAlgorithm,
+		Prove:            c.proveHostKeys,
+	})
+	if err != nil {
+		c.d.debugf("UpdateHostKeys: %v", err)
+	}
+}
+
+// proveHostKeys asks the server to sign for keys that are not on file yet.
+func (c *Client) proveHostKeys(_ context.Context, payload []byte) ([]byte, error) {
+	ok, reply, err := c.conn.SendRequest("hostkeys-prove-00@openssh.com", true, payload)
+	if err == nil && !ok {
+		err = errors.New("client: the server did not prove its host keys")
+	}
+	return reply, err
+}

@@ -1,0 +1,329 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// keyring is the list of keys to offer, in OpenSSH's order (pubkey_prepare in
+// sshconnect2.c):
+//
+//  1. certificates that the configuration names
+//  2. agent keys that the configuration names too
+//  3. other agent keys, unless IdentitiesOnly
+//  4. keys of the configuration that are in files only
+//
+// Signers of the program come before all of them.
+type keyring struct {
+	d     *dialer
+	ctx   context.Context
+	agent *agentfwd.Conn
+	keys  []*identity
+	at    int
+}
+
+// identity is one key to offer. It is an ssh.MultiAlgorithmSigner.
+type identity struct {
+	ring   *keyring
+	pub    ssh.PublicKey // nil: known only once file is decrypted
+	signer ssh.Signer    // the agent's, or the program's; nil: file's
+	file   string        // the private key's
+	shown  string        // what the logs call it
+	named  bool          // by the user, as opposed to a default
+	where  string        // "agent" or "explicit", for the logs
+}
+
+// newKeyring reads the files and asks the agent; no passphrase is asked for
+// yet.
+func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
+	r := &keyring{d: d, ctx: ctx}
+	var own, certs, fromAgent []*identity
+	for _, s := range d.opts.Signers {
+		own = append(own, &identity{ring: r, pub: s.PublicKey(), signer: s, shown: "given"})
+	}
+	if d.opts.OnlySigners {
+		r.keys = r.acceptable(own)
+		return r
+	}
+	files := r.fileKeys()
+	certs = r.certificates()
+	held := r.agentKeys(sessionID)
+	var named, others []*identity
+	for _, a := range held {
+		i := slices.IndexFunc(files, func(f *identity) bool { return sameKey(f.pub, a.pub) })
+		switch {
+		case i >= 0:
+			a.shown, a.file, a.named = files[i].shown, files[i].file, files[i].named
+			files = slices.Delete(files, i, i+1)
+			named = append(named, a)
+		case !d.cfg.IdentitiesOnly:
+			others = append(others, a)
+		}
+	}
+	fromAgent = append(named, others...)
+	r.pairCertificates(certs, held)
+	r.keys = r.acceptable(slices.Concat(own, certs, fromAgent, files))
+	for _, k := range r.keys {
+		d.debugf("Will attempt key: %s", k.describe())
+	}
+	return r
+}
+
+func sameKey(a, b ssh.PublicKey) bool {
+	return a != nil && b != nil && string(a.Marshal()) == string(b.Marshal())
+}
+
+// fileKeys lists the IdentityFiles, each followed by its -cert.pub unless the
+// configuration names certificates itself.
+func (r *keyring) fileKeys() []*identity {
+	var out []*identity
+	for _, f := range r.d.cfg.IdentityFile {
+		id := &identity{ring: r, file: f.Path, shown: f.Path, named: f.UserProvided}
+		if f.UserProvided {
+			id.where = "explicit"
+		}
+		id.pub = r.publicHalf(f)
+		r.d.debugf("identity file %s type %s", f.Path, typeOf(id.pub))
+		if slices.ContainsFunc(out, func(o *identity) bool { return sameKey(o.pub, id.pub) }) {
+			continue
+		}
+		out = append(out, id)
+		if len(r.d.cfg.CertificateFile) > 0 {
+			continue
+		}
+		if cert := r.certificate(f.Path+"-cert.pub", f.Path+"-cert"); cert != nil {
+			out = append(out, &identity{ring: r, pub: cert, file: f.Path, shown: f.Path, named: id.named, where: id.where})
+		}
+	}
+	return out
+}
+
+// publicHalf finds the public key without a passphrase: in the private file,
+// or beside it. An IdentityFile may also be a public key whose private half is
+// in the agent.
+func (r *keyring) publicHalf(f sshconfig.File) ssh.PublicKey {
+	kf, err := readKeyFile(f.Path)
+	var failed *KeyFileError
+	if errors.As(err, &failed) && f.UserProvided && errors.Is(err, fs.ErrNotExist) {
+		if pub, _, perr := readPublicFile(f.Path + ".pub"); perr == nil {
+			return pub
+		}
+		r.d.notify(KeyMissing{File: f.Path, Err: failed.Err})
+		return nil
+	}
+	if err == nil {
+		if pub := kf.public(); pub != nil {
+			return pub
+		}
+		if pub, _, err := readPublicFile(f.Path); err == nil {
+			return pub
+		}
+	}
+	pub, _, err := readPublicFile(f.Path + ".pub")
+	if err != nil {
+		return nil
+	}
+	return pub
+}
+
+// certificates lists the CertificateFiles.
+func (r *keyring) certificates() []*identity {
+	var out []*identity
+	for _, f := range r.d.cfg.CertificateFile {
+		cert := r.certificate(f.Path, f.Path+".pub")
+		if cert == nil {
+			if f.UserProvided {
+				r.d.notify(CertMissing{File: f.Path, Err: fs.ErrNotExist})
+			}
+			continue
+		}
+		out = append(out, &identity{ring: r, pub: cert, shown: f.Path, named: f.UserProvided, where: "explicit"})
+	}
+	return out
+}
+
+// certificate reads a user certificate from the first of names that has one.
+func (r *keyring) certificate(names ...string) *ssh.Certificate {
+	for _, name := range names {
+		pub, _, err := readPublicFile(name)
+		if cert, ok := pub.(*ssh.Certificate); err == nil && ok && cert.CertType == ssh.UserCert {
+			return cert
+		}
+	}
+	return nil
+}
+
+// pairCertificates finds the private half of each certificate that has none:
+// in the agent, or in the file of the same key.
+func (r *keyring) pairCertificates(certs []*identity, held []*identity) {
+	for _, c := range certs {
+		plain := c.pub.(*ssh.Certificate).Key
+		for _, a := range held {
+			if sameKey(a.pub, plain) || sameKey(a.pub, c.pub) {
+				c.signer = a.signer
+			}
+		}
+		for _, f := range r.d.cfg.IdentityFile {
+			if c.signer == nil && c.file == "" && sameKey(r.publicHalf(f), plain) {
+				c.file = f.Path
+			}
+		}
+	}
+}
+
+// acceptable leaves out what PubkeyAcceptedAlgorithms and RequiredRSASize do
+// not allow.
+func (r *keyring) acceptable(keys []*identity) []*identity {
+	return slices.DeleteFunc(keys, func(k *identity) bool {
+		if k.pub == nil {
+			return false
+		}
+		if bits := rsaBits(k.pub); bits > 0 && bits < r.d.cfg.RequiredRSASize {
+			r.d.debugf("Skipping %s: RSA key of %d bits is below RequiredRSASize", k.describe(), bits)
+			return true
+		}
+		if len(k.Algorithms()) == 0 {
+			r.d.debugf("Skipping %s key %s - corresponding algorithm not in PubkeyAcceptedAlgorithms",
+				k.pub.Type(), k.shown)
+			return true
+		}
+		return false
+	})
+}
+
+// agentKeys lists what the agent holds. An agent that cannot be reached is
+// told of once, and is as good as none.
+func (r *keyring) agentKeys(sessionID []byte) []*identity {
+	source, err := agentSource(r.d.cfg)
+	if err != nil {
+		r.d.notify(AgentFailed{err})
+		return nil
+	}
+	agent, err := agentfwd.Dial(r.ctx, source, &agentfwd.Options{Logger: r.d.opts.Logger})
+	if err != nil {
+		if !errors.Is(err, agentfwd.ErrNoAgent) {
+			r.d.debugf("%v", err)
+		}
+		return nil
+	}
+	r.agent = agent
+	r.bindAgent(sessionID)
+	signers, err := agent.Signers(r.ctx)
+	if err != nil {
+		r.d.notify(AgentFailed{err})
+		return nil
+	}
+	out := make([]*identity, len(signers))
+	for i, s := range signers {
+		out[i] = &identity{ring: r, pub: s.PublicKey(), signer: s, shown: s.Identity().Comment, where: "agent"}
+	}
+	return out
+}
+
+// bindAgent names the server to the agent, so that keys limited to hosts are
+// usable (session-bind@openssh.com).
+func (r *keyring) bindAgent(sessionID []byte) {
+	binding, err := r.d.observer.Binding(sessionID)
+	if err == nil {
+		err = r.agent.Bind(r.ctx, binding, false)
+	}
+	if err != nil {
+		r.d.debugf("agent not bound to the session: %v", err)
+	}
+}
+
+// agentSource is IdentityAgent as a typed value.
+func agentSource(cfg *sshconfig.Config) (agentfwd.Source, error) {
+	if cfg.IdentityAgent == "" {
+		return agentfwd.Source{}, nil
+	}
+	return agentfwd.ParseSource(cfg.IdentityAgent)
+}
+
+// next gives the next key that can be offered, nil at the end. A file that
+// hides even its public half is decrypted first.
+func (r *keyring) next() (*identity, error) {
+	for r.at < len(r.keys) {
+		k := r.keys[r.at]
+		r.at++
+		if k.pub == nil {
+			r.d.debugf("Trying private key: %s", k.file)
+			if err := k.load(); err != nil {
+				if cause := context.Cause(r.ctx); cause != nil {
+					return nil, cause
+				}
+				continue
+			}
+			if len(k.Algorithms()) == 0 {
+				continue
+			}
+		}
+		if k.signer == nil && k.file == "" {
+			r.d.debugf("no separate private key for certificate %s", k.shown)
+			continue
+		}
+		r.d.debugf("Offering public key: %s", k.describe())
+		return k, nil
+	}
+	return nil, nil
+}
+
+// reset begins anew after a partial success, as OpenSSH's pubkey_reset.
+func (r *keyring) reset() { r.at = 0 }
+
+func (r *keyring) close() {
+	if r.agent != nil {
+		r.agent.Close()
+	}
+}
+
+// describe names the key as ssh -v does.
+func (k *identity) describe() string {
+	s := k.shown
+	if k.pub != nil {
+		s += " " + shortType(k.pub) + " " + ssh.FingerprintSHA256(k.pub)
+	}
+	if k.where == "agent" && k.named {
+		return s + " explicit agent"
+	}
+	if k.where != "" {
+		s += " " + k.where
+	}
+	return s
+}
+
+// shortType is "ED25519", "RSA-CERT" and so on.
+func shortType(k ssh.PublicKey) string {
+	name, suffix := k.Type(), ""
+	if cert, ok := k.(*ssh.Certificate); ok {
+		name, suffix = cert.Key.Type(), "-CERT"
+	}
+	switch {
+	case strings.HasPrefix(name, "sk-ssh-ed25519"):
+		name = "ED25519-SK"
+	case strings.HasPrefix(name, "sk-ecdsa"):
+		name = "ECDSA-SK"
+	case strings.HasPrefix(name, "ecdsa"):
+		name = "ECDSA"
+	case name == ssh.KeyAlgoED25519:
+		name = "ED25519"
+	case name == ssh.KeyAlgoRSA:
+		name = "RSA"
+	}
+	return name + suffix
+}
+
+func typeOf(k ssh.PublicKey) string {
+	if k == nil {
+		return "-1"
+	}
+	return k.Type()
+}

@@ -1,0 +1,78 @@
+package client
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// Options are for programs that bring their own configuration. The zero value
+// does what `ssh -o BatchMode=yes` would: it reads the user's files and asks
+// nobody.
+type Options struct {
+	// Config is a configuration that is already resolved; the target of Dial
+	// then only names it. Nil loads the target's from the user's files.
+	Config *sshconfig.Config
+	// ConfigOptions say where configuration is loaded from, for the target
+	// when Config is nil, and for jump hosts. Nil means the user's files.
+	ConfigOptions *sshconfig.Options
+
+	// Signers are offered before the keys of the configuration.
+	Signers []ssh.Signer
+	// OnlySigners leaves out the keys of the configuration and of the agent.
+	OnlySigners bool
+	// Password, if set, answers password questions, once, before Prompter.
+	Password func(ctx context.Context) (string, error)
+	// HostKeyCallback, if set, takes the place of known_hosts. It is called
+	// again at each new key exchange.
+	HostKeyCallback ssh.HostKeyCallback
+
+	// Prompter asks the person. Nil asks nobody.
+	Prompter Prompter
+	// Notify hears of what is worth telling. Nil is silence. It is called on
+	// several goroutines, one at a time.
+	Notify func(Event)
+	// Logger gets the lines of ssh -v: slog.LevelDebug is debug1, one below it
+	// debug2, two below debug3. Nil is silence.
+	Logger *slog.Logger
+
+	// NetDial connects to an address in place of a net.Dialer. Nil means that
+	// BindAddress, TCPKeepAlive and so on of the configuration are obeyed.
+	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
+	// ProxyStderr is where a ProxyCommand's messages go. Nil discards them.
+	ProxyStderr *os.File
+	// Rand is the source of randomness; nil is crypto/rand.
+	Rand io.Reader
+	// ClientVersion is the identification string of RFC 4253, section 4.2.
+	// Empty means DefaultClientVersion.
+	ClientVersion string
+	// NoKeepalive leaves the connection to itself: ServerAliveInterval is not
+	// obeyed.
+	NoKeepalive bool
+}
+
+// DefaultClientVersion identifies this client to servers.
+const DefaultClientVersion = "SSH-2.0-gossh_0.1"
+
+// withDefaults is the one place where zero values get their meaning.
+func (o Options) withDefaults() Options {
+	if o.ConfigOptions == nil {
+		o.ConfigOptions = new(sshconfig.Options)
+	}
+	if o.Notify == nil {
+		o.Notify = func(Event) {}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.ClientVersion == "" {
+		o.ClientVersion = DefaultClientVersion
+	}
+	return o
+}

@@ -1,0 +1,196 @@
+package client
+
+import (
+	"crypto/rsa"
+	"errors"
+	"io"
+	"io/fs"
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+var _ ssh.MultiAlgorithmSigner = (*identity)(nil)
+
+// PublicKey is what the server is asked about.
+func (k *identity) PublicKey() ssh.PublicKey { return k.pub }
+
+// Sign is part of ssh.Signer; x/crypto calls SignWithAlgorithm.
+func (k *identity) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return k.SignWithAlgorithm(rand, data, "")
+}
+
+// SignWithAlgorithm is called once the server has accepted the key, and not
+// before: only then is a passphrase worth asking for.
+func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (*ssh.Signature, error) {
+	d := k.ring.d
+	d.debugf("Server accepts key: %s", k.describe())
+	if k.signer == nil {
+		if err := k.load(); err != nil {
+			return nil, err
+		}
+	}
+	var sig *ssh.Signature
+	err := d.unhurried(func() (err error) { // an agent may ask its person
+		sig, err = signWith(k.signer, rand, data, algo)
+		return err
+	})
+	if err != nil {
+		d.notify(SignFailed{Key: k.describe(), Algo: algo, Err: err})
+	}
+	return sig, err
+}
+
+func signWith(s ssh.Signer, rand io.Reader, data []byte, algo string) (*ssh.Signature, error) {
+	if as, ok := s.(ssh.AlgorithmSigner); ok {
+		return as.SignWithAlgorithm(rand, data, algo)
+	}
+	return s.Sign(rand, data)
+}
+
+// Algorithms are those of PubkeyAcceptedAlgorithms that the key can sign with,
+// in its order.
+func (k *identity) Algorithms() []string {
+	var out []string
+	for _, name := range k.ring.d.cfg.PubkeyAcceptedAlgorithms {
+		plain, cert := plainAlgorithm(name)
+		if _, isCert := k.pub.(*ssh.Certificate); isCert != cert {
+			continue
+		}
+		if signsWith(k.pub, plain) && !slices.Contains(out, plain) {
+			out = append(out, plain)
+		}
+	}
+	return out
+}
+
+// signsWith says whether a key's type makes signatures of an algorithm.
+func signsWith(k ssh.PublicKey, algo string) bool {
+	if cert, ok := k.(*ssh.Certificate); ok {
+		k = cert.Key
+	}
+	if k.Type() == ssh.KeyAlgoRSA {
+		return algo == ssh.KeyAlgoRSASHA512 || algo == ssh.KeyAlgoRSASHA256 || algo == ssh.KeyAlgoRSA
+	}
+	return k.Type() == algo
+}
+
+// plainAlgorithm strips a certificate algorithm to that of its key.
+func plainAlgorithm(name string) (plain string, cert bool) {
+	switch name {
+	case ssh.CertAlgoRSASHA512v01:
+		return ssh.KeyAlgoRSASHA512, true
+	case ssh.CertAlgoRSASHA256v01:
+		return ssh.KeyAlgoRSASHA256, true
+	case ssh.CertAlgoRSAv01:
+		return ssh.KeyAlgoRSA, true
+	case ssh.CertAlgoECDSA256v01:
+		return ssh.KeyAlgoECDSA256, true
+	case ssh.CertAlgoECDSA384v01:
+		return ssh.KeyAlgoECDSA384, true
+	case ssh.CertAlgoECDSA521v01:
+		return ssh.KeyAlgoECDSA521, true
+	case ssh.CertAlgoED25519v01:
+		return ssh.KeyAlgoED25519, true
+	case ssh.CertAlgoSKED25519v01:
+		return ssh.KeyAlgoSKED25519, true
+	case ssh.CertAlgoSKECDSA256v01:
+		return ssh.KeyAlgoSKECDSA256, true
+	}
+	return name, false
+}
+
+// rsaBits is the size of an RSA key, 0 for any other.
+func rsaBits(k ssh.PublicKey) int {
+	if cert, ok := k.(*ssh.Certificate); ok {
+		k = cert.Key
+	}
+	ck, ok := k.(ssh.CryptoPublicKey)
+	if !ok {
+		return 0
+	}
+	pub, ok := ck.CryptoPublicKey().(*rsa.PublicKey)
+	if !ok {
+		return 0
+	}
+	return pub.N.BitLen()
+}
+
+// load decrypts the private key file, asking for its passphrase up to
+// NumberOfPasswordPrompts times.
+func (k *identity) load() error {
+	d := k.ring.d
+	kf, err := readKeyFile(k.file)
+	if err != nil {
+		return k.skipped(err)
+	}
+	raw, err := kf.private(nil)
+	passphrase := ""
+	for attempt := 1; errors.Is(err, ErrKeyPassphrase); attempt++ {
+		if d.opts.Prompter == nil || d.cfg.BatchMode || attempt > d.cfg.NumberOfPasswordPrompts {
+			return ErrKeyPassphrase
+		}
+		askErr := d.unhurried(func() (err error) {
+			passphrase, err = d.opts.Prompter.Passphrase(k.ring.ctx, PassphraseQuestion{File: k.file, Attempt: attempt})
+			return err
+		})
+		if askErr != nil {
+			return askErr
+		}
+		if passphrase == "" {
+			d.logf(levelDebug2, "no passphrase given, try next key")
+			return ErrKeyPassphrase
+		}
+		raw, err = kf.private([]byte(passphrase))
+	}
+	if err != nil {
+		return k.skipped(&KeyFileError{File: k.file, Err: err})
+	}
+	if k.signer, err = ssh.NewSignerFromKey(raw); err != nil {
+		return k.skipped(&KeyFileError{File: k.file, Err: err})
+	}
+	if k.pub == nil {
+		k.pub = k.signer.PublicKey()
+	}
+	k.addToAgent(raw)
+	return nil
+}
+
+// skipped tells of a file that gave no key, unless it is just not there.
+func (k *identity) skipped(err error) error {
+	var failed *KeyFileError
+	if errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist) {
+		k.ring.d.notify(KeyFileSkipped{failed})
+	}
+	return err
+}
+
+// addToAgent is AddKeysToAgent: yes, confirm, ask, and a lifetime.
+func (k *identity) addToAgent(raw any) {
+	d, want := k.ring.d, k.ring.d.cfg.AddKeysToAgent
+	if want.Add == sshconfig.No || want.Add == "" || k.ring.agent == nil {
+		return
+	}
+	if want.Add == sshconfig.Ask {
+		ok := false
+		err := d.unhurried(func() (err error) {
+			if d.opts.Prompter == nil || d.cfg.BatchMode {
+				return nil
+			}
+			ok, err = d.opts.Prompter.AddKey(k.ring.ctx, AddKeyQuestion{File: k.file, Fingerprint: ssh.FingerprintSHA256(k.pub)})
+			return err
+		})
+		if err != nil || !ok {
+			return
+		}
+	}
+	key := agentfwd.AddedKey{PrivateKey: raw, Comment: k.file, Lifetime: want.Lifetime, Confirm: want.Confirm}
+	if err := k.ring.agent.Add(k.ring.ctx, key); err != nil {
+		d.debugf("could not add identity to agent: %v", err)
+		return
+	}
+	d.debugf("identity added to agent: %s", k.file)
+}
