@@ -42,6 +42,7 @@ type Forwarder struct {
 	forwards []*Forward
 	closed   bool
 	nextID   uint64
+	idle     chan struct{} // closed, and made anew, when the last of forwards is gone
 }
 
 // New returns the Forwarder for conn. Log may be nil.
@@ -126,6 +127,27 @@ func (f *Forwarder) remove(fwd *Forward) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.forwards = slices.DeleteFunc(f.forwards, func(o *Forward) bool { return o == fwd })
+	if len(f.forwards) == 0 && f.idle != nil {
+		close(f.idle)
+		f.idle = nil
+	}
+}
+
+// Idle returns a channel that is closed once no forwarding listens or carries
+// a connection: after each was stopped, when the last connection has ended.
+func (f *Forwarder) Idle() <-chan struct{} {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.idle == nil {
+		f.idle = make(chan struct{})
+	}
+	if len(f.forwards) > 0 {
+		return f.idle
+	}
+	now := f.idle
+	close(now)
+	f.idle = nil
+	return now
 }
 
 // newID numbers connections for logs and snapshots.

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// version is what -V tells, and servers are told.
+const version = "0.1"
+
+func versionLine() string {
+	return fmt.Sprintf("gossh_%s, like OpenSSH_9.2, %s", version, runtime.Version())
+}
+
+// checkPlan refuses what cannot work before anything is connected, and says at
+// -v what the configuration asks for in vain.
+func (p *program) checkPlan() error {
+	cfg, command := p.cfg, p.flags.command
+	switch {
+	case cfg.RemoteCommand != "" && command != "":
+		return linef("Cannot execute command-line and remote command.")
+	case cfg.RemoteCommand != "" && cfg.SessionType == sshconfig.SessionSubsystem:
+		return linef("Cannot execute remote command with subsystem request.")
+	case cfg.SessionType == sshconfig.SessionSubsystem && p.remoteCommand() == "":
+		return &usageError{"You must specify a subsystem to invoke."}
+	case cfg.ForkAfterAuthentication && p.remoteCommand() == "" && cfg.SessionType != sshconfig.SessionNone && cfg.StdioForward.IsZero():
+		return linef("Cannot fork into background without a command to execute.")
+	case cfg.Tunnel != sshconfig.TunnelNo:
+		return linef("Tunnel device forwarding (-w) is not supported.")
+	}
+	if p.wantsTTY() && !p.ttyForced() && !terminal.IsTerminal(int(p.std.Stdin.Fd())) {
+		p.console.info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
+	}
+	p.sayWithoutEffect()
+	return nil
+}
+
+// sayWithoutEffect names, once and at -v, the keywords that were set and that
+// nothing comes of.
+func (p *program) sayWithoutEffect() {
+	if p.console.getLevel() < sshconfig.LogDebug1 {
+		return
+	}
+	for _, k := range sshconfig.Keywords() {
+		if k.Status == sshconfig.NoEffect && p.cfg.IsSet(k.Name) {
+			p.console.printf(sshconfig.LogDebug1, "debug1: %s has no effect: %s", k.Name, k.Reason)
+		}
+	}
+}
+
+// remoteCommand is the command line's, or RemoteCommand.
+func (p *program) remoteCommand() string {
+	if p.flags.command != "" {
+		return p.flags.command
+	}
+	return p.cfg.RemoteCommand
+}
+
+// connect makes the connection and runs what it is for.
+func (p *program) connect(ctx context.Context) (int, error) {
+	p.console.printf(sshconfig.LogDebug1, "debug1: %s", versionLine())
+	options := p.configOptions()
+	c, err := client.Dial(ctx, p.flags.host, client.Options{
+		Config:        p.cfg,
+		ConfigOptions: &options,
+		Prompter:      p.newPrompter(),
+		Notify:        p.notify,
+		Logger:        p.console.logger(),
+		ProxyStderr:   p.std.Stderr,
+		ClientVersion: client.DefaultClientVersion,
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	ctx, quit := p.untilSignal(ctx)
+	defer quit(nil)
+	status, err := p.serve(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	return status, nil
+}
+
+// serve runs forwards, the session, or both, over a connection that is up.
+func (p *program) serve(ctx context.Context, c *client.Client) (int, error) {
+	if err := p.openForwards(ctx, c); err != nil {
+		return 0, err
+	}
+	if !p.cfg.StdioForward.IsZero() {
+		return p.stdioForward(ctx, c)
+	}
+	if err := p.localCommand(ctx); err != nil {
+		return 0, err
+	}
+	if p.cfg.SessionType == sshconfig.SessionNone {
+		return p.waitWithoutSession(ctx, c)
+	}
+	status, err := p.runSession(ctx, c)
+	if err == nil {
+		err = p.awaitForwards(ctx, c)
+	}
+	return status, err
+}
+
+// waitWithoutSession is -N: the connection is for its forwards.
+func (p *program) waitWithoutSession(ctx context.Context, c *client.Client) (int, error) {
+	p.denyMoreSessions(c)
+	if err := p.ready.announce(p, nil); err != nil {
+		return 0, err
+	}
+	select {
+	case <-c.Done():
+		return 0, c.Err()
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+}
+
+// denyMoreSessions lets an OpenSSH server know that this connection needs no
+// further session, so that whoever takes it over gets none.
+func (p *program) denyMoreSessions(c *client.Client) {
+	if p.cfg.ControlMaster != sshconfig.ControlMasterNo || !strings.Contains(string(c.Conn().ServerVersion()), "OpenSSH") {
+		return
+	}
+	p.console.printf(sshconfig.LogDebug1, "debug1: Requesting no-more-sessions@openssh.com")
+	c.SendRequest("no-more-sessions@openssh.com", false, nil)
+}
+
+// userTerm is $TERM as SetEnv or the environment has it.
+func (p *program) userTerm(getenv func(string) string) string {
+	for _, v := range p.cfg.SetEnv {
+		if v.Name == "TERM" && v.Value != "" {
+			return v.Value
+		}
+	}
+	return getenv("TERM")
+}
+

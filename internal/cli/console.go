@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// console is where messages go: standard error, or the file of -E. Lines end
+// in \r\n, as ssh's do: the terminal may be raw.
+type console struct {
+	mu    sync.Mutex
+	w     io.Writer
+	file  bool
+	level sshconfig.LogLevel
+}
+
+func newConsole(stderr io.Writer) *console {
+	return &console{w: stderr, level: sshconfig.LogInfo}
+}
+
+// toFile sends what follows to the end of a file (-E).
+func (c *console) toFile(name string) error {
+	if name == "" || c.file {
+		return nil
+	}
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return linef("Couldn't open logfile %s: %s", name, errnoText(err))
+	}
+	c.w, c.file = f, true
+	return nil
+}
+
+// printf prints a line if the LogLevel lets its level through.
+func (c *console) printf(level sshconfig.LogLevel, format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if level > c.level {
+		return
+	}
+	io.WriteString(c.w, printable(fmt.Sprintf(format, args...))+"\r\n")
+}
+
+func (c *console) fatal(format string, args ...any) { c.printf(sshconfig.LogFatal, format, args...) }
+func (c *console) error(format string, args ...any) { c.printf(sshconfig.LogError, format, args...) }
+func (c *console) info(format string, args ...any)  { c.printf(sshconfig.LogInfo, format, args...) }
+
+// warnLine prints a line of package sshconfig, which chooses what to warn of.
+func (c *console) warnLine(line string) { c.printf(sshconfig.LogError, "%s", line) }
+
+// raw writes text as it is, if anything but silence was asked for.
+func (c *console) raw(text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.level > sshconfig.LogQuiet {
+		io.WriteString(c.w, text)
+	}
+}
+
+// getLevel and setLevel are for the escapes ~v and ~V.
+func (c *console) getLevel() sshconfig.LogLevel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.level
+}
+
+func (c *console) setLevel(l sshconfig.LogLevel) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.level = l
+}
+
+// printable escapes what could drive a terminal: messages carry texts of
+// servers and files. It is vis(3) with VIS_SAFE|VIS_OCTAL, as ssh has it; line
+// ends inside a message stay.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, unsafeRune) {
+		return s
+	}
+	var b strings.Builder
+	for i := range len(s) {
+		if ch := s[i]; ch >= 0x80 || unsafeRune(rune(ch)) {
+			fmt.Fprintf(&b, `\%03o`, ch)
+		} else {
+			b.WriteByte(ch)
+		}
+	}
+	return b.String()
+}
+
+func unsafeRune(r rune) bool {
+	return r < 0x20 && r != '\n' && r != '\t' && r != '\r' || r >= 0x7f
+}
+
+// logger gives the packages below a way to say the lines of -v.
+func (c *console) logger() *slog.Logger { return slog.New(logHandler{c}) }
+
+// logHandler prints "debug1: …". Attributes are not used by anyone.
+type logHandler struct{ c *console }
+
+func logLevelOf(l slog.Level) sshconfig.LogLevel {
+	switch {
+	case l >= slog.LevelError:
+		return sshconfig.LogError
+	case l >= slog.LevelInfo:
+		return sshconfig.LogInfo
+	case l >= slog.LevelDebug:
+		return sshconfig.LogDebug1
+	case l >= slog.LevelDebug-1:
+		return sshconfig.LogDebug2
+	}
+	return sshconfig.LogDebug3
+}
+
+func (h logHandler) Enabled(_ context.Context, l slog.Level) bool {
+	return logLevelOf(l) <= h.c.getLevel()
+}
+
+func (h logHandler) Handle(_ context.Context, r slog.Record) error {
+	level := logLevelOf(r.Level)
+	prefix := ""
+	if level >= sshconfig.LogDebug1 {
+		prefix = fmt.Sprintf("debug%d: ", level-sshconfig.LogVerbose)
+	}
+	var attrs strings.Builder
+	r.Attrs(func(a slog.Attr) bool {
+		fmt.Fprintf(&attrs, " %s=%v", a.Key, a.Value)
+		return true
+	})
+	h.c.printf(level, "%s%s%s", prefix, r.Message, attrs.String())
+	return nil
+}
+
+func (h logHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h logHandler) WithGroup(string) slog.Handler      { return h }

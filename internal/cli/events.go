@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+const levelDebug1 = sshconfig.LogDebug1
+
+// notify words the events of package client.
+func (p *program) notify(e client.Event) {
+	c := p.console
+	switch e := e.(type) {
+	case client.Banner:
+		if c.getLevel() >= sshconfig.LogInfo {
+			c.raw(bannerText(e.Text))
+		}
+	case client.HostKeyEvent:
+		p.notifyHostKey(e.Event)
+	case client.KeyFileSkipped:
+		p.keyFileSkipped(e.Err)
+	case client.KeyMissing:
+		c.printf(levelDebug1, "debug1: identity file %s: %s", e.File, errnoText(e.Err))
+	case client.CertMissing:
+		c.printf(levelDebug1, "debug1: certificate file %s: %s", e.File, errnoText(e.Err))
+	case client.SignFailed:
+		p.signFailed(e)
+	case client.AgentFailed:
+		c.error("%v", e.Err)
+	case client.Restricted:
+		c.error("%s is disabled to avoid man-in-the-middle attacks.", e.What)
+	}
+}
+
+// bannerText takes the control characters out of a server's banner, which is
+// printed as it is otherwise, UTF-8 included (RFC 4252, section 5.4).
+func bannerText(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n', r == '\t', r == '\r':
+			return r
+		case r < 0x20, r >= 0x7f && r < 0xa0:
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "?"))
+}
+
+func (p *program) signFailed(e client.SignFailed) {
+	if errors.Is(e.Err, client.ErrKeyPassphrase) || errors.Is(e.Err, fs.ErrNotExist) {
+		p.console.printf(levelDebug1, "debug1: %s: %v", e.Key, e.Err)
+		return
+	}
+	p.console.error("sign_and_send_pubkey: signing failed for %s: %s", e.Key, innermost(e.Err))
+}
+
+func innermost(err error) error {
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	return err
+}
+
+// keyFileSkipped words a private key that cannot be used.
+func (p *program) keyFileSkipped(e *client.KeyFileError) {
+	c := p.console
+	if errors.Is(e.Err, client.ErrKeyPermissions) {
+		c.error(bannerLine)
+		c.error("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @")
+		c.error(bannerLine)
+		c.error("Permissions %04o for '%s' are too open.", e.Mode, e.File)
+		c.error("It is required that your private key files are NOT accessible by others.")
+		c.error("This private key will be ignored.")
+	}
+	c.error("Load key \"%s\": %v", e.File, shortKeyError(e.Err))
+}
+
+func shortKeyError(err error) error {
+	for _, known := range []error{client.ErrKeyPermissions, client.ErrKeyFormat, client.ErrKeyPassphrase, client.ErrSecurityKey} {
+		if errors.Is(err, known) {
+			return known
+		}
+	}
+	return errors.New(errnoText(err))
+}
+
+// notifyHostKey words the events of package hostkey.
+func (p *program) notifyHostKey(e hostkey.Event) {
+	c := p.console
+	switch e := e.(type) {
+	case hostkey.Matched:
+		p.hostKeyMatched(e)
+	case hostkey.Added:
+		c.info("Warning: Permanently added '%s' (%s) to the list of known hosts.", e.Host, e.KeyType)
+	case hostkey.AddFailed:
+		c.info("Failed to add the host to the list of known hosts (%s).", e.File)
+	case hostkey.AddressAdded:
+		c.info("Warning: Permanently added the %s host key for IP address '%s' to the list of known hosts.", e.KeyType, e.Address)
+	case hostkey.AddressAddFailed:
+		c.info("Failed to add the %s host key for IP address '%s' to the list of known hosts (%s).", e.KeyType, e.Address, e.File)
+	case hostkey.AddressUnknown:
+		c.printf(levelDebug1, "debug1: %s host key for IP address '%s' not in list of known hosts.", e.KeyType, e.Address)
+	case hostkey.AddressDiffers:
+		p.addressDiffers(e)
+	case hostkey.CertRejected:
+		c.error("%v", e.Err)
+	case hostkey.ChangedTolerated:
+		p.changedBanner(e.Err)
+		p.notifyRestricted()
+	case hostkey.RevokedTolerated:
+		p.revokedBanner(e.Err)
+		p.notifyRestricted()
+	default:
+		p.notifyHostKeyFiles(e)
+	}
+}
+
+// notifyHostKeyFiles words what concerns the files, and their renewal.
+func (p *program) notifyHostKeyFiles(e hostkey.Event) {
+	c := p.console
+	switch e := e.(type) {
+	case hostkey.DNSMismatch:
+		p.changedBanner(&hostkey.ChangedError{KeyType: e.KeyType, Fingerprint: e.Fingerprint})
+		c.error("Update the SSHFP RR in DNS with the new host key to get rid of this message.")
+	case hostkey.BadLine:
+		c.printf(levelDebug1, "debug1: %s:%d: %v", e.File, e.Line, e.Err)
+	case hostkey.FileUnreadable:
+		c.printf(levelDebug1, "debug1: %s: %s", e.File, errnoText(e.Err))
+	case hostkey.KeyLearned:
+		p.keyNews("Learned new hostkey", e.KeyType, e.Fingerprint)
+	case hostkey.KeyDeprecated:
+		p.keyNews("Deprecating obsolete hostkey", e.KeyType, e.Fingerprint)
+	}
+}
+
+// keyNews is said aloud only where a question follows.
+func (p *program) keyNews(what, keyType, fingerprint string) {
+	level := sshconfig.LogVerbose
+	if p.cfg.UpdateHostKeys == sshconfig.Ask {
+		level = sshconfig.LogInfo
+	}
+	p.console.printf(level, "%s: %s %s", what, keyType, fingerprint)
+}
+
+func (p *program) hostKeyMatched(e hostkey.Matched) {
+	what := "key"
+	if e.Certificate {
+		what = "CA key"
+	}
+	p.console.printf(levelDebug1, "debug1: Host '%s' is known and matches the %s host %s.", e.Host, e.KeyType, strings.TrimPrefix(what, "CA "))
+	p.console.printf(levelDebug1, "debug1: Found %s in %s", what, e.Location)
+	if p.cfg.VisualHostKey {
+		p.console.info("Host key fingerprint is %s\n%s", hostkey.Fingerprint(e.Key), hostkey.RandomArt(e.Key))
+	}
+}
+
+// notifyRestricted says what a changed host key has switched off.
+func (p *program) notifyRestricted() {
+	off := func(on bool, what string) {
+		if on {
+			p.console.error("%s is disabled to avoid man-in-the-middle attacks.", what)
+		}
+	}
+	off(p.cfg.PasswordAuthentication, "Password authentication")
+	off(p.cfg.KbdInteractiveAuthentication, "Keyboard-interactive authentication")
+	off(p.cfg.ForwardAgent.Enabled, "Agent forwarding")
+	off(p.cfg.ForwardX11, "X11 forwarding")
+	off(len(p.cfg.LocalForward)+len(p.cfg.DynamicForward)+len(p.cfg.RemoteForward) > 0, "Port forwarding")
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// errUsage makes the program print its usage and exit with 255.
+var errUsage = errors.New("usage")
+
+// usageError is errUsage with a line in front of it.
+type usageError struct{ line string }
+
+func (e *usageError) Error() string { return e.line }
+func (e *usageError) Unwrap() error { return errUsage }
+
+// lineError is an error whose text is the whole message.
+type lineError struct{ line string }
+
+func (e *lineError) Error() string { return e.line }
+
+func linef(format string, args ...any) error { return &lineError{fmt.Sprintf(format, args...)} }
+
+// usageText is that of ssh, whose flags these are.
+const usageText = `usage: %s [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface] [-b bind_address]
+           [-c cipher_spec] [-D [bind_address:]port] [-E log_file]
+           [-e escape_char] [-F configfile] [-I pkcs11] [-i identity_file]
+           [-J destination] [-L address] [-l login_name] [-m mac_spec]
+           [-O ctl_cmd] [-o option] [-P tag] [-p port] [-R address]
+           [-S ctl_path] [-W host:port] [-w local_tun[:remote_tun]]
+           destination [command [argument ...]]
+       %[1]s [-Q query_option]
+       %[1]s --demo
+`
+
+// The letters of ssh's getopt string: those that stand alone, those with an
+// argument, and of both, those that change the configuration.
+const (
+	lettersAlone    = "46AaCfGgKkMNnqsTtVvXxYy12"
+	lettersArgument = "BbcDEeFIiJLlmOoPpQRSWw"
+	lettersConfig   = "46AaCfgKkMNnqsTtvXxYBbcDeIiJLlmoPpRSWw"
+)
+
+// flags is the command line taken apart.
+type flags struct {
+	host       string
+	command    string // joined with single spaces; "" if there is none
+	directives []sshconfig.Directive
+
+	configFile string // -F
+	logFile    string // -E
+	query      string // -Q
+	control    string // -O
+	version    bool   // -V
+	dump       bool   // -G
+	syslog     bool   // -y
+	demo       bool   // --demo
+	quiet      bool   // -q
+	verbose    int    // -v
+}
+
+// parseFlags is ssh's getopt loop: clustered letters, an argument attached or
+// following, options once more behind the host, and the rest is the command.
+func parseFlags(args []string) (*flags, error) {
+	f := new(flags)
+	if len(args) == 1 && args[0] == "--demo" {
+		f.demo = true
+		return f, nil
+	}
+	rest, terminated, err := f.options(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(rest) == 0 {
+		return f, nil
+	}
+	f.host, rest = rest[0], rest[1:]
+	if !terminated {
+		if rest, _, err = f.options(rest); err != nil {
+			return nil, err
+		}
+	}
+	f.command = strings.Join(rest, " ")
+	return f, nil
+}
+
+// options takes flags from the front of args, up to the first argument that
+// is none or behind a "--", which terminates them.
+func (f *flags) options(args []string) (rest []string, terminated bool, err error) {
+	for len(args) > 0 {
+		arg := args[0]
+		if arg == "--" {
+			return args[1:], true, nil
+		}
+		if len(arg) < 2 || arg[0] != '-' {
+			break
+		}
+		if args, err = f.cluster(arg, args[1:]); err != nil {
+			return nil, false, err
+		}
+	}
+	return args, false, nil
+}
+
+// cluster takes the letters of one argument; the last of them may take the
+// next argument as its own.
+func (f *flags) cluster(arg string, next []string) ([]string, error) {
+	for i := 1; i < len(arg); i++ {
+		letter := arg[i]
+		if strings.IndexByte(lettersAlone, letter) >= 0 {
+			if err := f.set(letter, ""); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if strings.IndexByte(lettersArgument, letter) < 0 {
+			return nil, &usageError{fmt.Sprintf("unknown option -- %c", letter)}
+		}
+		value := arg[i+1:]
+		if value == "" {
+			if len(next) == 0 {
+				return nil, &usageError{fmt.Sprintf("option requires an argument -- %c", letter)}
+			}
+			value, next = next[0], next[1:]
+		}
+		return next, f.set(letter, value)
+	}
+	return next, nil
+}
+
+// set notes one flag.
+func (f *flags) set(letter byte, value string) error {
+	switch letter {
+	case '1':
+		return linef("SSH protocol v.1 is no longer supported")
+	case '2': // the only one there is, as ssh takes it
+	case 'E':
+		f.logFile = value
+	case 'F':
+		f.configFile = value
+	case 'G':
+		f.dump = true
+	case 'O':
+		f.control = value
+	case 'Q':
+		f.query = value
+	case 'V':
+		f.version = true
+	case 'y':
+		f.syslog = true
+	case 'q':
+		f.quiet = true
+	case 'v':
+		f.verbose++
+	}
+	if strings.IndexByte(lettersConfig, letter) >= 0 {
+		f.directives = append(f.directives, sshconfig.Flag(letter, value))
+	}
+	return nil
+}
+
+// logLevel is that of the flags, for messages about the configuration itself.
+func (f *flags) logLevel() sshconfig.LogLevel {
+	switch {
+	case f.verbose > 0:
+		return min(sshconfig.LogVerbose+sshconfig.LogLevel(f.verbose), sshconfig.LogDebug3)
+	case f.quiet:
+		return sshconfig.LogQuiet
+	}
+	return sshconfig.LogInfo
+}

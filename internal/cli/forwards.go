@@ -1,0 +1,175 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// errForward is a forward that ExitOnForwardFailure makes the end.
+var errForward = errors.New("forwarding failed")
+
+// openForwards opens what the configuration asks for. One that fails is a
+// line, or the end where ExitOnForwardFailure says so.
+func (p *program) openForwards(ctx context.Context, c *client.Client) error {
+	cfg := p.cfg
+	if cfg.ClearAllForwardings || c.Restricted() {
+		return nil
+	}
+	failed := false
+	for _, specs := range [][]forward.Spec{cfg.LocalForward, cfg.DynamicForward, cfg.RemoteForward} {
+		for _, spec := range specs {
+			if err := p.openForward(ctx, c, spec); err != nil {
+				if cause := context.Cause(ctx); cause != nil {
+					return cause
+				}
+				failed = true
+			}
+		}
+	}
+	if failed && cfg.ExitOnForwardFailure {
+		p.console.error("Could not request local forwarding.")
+		return errForward
+	}
+	return nil
+}
+
+// openForward opens one, and says what came of it in ssh's words.
+func (p *program) openForward(ctx context.Context, c *client.Client, spec forward.Spec) error {
+	fwd, err := c.Forwards().Open(ctx, spec, p.forwardOptions())
+	var listen *forward.ListenError
+	var refused *forward.RefusedError
+	switch {
+	case err == nil && spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0:
+		to := spec.Connect.String()
+		if spec.SOCKS() {
+			to = "socks"
+		}
+		p.console.info("Allocated port %d for remote forward to %s", fwd.Spec().Listen.Port, to)
+	case errors.As(err, &refused) && spec.Listen.Socket != "":
+		p.console.error("Error: remote port forwarding failed for listen path %s", spec.Listen.Socket)
+	case errors.As(err, &refused):
+		p.console.error("Error: remote port forwarding failed for listen port %d", spec.Listen.Port)
+	case errors.As(err, &listen):
+		p.console.error("bind [%s]:%d: %s", listen.Addr.Host, listen.Addr.Port, errnoText(listen.Err))
+		p.console.error("channel_setup_fwd_listener_tcpip: cannot listen to port: %d", spec.Listen.Port)
+		p.console.error("Could not request local forwarding.")
+	case err != nil:
+		p.console.error("%s", xcryptoText(err))
+	}
+	return err
+}
+
+func (p *program) forwardOptions() forward.Options {
+	cfg := p.cfg
+	o := forward.Options{
+		GatewayPorts: cfg.GatewayPorts,
+		SocketMode:   0o666 &^ cfg.StreamLocalBindMask,
+		UnlinkSocket: cfg.StreamLocalBindUnlink,
+	}
+	switch cfg.AddressFamily {
+	case sshconfig.AddressFamilyInet:
+		o.Network = "tcp4"
+	case sshconfig.AddressFamilyInet6:
+		o.Network = "tcp6"
+	}
+	if !cfg.PermitRemoteOpen.Any {
+		hosts := cfg.PermitRemoteOpen.Hosts
+		if len(hosts) == 0 {
+			hosts = []string{"none"}
+		}
+		// They have been parsed once already, by package sshconfig.
+		o.Permit, _ = forward.ParsePermitOpen(hosts)
+	}
+	return o
+}
+
+// stdioForward is -W: standard input and output are the connection.
+func (p *program) stdioForward(ctx context.Context, c *client.Client) (int, error) {
+	conn, err := c.Forwards().OpenStdio(ctx, p.cfg.StdioForward)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	p.denyMoreSessions(c)
+	if err := p.ready.announce(p, nil); err != nil {
+		return 0, err
+	}
+	in, err := terminal.NewInput(int(p.std.Stdin.Fd()))
+	if err != nil {
+		return 0, err
+	}
+	defer in.Close()
+	out, err := terminal.NewOutput(int(p.std.Stdout.Fd()))
+	if err != nil {
+		return 0, err
+	}
+	defer out.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close(); in.Cancel(); out.Cancel() })
+	defer stop()
+	ended := make(chan struct{})
+	go func() { // ends with the connection or with this function
+		select {
+		case <-c.Done():
+			in.Cancel()
+		case <-ended:
+		}
+	}()
+	err = conn.Run(in, stdoutCloser{out, p})
+	close(ended)
+	switch {
+	case context.Cause(ctx) != nil:
+		return 0, context.Cause(ctx)
+	case c.Err() != nil:
+		return 0, c.Err()
+	case err != nil && !errors.Is(err, terminal.ErrCanceled) && !errors.Is(err, io.EOF):
+		return 0, err
+	}
+	return 0, nil
+}
+
+// stdoutCloser passes the target's end on by closing standard output.
+type stdoutCloser struct {
+	io.Writer
+	p *program
+}
+
+func (s stdoutCloser) Close() error { return s.p.std.Stdout.Close() }
+
+// localCommand runs LocalCommand by the user's shell, once the connection is
+// up; its status is nobody's business, as with ssh.
+func (p *program) localCommand(ctx context.Context) error {
+	if !p.cfg.PermitLocalCommand || p.cfg.LocalCommand == "" {
+		return nil
+	}
+	line, err := p.cfg.ExpandLocalCommand("")
+	if err != nil {
+		return linef("%s", strings.TrimSpace(err.Error()))
+	}
+	p.console.printf(sshconfig.LogDebug1, "debug1: Executing command: '%s'", line)
+	cmd := userShellCommand(line)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
+	cmd.Run()
+	return context.Cause(ctx)
+}
+
+// awaitForwards waits, after the session, for the connections that are still
+// forwarded, as ssh does.
+func (p *program) awaitForwards(ctx context.Context, c *client.Client) error {
+	for _, f := range c.Forwards().Forwards() {
+		f.Stop()
+	}
+	select {
+	case <-c.Forwards().Idle():
+	case <-c.Done():
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	return nil
+}

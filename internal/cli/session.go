@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// wantsTTY says whether a terminal is asked for, if there is one here.
+func (p *program) wantsTTY() bool {
+	if !p.cfg.StdioForward.IsZero() || p.cfg.SessionType == sshconfig.SessionNone {
+		return false
+	}
+	switch p.cfg.RequestTTY {
+	case sshconfig.RequestTTYNo:
+		return false
+	case sshconfig.RequestTTYYes, sshconfig.RequestTTYForce:
+		return true
+	}
+	return p.remoteCommand() == ""
+}
+
+func (p *program) ttyForced() bool { return p.cfg.RequestTTY == sshconfig.RequestTTYForce }
+
+// allocatesTTY says whether a terminal is asked for in the end.
+func (p *program) allocatesTTY() bool {
+	if !p.wantsTTY() {
+		return false
+	}
+	return p.ttyForced() || (!p.cfg.StdinNull && terminal.IsTerminal(int(p.std.Stdin.Fd())))
+}
+
+// interactive says whether a person is likely to read along.
+func (p *program) interactive() bool {
+	return p.cfg != nil && !p.cfg.BatchMode && terminal.IsTerminal(int(p.std.Stderr.Fd()))
+}
+
+// runSession runs the remote program and returns its exit status.
+func (p *program) runSession(ctx context.Context, c *client.Client) (int, error) {
+	ctx, quit := context.WithCancelCause(ctx)
+	defer quit(nil)
+	run := &sessionRun{p: p, c: c, ctx: ctx, quit: quit}
+	if err := run.prepare(); err != nil {
+		return 0, err
+	}
+	defer run.close()
+	return run.run()
+}
+
+// sessionRun is one remote program with the local descriptors at its ends.
+type sessionRun struct {
+	p    *program
+	c    *client.Client
+	ctx  context.Context
+	quit context.CancelCauseFunc // the escape ~. and signals
+	cmd  *session.Cmd
+
+	in       *terminal.Input
+	out, err *terminal.Output
+	tty      *ttySession // nil without a terminal
+
+	closeAgent func() error // nil without a forwarded agent
+}
+
+// errQuit is the escape ~.: the end of the session without a word.
+var errQuit = errors.New("session ended by the user")
+
+// prepare sets the remote program up; nothing is sent yet.
+func (r *sessionRun) prepare() error {
+	p := r.p
+	r.cmd = r.c.Command(r.ctx, p.remoteCommand())
+	r.cmd.Subsystem = p.cfg.SessionType == sshconfig.SessionSubsystem
+	r.cmd.Env = p.sentEnvironment(os.Environ())
+	if err := r.agent(); err != nil {
+		return err
+	}
+	var err error
+	if r.out, err = terminal.NewOutput(int(p.std.Stdout.Fd())); err != nil {
+		return err
+	}
+	if r.err, err = terminal.NewOutput(int(p.std.Stderr.Fd())); err != nil {
+		return err
+	}
+	r.cmd.Stdout, r.cmd.Stderr = r.out, r.err
+	if err := p.ready.announce(p, r); err != nil {
+		return err
+	}
+	if !p.cfg.StdinNull {
+		if r.in, err = terminal.NewInput(int(p.std.Stdin.Fd())); err != nil {
+			return err
+		}
+		r.cmd.Stdin = r.in
+	}
+	if p.allocatesTTY() {
+		r.attachTTY()
+	}
+	return nil
+}
+
+// run runs it, with the terminal raw meanwhile if there is one.
+func (r *sessionRun) run() (int, error) {
+	p := r.p
+	stop := context.AfterFunc(r.ctx, func() { // a reader or writer may be stuck
+		r.out.Cancel()
+		r.err.Cancel()
+	})
+	defer stop()
+	err := r.cmd.Start()
+	if err == nil {
+		p.denyMoreSessions(r.c)
+		p.console.printf(sshconfig.LogDebug1, "debug1: Entering interactive session.")
+		err = r.cmd.Wait()
+	}
+	if r.tty != nil {
+		r.tty.leave()
+	}
+	return r.end(err)
+}
+
+// end turns how the session ended into a status, with ssh's last words.
+func (r *sessionRun) end(err error) (int, error) {
+	p := r.p
+	var exit *session.ExitError
+	var output *session.OutputError
+	status := 0
+	switch {
+	case err == nil, errors.As(err, &output):
+	case errors.As(err, &exit):
+		status = p.exitStatus(exit)
+	case errors.Is(err, errQuit):
+		status = exitFailure
+	default:
+		var request *session.RequestError
+		if errors.As(err, &request) {
+			return 0, err
+		}
+		status = p.fail(err)
+	}
+	if r.tty != nil && !isPeerLost(err) {
+		p.console.info("Connection to %s closed.", p.cfg.HostName)
+	}
+	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
+	return status, nil
+}
+
+// close gives the descriptors back as they were.
+func (r *sessionRun) close() {
+	if r.tty != nil {
+		r.tty.leave()
+	}
+	if r.closeAgent != nil {
+		r.closeAgent()
+	}
+	if r.in != nil {
+		r.in.Close()
+	}
+	if r.out != nil {
+		r.out.Close()
+	}
+	if r.err != nil {
+		r.err.Close()
+	}
+}
+
+// sentEnvironment is SendEnv's choice of the local environment, and SetEnv.
+func (p *program) sentEnvironment(environ []string) []session.EnvVar {
+	var out []session.EnvVar
+	for _, entry := range environ {
+		name, value, ok := strings.Cut(entry, "=")
+		if ok && matchesAny(p.cfg.SendEnv, name) {
+			p.console.printf(sshconfig.LogDebug1, "debug1: channel 0: setting env %s = \"%s\"", name, value)
+			out = append(out, session.EnvVar{Name: name, Value: value})
+		}
+	}
+	for _, v := range p.cfg.SetEnv {
+		p.console.printf(sshconfig.LogDebug1, "debug1: channel 0: setting env %s = \"%s\"", v.Name, v.Value)
+		out = append(out, session.EnvVar{Name: v.Name, Value: v.Value})
+	}
+	return out
+}
+
+// matchesAny compares with patterns of * and ?.
+func matchesAny(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		// A bracket has no meaning in ssh's patterns, and path.Match's
+		// separator does not occur in names.
+		pattern = strings.NewReplacer(`[`, `\[`, `\`, `\\`).Replace(pattern)
+		if ok, err := path.Match(pattern, name); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+

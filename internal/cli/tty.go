@@ -1,0 +1,112 @@
+package cli
+
+import (
+	"context"
+	"os"
+	"sync"
+
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/session"
+)
+
+// ttySession is the local terminal of an interactive session.
+type ttySession struct {
+	r      *sessionRun
+	fd     int
+	ctx    context.Context
+	cancel context.CancelFunc
+	work   sync.WaitGroup // the resize loop
+
+	mu    sync.Mutex
+	state *terminal.State // nil if stdin is no terminal (-tt)
+	left  bool
+}
+
+// attachTTY asks for a terminal like the local one, and puts the escapes
+// between the keyboard and the session.
+func (r *sessionRun) attachTTY() {
+	t := &ttySession{r: r, fd: int(r.p.std.Stdin.Fd())}
+	t.ctx, t.cancel = context.WithCancel(r.ctx)
+	r.tty = t
+	size, _ := terminal.GetSize(t.fd) // zeros are "unknown" in pty-req, too
+	r.cmd.TTY = &session.TTY{
+		Term:  r.p.userTerm(os.Getenv),
+		Size:  sessionSize(size),
+		Modes: terminal.Modes(t.fd),
+	}
+	r.cmd.OnStarted = t.enter
+	r.cmd.OnStderr = t.refused
+	if r.in != nil && r.p.cfg.EscapeChar >= 0 {
+		r.cmd.Stdin = newEscapes(r.in, byte(r.p.cfg.EscapeChar), t)
+	}
+}
+
+func sessionSize(s terminal.Size) session.Size {
+	return session.Size{Columns: s.Columns, Rows: s.Rows, Width: s.WidthPixels, Height: s.HeightPixels}
+}
+
+// enter makes the terminal raw, before the first byte is read or written.
+func (t *ttySession) enter() {
+	if !terminal.IsTerminal(t.fd) {
+		return
+	}
+	state, err := terminal.MakeRaw(t.fd)
+	if err != nil {
+		t.r.p.console.error("tcsetattr: %s", errnoText(err))
+		return
+	}
+	t.mu.Lock()
+	t.state = state
+	t.mu.Unlock()
+	t.work.Add(1)
+	go t.followSize()
+	go state.FollowContinue(t.ctx)
+}
+
+// followSize ends with the session.
+func (t *ttySession) followSize() {
+	defer t.work.Done()
+	for size := range terminal.Resizes(t.ctx, t.fd) {
+		t.r.cmd.Resize(sessionSize(size))
+	}
+}
+
+// leave restores the terminal; it may be called more than once, and from any
+// way out.
+func (t *ttySession) leave() {
+	t.mu.Lock()
+	state, left := t.state, t.left
+	t.left = true
+	t.mu.Unlock()
+	if left {
+		return
+	}
+	t.cancel()
+	if state != nil {
+		state.Restore()
+	}
+	t.work.Wait()
+}
+
+// refused is called for the first byte of stderr: a server sends that apart
+// only when the session has no terminal after all. Without one there is no
+// remote echo, so the local terminal goes back to its own.
+func (t *ttySession) refused() {
+	t.mu.Lock()
+	state := t.state
+	t.mu.Unlock()
+	if state != nil {
+		state.Restore()
+	}
+	t.r.p.console.info("PTY allocation request failed on channel 0")
+}
+
+// suspend is the escape ~^Z.
+func (t *ttySession) suspend() {
+	t.mu.Lock()
+	state := t.state
+	t.mu.Unlock()
+	if state != nil {
+		state.Suspend()
+	}
+}

@@ -1,0 +1,284 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/keepalive"
+	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// fail says what went wrong, and gives the exit status. It is the one place
+// that does either.
+func (p *program) fail(err error) int {
+	var exit *session.ExitError
+	if errors.As(err, &exit) {
+		return p.exitStatus(exit)
+	}
+	var lost *client.ConnError
+	switch {
+	case p.failUsage(err), p.failHostKey(err), p.killed(err):
+	case errors.As(err, &lost):
+		p.failConn(lost)
+	default:
+		p.failOther(err)
+	}
+	return exitFailure
+}
+
+// exitStatus is that of the remote program; a death by signal has none.
+func (p *program) exitStatus(exit *session.ExitError) int {
+	if exit.Signal == "" {
+		return exit.Status & 0xff
+	}
+	core := ""
+	if exit.Core {
+		core = " (core dumped)"
+	}
+	p.console.printf(sshconfig.LogVerbose, "client_input_channel_req: exit-signal %s%s", exit.Signal, core)
+	return exitFailure
+}
+
+// failUsage words what is wrong with the command line or the configuration.
+func (p *program) failUsage(err error) bool {
+	var line *lineError
+	var config *sshconfig.Error
+	var target *client.TargetError
+	switch {
+	case errors.Is(err, errUsage), errors.Is(err, sshconfig.ErrUsage):
+		var why *usageError
+		if errors.As(err, &why) {
+			io.WriteString(p.std.Stderr, why.line+"\n")
+		}
+		fmt.Fprintf(p.std.Stderr, usageText, p.name)
+	case errors.As(err, &line):
+		p.console.fatal("%s", line.line)
+	case errors.As(err, &config):
+		for _, l := range config.Lines() {
+			p.console.fatal("%s", l)
+		}
+	case errors.As(err, &target) && target.What == "destination":
+		fmt.Fprintf(p.std.Stderr, usageText, p.name)
+	case errors.As(err, &target):
+		p.console.fatal("%s contains invalid characters", strings.ReplaceAll(target.What, " ", ""))
+	default:
+		return false
+	}
+	return true
+}
+
+// failConn words a connection that was not made, or that broke.
+func (p *program) failConn(e *client.ConnError) {
+	var lost *keepalive.PeerLostError
+	var disconnect *client.DisconnectError
+	var negotiation *ssh.AlgorithmNegotiationError
+	switch where := fmt.Sprintf("%s port %d", e.Address, portOf(e)); {
+	case e.Phase == client.PhaseConnect:
+		p.console.fatal("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, errnoText(e.Err))
+	case errors.As(e.Err, &lost) && e.Phase == client.PhaseConnected:
+		p.console.fatal("Timeout, server %s not responding.", e.Host)
+	case errors.As(e.Err, &disconnect):
+		p.console.error("Received disconnect from %s:%d: %s", where, disconnect.Reason, disconnect.Message)
+		p.console.error("Disconnected from %s", where)
+		if e.Phase == client.PhaseAuth && e.KeysOffered > 1 {
+			p.console.error("%d keys were offered: IdentitiesOnly=yes with IdentityFile offers the right one alone.", e.KeysOffered)
+		}
+	case errors.As(e.Err, &negotiation):
+		p.console.fatal("Unable to negotiate with %s: no matching %s found. Their offer: %s",
+			where, negotiated(negotiation.What), strings.Join(negotiation.RequestedAlgorithms, ","))
+	case isTimeout(e.Err):
+		if e.Phase == client.PhaseBanner {
+			p.console.error("Connection timed out during banner exchange")
+		}
+		p.console.fatal("Connection to %s timed out", where)
+	case e.Phase == client.PhaseConnected:
+		p.failBroken(e)
+	default:
+		p.failHandshake(e, where)
+	}
+}
+
+// failHandshake words an end before the session.
+func (p *program) failHandshake(e *client.ConnError, where string) {
+	how, what := "closed", "Connection closed by remote host"
+	if errors.Is(e.Err, syscall.ECONNRESET) {
+		how, what = "reset", "read: Connection reset by peer"
+	} else if !isEOF(e.Err) {
+		p.console.fatal("Connection to %s: %s", where, xcryptoText(e.Err))
+		return
+	}
+	if e.Phase == client.PhaseBanner {
+		p.console.error("kex_exchange_identification: %s", what)
+	}
+	p.console.fatal("Connection %s by %s", how, where)
+}
+
+// failBroken words an end during the session.
+func (p *program) failBroken(e *client.ConnError) {
+	switch text := e.Err.Error(); {
+	case isEOF(e.Err), errors.Is(e.Err, syscall.EPIPE):
+		p.console.info("Connection to %s closed by remote host.", e.Host)
+	case errors.Is(e.Err, syscall.ECONNRESET):
+		p.console.info("client_loop: send disconnect: Broken pipe")
+		p.console.info("Read from remote host %s: Connection reset by peer", e.Host)
+	case strings.Contains(text, "MAC failure"), strings.Contains(text, "message authentication failed"):
+		p.console.info("Corrupted MAC on input.")
+		p.console.fatal("ssh_dispatch_run_fatal: Connection to %s port %d: message authentication code incorrect", e.Address, portOf(e))
+	default:
+		p.console.fatal("Connection to %s port %d: %s", e.Address, portOf(e), xcryptoText(e.Err))
+	}
+}
+
+// failOther words the rest.
+func (p *program) failOther(err error) {
+	var resolve *client.ResolveError
+	var auth *client.AuthError
+	var request *session.RequestError
+	var open *ssh.OpenChannelError
+	var refused *client.RefusedError
+	var fwd *forward.OpenError
+	switch {
+	case errors.As(err, &resolve):
+		p.console.fatal("%s: Could not resolve hostname %s: %s", p.name, resolve.Host, resolverText(resolve.Err))
+	case errors.As(err, &auth):
+		p.failAuth(auth)
+	case errors.As(err, &request):
+		p.console.fatal("%s request failed on channel 0", request.Request)
+	case errors.As(err, &fwd):
+		p.console.error("channel 0: open failed: %s: %s", fwd.Reason, fwd.Message)
+		p.console.fatal("stdio forwarding failed")
+	case errors.As(err, &open):
+		p.console.error("channel 0: open failed: %s: %s", open.Reason, open.Message)
+	case errors.As(err, &refused):
+		p.console.fatal("RefuseConnection: %s", refused.Reason)
+	case errors.Is(err, errForward), errors.Is(err, errQuit):
+		// Said already.
+	case errors.Is(err, client.ErrClosed), errors.Is(err, session.ErrNoStatus), errors.Is(err, context.Canceled):
+		// Our own end, or the server's without a word: ssh says nothing.
+	default:
+		p.console.fatal("%s: %s", p.name, xcryptoText(err))
+	}
+}
+
+// failAuth prints the line that tools know, and below it what was tried.
+func (p *program) failAuth(e *client.AuthError) {
+	p.console.fatal("%s", e.Error())
+	if p.console.getLevel() < sshconfig.LogVerbose && !p.interactive() {
+		return
+	}
+	if hint := authHint(e); hint != "" {
+		p.console.error("%s", hint)
+	}
+}
+
+// authHint says what was tried, for whoever wonders why.
+func authHint(e *client.AuthError) string {
+	var tried []string
+	for _, m := range e.Tried {
+		if m == "publickey" {
+			m = fmt.Sprintf("publickey (%d offered)", len(e.Keys))
+		}
+		tried = append(tried, m)
+	}
+	if len(tried) == 0 {
+		tried = []string{"nothing, for there was nothing to offer"}
+	}
+	return "Tried: " + strings.Join(tried, ", ") + ". The server accepts: " + strings.Join(e.Methods, ", ") + "."
+}
+
+// failHostKey words a refused host key; see hostkeytext.go for the banners.
+func (p *program) failHostKey(err error) bool {
+	if !errors.Is(err, hostkey.ErrVerification) {
+		return false
+	}
+	p.hostKeyRefused(err)
+	p.console.fatal("Host key verification failed.")
+	return true
+}
+
+// negotiated puts x/crypto's names of what could not be agreed on into ssh's.
+func negotiated(what string) string {
+	switch {
+	case strings.Contains(what, "key exchange"):
+		return "key exchange method"
+	case strings.Contains(what, "host key"):
+		return "host key type"
+	case strings.Contains(what, "cipher"):
+		return "cipher"
+	case strings.Contains(what, "MAC"):
+		return "MAC"
+	}
+	return what
+}
+
+func portOf(e *client.ConnError) int {
+	if e.Address == "UNKNOWN" {
+		return 65535 // as ssh prints what only a ProxyCommand knows
+	}
+	return e.Port
+}
+
+func isEOF(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, os.ErrClosed)
+}
+
+func isTimeout(err error) bool {
+	if errors.Is(err, client.ErrTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT) {
+		return true
+	}
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// errnoText is strerror(3)'s text of an error's innermost cause: Go's begins in
+// lower case.
+func errnoText(err error) string {
+	if isTimeout(err) {
+		return "Connection timed out"
+	}
+	for next := errors.Unwrap(err); next != nil; next = errors.Unwrap(err) {
+		err = next
+	}
+	text := err.Error()
+	if text == "" {
+		return "failure"
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
+}
+
+// resolverText is gai_strerror(3)'s text.
+func resolverText(err error) string {
+	var dns *net.DNSError
+	if !errors.As(err, &dns) {
+		return errnoText(err)
+	}
+	switch {
+	case dns.IsNotFound:
+		return "Name or service not known"
+	case dns.IsTimeout, dns.IsTemporary:
+		return "Temporary failure in name resolution"
+	}
+	return dns.Err
+}
+
+// xcryptoText takes the package names off the front of an error's text.
+func xcryptoText(err error) string {
+	text := err.Error()
+	for _, prefix := range []string{"ssh: handshake failed: ", "ssh: ", "client: ", "session: ", "forward: "} {
+		text = strings.TrimPrefix(text, prefix)
+	}
+	return text
+}
