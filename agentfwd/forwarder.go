@@ -77,7 +77,8 @@ func NewForwarder(config ForwarderConfig) *Forwarder {
 }
 
 // Allow lets channels in: forwarding was asked for on this connection. It
-// comes before the request goes out.
+// comes before the request goes out. (ssh does not ask at all where no agent
+// answers at that time; Dial tells.)
 func (f *Forwarder) Allow() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
