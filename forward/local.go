@@ -102,6 +102,9 @@ func (f *Forward) serveLocal(l *link, c net.Conn) {
 	stop := context.AfterFunc(f.cut, func() { reset(c) })
 	err := f.carryLocal(l, c)
 	stop()
+	if f.cut.Err() != nil {
+		reset(c) // what was to do it may have been stopped in time
+	}
 	c.Close()
 	f.finish(l, err)
 }
