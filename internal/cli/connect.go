@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"strings"
 
-
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -143,4 +142,3 @@ func (p *program) userTerm(getenv func(string) string) string {
 	}
 	return getenv("TERM")
 }
-

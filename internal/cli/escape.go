@@ -185,4 +185,3 @@ func (t *ttySession) connections() string {
 	b.WriteString(aliveText(t.r.c.Stats()) + "\r\n")
 	return b.String()
 }
-

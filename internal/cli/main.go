@@ -127,4 +127,3 @@ func (p *program) configOptions() sshconfig.Options {
 		Warn:        p.console.warnLine,
 	}
 }
-

@@ -198,4 +198,3 @@ func matchesAny(patterns []string, name string) bool {
 	}
 	return false
 }
-

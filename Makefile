@@ -1,0 +1,27 @@
+# Everything that is checked is checked by `make test`, and by .ci/run, which
+# adds the linters and the cross-builds.
+
+GO ?= go
+export CGO_ENABLED = 0
+
+.PHONY: build test test-short lint cross
+
+build:
+	$(GO) build -trimpath -o gossh ./cmd/gossh
+
+# The race detector needs cgo, and so a C compiler.
+test: tools
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+
+test-short:
+	CGO_ENABLED=1 $(GO) test -race -short -timeout 10m ./...
+
+.PHONY: tools
+tools:
+	@sh scripts/test-tools
+
+lint:
+	@sh scripts/lint
+
+cross:
+	@sh scripts/cross
