@@ -1,5 +1,7 @@
 package keepalive
 
+import "time"
+
 // A backlog follows the bytes of our own that a request has to wait for. It
 // answers one question: was it shown, since the last look, that bytes ahead of
 // the request are reaching the peer? See the package comment for why that
@@ -63,12 +65,14 @@ func (b *backlog) progressed(c *Conn) bool {
 	return wasBlocked && b.out > before
 }
 
-// look notes whether a Write is held up. One that merely happens to be under
-// way at a tick is taken for one that is held up: it takes microseconds, and
-// the price is an interval.
+// heldUp is how long a Write must be under way to count as held up. One into
+// a buffer that has room takes microseconds, black hole or not.
+const heldUp = 10 * time.Millisecond
+
+// look notes whether a Write is held up.
 func (b *backlog) look(c *Conn) {
-	// In this order, since Write counts its bytes before it ends: bytes that
-	// are missed here belong to a Write that is not counted as held up.
+	// In this order, since Write notes its end first: bytes that are missed
+	// here belong to a Write that is not taken for held up.
 	b.out = c.out.Load()
-	b.blocked = c.writing.Load() > 0
+	b.blocked = time.Since(c.epoch)-time.Duration(c.wrote.Load()) >= heldUp && c.writing.Load() > 0
 }

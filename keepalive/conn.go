@@ -18,7 +18,9 @@ type Conn struct {
 	epoch   time.Time
 	heard   atomic.Int64 // nanoseconds from epoch to the last byte received
 	in, out atomic.Uint64
+
 	writing atomic.Int32 // Write calls under way
+	wrote   atomic.Int64 // when the last one ended or, if none was under way, began
 
 	// cause is why the connection was closed from this side, if it was for
 	// the peer's silence: Read and Write then return it.
@@ -65,9 +67,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Write writes to the connection below. After the verdict its error is a
 // *PeerLostError.
 func (c *Conn) Write(p []byte) (int, error) {
-	c.writing.Add(1)
+	if c.writing.Add(1) == 1 {
+		c.wrote.Store(int64(time.Since(c.epoch)))
+	}
 	n, err := c.Conn.Write(p)
-	// Counted before it is no longer under way: see backlog.
+	// Noted before it is no longer under way: see backlog.
+	c.wrote.Store(int64(time.Since(c.epoch)))
 	c.out.Add(uint64(n))
 	c.writing.Add(-1)
 	if err != nil {
@@ -128,6 +133,7 @@ func (c *Conn) SetPacketTimeout(d time.Duration) { c.packet.set(c, d) }
 type packetTimer struct {
 	mu    sync.Mutex
 	timer *time.Timer
+	turn  int // how often it was set; tells a timer that was overtaken
 	limit time.Duration
 	since time.Duration // when it was set, counted from the epoch
 	due   time.Duration
@@ -138,25 +144,23 @@ func (t *packetTimer) set(c *Conn, limit time.Duration) {
 	defer t.mu.Unlock()
 	if t.timer != nil {
 		t.timer.Stop()
-		t.timer = nil
 	}
+	t.turn++
 	if limit <= 0 {
 		return
 	}
 	limit = min(limit, longest)
 	t.limit, t.since = limit, time.Since(c.epoch)
 	t.due = t.since + limit
-	var timer *time.Timer
-	// The function waits for mu, and so finds timer set.
-	timer = time.AfterFunc(limit, func() { t.expire(c, timer) })
-	t.timer = timer
+	turn := t.turn
+	t.timer = time.AfterFunc(limit, func() { t.expire(c, turn) })
 }
 
-// expire is called when timer fires: it goes on waiting if something came in
-// since, as it does if it comes late, and fails c otherwise.
-func (t *packetTimer) expire(c *Conn, timer *time.Timer) {
+// expire is called when the timer fires: it goes on waiting if something came
+// in since, as it does if it comes late, and fails c otherwise.
+func (t *packetTimer) expire(c *Conn, turn int) {
 	t.mu.Lock()
-	if t.timer != timer {
+	if t.turn != turn {
 		t.mu.Unlock()
 		return // turned off, or set again, while it fired
 	}
@@ -167,7 +171,7 @@ func (t *packetTimer) expire(c *Conn, timer *time.Timer) {
 	last := max(t.since, time.Duration(c.heard.Load()))
 	if left := last + t.limit - now; left > 0 {
 		t.due = now + left
-		timer.Reset(left)
+		t.timer.Reset(left)
 		t.mu.Unlock()
 		return
 	}

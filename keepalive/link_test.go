@@ -63,6 +63,7 @@ func (l *lane) pump() {
 			time.Sleep(time.Duration(n) * time.Second / time.Duration(l.rate))
 			l.mu.Lock()
 		}
+		n = min(n, len(l.send)) // the reader may have closed
 		l.recv = append(l.recv, l.send[:n]...)
 		l.send = l.send[n:]
 		l.cond.Broadcast()
@@ -75,6 +76,13 @@ func (l *lane) stall(on bool) {
 	defer l.mu.Unlock()
 	l.stalled = on
 	l.cond.Broadcast()
+}
+
+// fill leaves no room in the send buffer. Stall first.
+func (l *lane) fill() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.send = append(l.send, make([]byte, l.size-len(l.send))...)
 }
 
 func (l *lane) write(p []byte) (n int, err error) {
@@ -141,6 +149,7 @@ func (c *linkConn) Close() error {
 	c.in.mu.Lock()
 	defer c.in.mu.Unlock()
 	c.closed = true
+	c.in.closed, c.in.send = true, nil // nobody will read it
 	c.in.cond.Broadcast()
 	return nil
 }
@@ -170,6 +179,14 @@ func newLink(size, rate int) *link {
 func (l *link) stall(on bool) {
 	l.up.stall(on)
 	l.down.stall(on)
+}
+
+// close ends a link on synctest's clock, and gives the pumps time to see it.
+func (l *link) close() {
+	l.stall(false)
+	l.client.Close()
+	l.server.Close()
+	time.Sleep(time.Second)
 }
 
 // A pair is an SSH client and its server on a link, of x/crypto both.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -153,31 +154,18 @@ func TestDataIsLife(t *testing.T) {
 }
 
 // The verdict does not wait for a write: here the send buffer is full, and the
-// request cannot even be written.
+// request itself is held up in its Write.
 func TestBlockedWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, newLink(8<<10, 0), success)
-		go acceptAndRead(p)
-		ch, reqs, err := p.client.OpenChannel("session", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		go ssh.DiscardRequests(reqs)
+		p := newPair(t, newLink(32<<10, 0), success)
 		synctest.Wait()
 		start := time.Now()
 		m := Start(p.client, p.watched, usual)
 		p.stall(true)
-		written := make(chan error)
-		go func() {
-			_, err := ch.Write(make([]byte, 1<<20))
-			written <- err
-		}()
+		p.up.fill()
 		lostAt(t, start, m, p.client, 60*time.Second)
-		if err := <-written; err == nil {
-			t.Error("the write succeeded")
-		}
-		if got := time.Since(start); got != 60*time.Second {
-			t.Errorf("the write returned at %v", got)
+		if s := m.Stats(); s.ProbesSent != 1 || !s.Outstanding && s.RTT != 0 {
+			t.Errorf("stats %+v", s)
 		}
 	})
 }
@@ -194,26 +182,71 @@ func acceptAndRead(p *pair) {
 	}
 }
 
+// quick is for the tests that need the real clock: synctest's stands still
+// while a goroutine waits for a sync.Mutex, as callers of an ssh.Conn do for
+// each other.
+var quick = Options{Interval: 100 * time.Millisecond, CountMax: 3}
+
+// lostSoon is lostAt on the real clock: never early, and not much later.
+func lostSoon(t *testing.T, start time.Time, m *Monitor, conn ssh.Conn, calls <-chan error) {
+	t.Helper()
+	<-m.Done()
+	if got := time.Since(start); got < 400*time.Millisecond {
+		t.Errorf("verdict after %v", got)
+	}
+	if err := m.Err(); !errors.Is(err, ErrPeerLost) {
+		t.Errorf("Err is %v", err)
+	}
+	verdict := time.Now()
+	if err := conn.Wait(); !errors.Is(err, ErrPeerLost) {
+		t.Errorf("Wait returned %v", err)
+	}
+	if err := <-calls; err == nil {
+		t.Error("a call that waited succeeded")
+	}
+	if got := time.Since(verdict); got > time.Second {
+		t.Errorf("the calls that waited took %v to return", got)
+	}
+	if s := m.Stats(); s.ProbesSent != 1 || s.ProbesMissed != 3 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
+// A writer of the program's holds the connection's lock with a Write that the
+// full buffer holds up; the request waits for the lock.
+func TestRequestBehindBlockedWriter(t *testing.T) {
+	p := newPair(t, newLink(8<<10, 0), success)
+	go acceptAndRead(p)
+	ch, reqs, err := p.client.OpenChannel("session", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go ssh.DiscardRequests(reqs)
+	p.stall(true)
+	start := time.Now()
+	m := Start(p.client, p.watched, quick)
+	written := make(chan error, 1)
+	go func() {
+		_, err := ch.Write(make([]byte, 1<<20))
+		written <- err
+	}()
+	lostSoon(t, start, m, p.client, written)
+}
+
 // Another caller of SendRequest, whose request is never answered, has the
 // connection's one place; the verdict does not wait for it either.
 func TestRequestHeldByAnother(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := newPair(t, newLink(1<<20, 0), ignore)
-		start := time.Now()
-		m := Start(p.client, p.watched, usual)
-		held := make(chan error)
-		go func() {
-			_, _, err := p.client.SendRequest("other@example.com", true, nil)
-			held <- err
-		}()
-		lostAt(t, start, m, p.client, 60*time.Second)
-		if err := <-held; err == nil {
-			t.Error("the other request was answered")
-		}
-		if s := m.Stats(); s.ProbesSent != 1 || s.ProbesMissed != 3 {
-			t.Errorf("stats %+v", s)
-		}
-	})
+	asked := make(chan struct{}, 2)
+	p := newPair(t, newLink(1<<20, 0), func(*ssh.Request) { asked <- struct{}{} })
+	held := make(chan error, 1)
+	go func() {
+		_, _, err := p.client.SendRequest("other@example.com", true, nil)
+		held <- err
+	}()
+	<-asked // the request has arrived, and waits for ever
+	start := time.Now()
+	m := Start(p.client, p.watched, quick)
+	lostSoon(t, start, m, p.client, held)
 }
 
 func TestTurnedOff(t *testing.T) {
@@ -282,16 +315,16 @@ func TestConnectionEnds(t *testing.T) {
 
 // A fakeRequester answers, or is silent until it is closed.
 type fakeRequester struct {
-	silent bool
+	silent atomic.Bool
 	closed chan struct{}
 	once   sync.Once
-	delay  time.Duration
+	delay  atomic.Int64 // of answers, a time.Duration
 }
 
 func newFakeRequester() *fakeRequester { return &fakeRequester{closed: make(chan struct{})} }
 
 func (f *fakeRequester) SendRequest(string, bool, []byte) (bool, []byte, error) {
-	if f.silent {
+	if f.silent.Load() {
 		<-f.closed
 	}
 	select {
@@ -299,9 +332,7 @@ func (f *fakeRequester) SendRequest(string, bool, []byte) (bool, []byte, error) 
 		return false, nil, io.EOF
 	default:
 	}
-	if f.delay > 0 {
-		time.Sleep(f.delay)
-	}
+	time.Sleep(time.Duration(f.delay.Load()))
 	return true, nil, nil
 }
 
@@ -315,7 +346,7 @@ func TestNoConn(t *testing.T) {
 	t.Run("silent", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFakeRequester()
-			f.silent = true
+			f.silent.Store(true)
 			start := time.Now()
 			m := Start(f, nil, usual)
 			lostAt(t, start, m, nil, 60*time.Second)
@@ -353,7 +384,7 @@ func TestStatsAndChanges(t *testing.T) {
 			changes = append(changes, change{time.Since(start), s.State})
 		}
 		f := newFakeRequester()
-		f.delay = 800 * time.Millisecond
+		f.delay.Store(int64(800 * time.Millisecond))
 		m := Start(f, nil, opts)
 		aliveAfter(t, m, 16*time.Second)
 		want := Stats{
@@ -368,7 +399,7 @@ func TestStatsAndChanges(t *testing.T) {
 		if got != want {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
-		f.delay = 40 * time.Second // sent at 30.8 s, answered at 70.8 s
+		f.delay.Store(int64(40 * time.Second)) // sent at 30.8 s, answered at 70.8 s
 		aliveAfter(t, m, 50*time.Second)
 		if s := m.Stats(); s.State != StateSilent || s.Missed != 3 || s.ProbesMissed != 2 || !s.Outstanding {
 			t.Errorf("at 66 s: %+v", s)
@@ -377,7 +408,7 @@ func TestStatsAndChanges(t *testing.T) {
 		if s := m.Stats(); s.State != StateAlive || s.Missed != 0 || s.SmoothedRTT != 5700*time.Millisecond || s.WorstRTT != 40*time.Second {
 			t.Errorf("at 71 s: %+v", s)
 		}
-		f.silent = true
+		f.silent.Store(true)
 		<-m.Done() // last heard at 70.8 s
 		f.Close()
 		mu.Lock()

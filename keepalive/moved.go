@@ -45,6 +45,8 @@ func addressGone(local, remote *net.TCPAddr) bool {
 	if err != nil {
 		return false
 	}
-	c.Close()
-	return true
+	defer c.Close()
+	// A default route that outlived the address leads to a source of no use.
+	from, ok := c.LocalAddr().(*net.UDPAddr)
+	return ok && from.IP.IsGlobalUnicast()
 }

@@ -1,0 +1,94 @@
+package keepalive
+
+import (
+	"io"
+	"testing"
+	"time"
+)
+
+// settle waits until the kernel's figures satisfy ok.
+func settle(t *testing.T, q *tcpQueue, ok func(acked, queued uint64) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		acked, queued, known := q.measure()
+		if !known {
+			t.Fatal("the kernel does not say")
+		}
+		if ok(acked, queued) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("acked %d, queued %d, and it stays so", acked, queued)
+		}
+	}
+}
+
+// jam writes until the peer's buffer and ours are full, and nothing moves.
+func jam(t *testing.T, w *Conn, q *tcpQueue) {
+	t.Helper()
+	w.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
+	writeAll(w)
+	w.SetWriteDeadline(time.Time{})
+	var last uint64
+	same := 0
+	settle(t, q, func(acked, queued uint64) bool {
+		if same++; acked != last {
+			same, last = 0, acked
+		}
+		return queued > 0 && same > 100
+	})
+}
+
+// Over TCP the kernel tells what the peer has acknowledged. What was queued
+// ahead of the request counts, what came after it does not.
+func TestBacklogTCP(t *testing.T) {
+	a, b := tcpPair(t)
+	// Small buffers make a short test.
+	a.SetWriteBuffer(256 << 10)
+	b.SetReadBuffer(32 << 10)
+	c := WrapConn(a)
+	var log backlog
+	log.init(c)
+	if log.tcp == nil {
+		t.Fatal("no queue for a TCP connection")
+	}
+
+	log.begin(c)
+	if log.acked != log.mark || log.progressed(c) {
+		t.Errorf("an empty queue gives grace: %+v", log)
+	}
+
+	jam(t, c, log.tcp)
+	log.begin(c)
+	if log.acked >= log.mark {
+		t.Fatalf("nothing queued: %+v", log)
+	}
+	if log.progressed(c) || log.progressed(c) {
+		t.Error("progress, though the peer reads nothing")
+	}
+	before := log.acked
+	if _, err := io.CopyN(io.Discard, b, 200<<10); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, log.tcp, func(acked, _ uint64) bool { return acked > before })
+	if !log.progressed(c) {
+		t.Error("no progress, though the peer reads")
+	}
+
+	// The rest arrives: once more progress, and then never again.
+	mark := log.mark
+	go io.Copy(io.Discard, b)
+	settle(t, log.tcp, func(acked, queued uint64) bool { return acked >= mark || queued == 0 })
+	if !log.progressed(c) {
+		t.Error("no progress at the end of the queue")
+	}
+	c.Write(make([]byte, 100<<10))
+	settle(t, log.tcp, func(_, queued uint64) bool { return queued == 0 })
+	if log.progressed(c) {
+		t.Error("what was sent after the request gives grace")
+	}
+	a.Close()
+	if log.progressed(c) {
+		t.Error("a closed connection gives grace")
+	}
+}
