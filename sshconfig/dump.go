@@ -269,6 +269,33 @@ func visible(n int64) string {
 	return out + "-" + string(rune(c))
 }
 
+// visibleText writes a message as strvis(3) does with VIS_SAFE and VIS_OCTAL,
+// which is how ssh keeps odd bytes away from the terminal.
+func visibleText(s string) string {
+	plain := func(c byte) bool {
+		return c >= ' ' && c < 0x7f && c != '\\' || strings.IndexByte("\t\n\b\a\r", c) >= 0
+	}
+	i := 0
+	for i < len(s) && plain(s[i]) {
+		i++
+	}
+	if i == len(s) {
+		return s
+	}
+	var out strings.Builder
+	for _, c := range []byte(s) {
+		switch {
+		case plain(c):
+			out.WriteByte(c)
+		case c == '\\':
+			out.WriteString(`\\`)
+		default:
+			fmt.Fprintf(&out, `\%03o`, c)
+		}
+	}
+	return out.String()
+}
+
 func (d dumper) proxy() {
 	j := d.st.jump
 	if !j.set {

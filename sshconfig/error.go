@@ -17,6 +17,7 @@ type Problem struct {
 // are none.
 type Error struct {
 	Problems []Problem
+	Usage    bool // ssh prints its usage message after the lines
 }
 
 // Error returns the lines, separated by newlines.

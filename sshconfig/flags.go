@@ -163,19 +163,19 @@ func (l *loader) stringFlag(f Directive) error {
 		}
 		port, ok := parsePort(f.Value)
 		if !ok || port <= 0 {
-			return l.fatal(commandLineOrigin, 0, "Bad port '%s'", f.Value)
+			return l.printed("Bad port '%s'", f.Value)
 		}
 		l.put(kwPort, value{n: int64(port)})
 	case 'e':
 		c, ok := parseEscape(f.Value)
 		if !ok {
-			return l.fatal(commandLineOrigin, 0, "Bad escape character '%s'.", f.Value)
+			return l.printed("Bad escape character '%s'.", f.Value)
 		}
 		l.put(kwEscapeChar, value{n: c})
 	case 'w':
 		local, remote, ok := parseTun(f.Value)
 		if !ok {
-			return l.fatal(commandLineOrigin, 0, "Bad tun device '%s'", f.Value)
+			return l.printed("Bad tun device '%s'", f.Value)
 		}
 		if !l.st.get(kwTunnel).set {
 			l.putWord(kwTunnel, string(TunnelPointToPoint))
@@ -194,13 +194,13 @@ func (l *loader) algorithmFlag(f Directive) error {
 			list = list[1:]
 		}
 		if _, ok := validNames(list, isCipher); !ok {
-			return l.fatal(commandLineOrigin, 0, "Unknown cipher type '%s'", f.Value)
+			return l.printed("Unknown cipher type '%s'", f.Value)
 		}
 		l.putWord(kwCiphers, f.Value)
 		return nil
 	}
 	if _, ok := validNames(f.Value, isMAC); !ok {
-		return l.fatal(commandLineOrigin, 0, "Unknown mac type '%s'", f.Value)
+		return l.printed("Unknown mac type '%s'", f.Value)
 	}
 	l.putWord(kwMACs, f.Value)
 	return nil
@@ -258,7 +258,7 @@ func (l *loader) forwardFlag(f Directive) error {
 	text, missing, err := l.expandEnv(f.Value)
 	spec, specErr := forward.ParseSpec(kind, text)
 	if missing || err != nil || specErr != nil {
-		return l.fatal(commandLineOrigin, 0, "Bad %s forwarding specification '%s'", word, f.Value)
+		return l.printed("Bad %s forwarding specification '%s'", word, f.Value)
 	}
 	if kind == forward.Stdio {
 		l.st.stdio = &spec

@@ -38,6 +38,7 @@ type loader struct {
 	original  string // the name as it was given
 	wantFinal bool   // a Match asks for the second pass
 	verbose   bool   // a -v has been seen
+	usage     bool   // the mistake is one that the usage message explains
 
 	connTokens Tokens // once everything has been read
 }
@@ -80,7 +81,7 @@ func (l *loader) load(host string) (*Config, error) {
 func (l *loader) end(err error) error {
 	switch {
 	case errors.Is(err, errBad), errors.Is(err, errFatal):
-		return &Error{Problems: l.problems}
+		return &Error{Problems: l.problems, Usage: l.usage}
 	case l.ctx.Err() != nil:
 		return context.Cause(l.ctx)
 	}
@@ -228,6 +229,10 @@ func (l *loader) checkCommandLine() error {
 	if !validHost(l.original) {
 		return l.fatal("", 0, "hostname contains invalid characters")
 	}
+	if l.opts.Command == "" && l.st.get(kwSessionType).is("subsystem") {
+		l.usage = true
+		return l.printed("You must specify a subsystem to invoke.")
+	}
 	return nil
 }
 
@@ -264,12 +269,15 @@ func validUser(s string) bool {
 func isCntrl(c byte) bool { return c < ' ' || c == 0x7f }
 
 // say records a line that ssh prints without giving up, unless the log level
-// hides it.
+// hides it. LogQuiet is for what ssh prints without its log.
 func (l *loader) say(at origin, level LogLevel, format string, a ...any) {
 	if l.logLevel < level {
 		return
 	}
 	text := fmt.Sprintf(format, a...)
+	if level != LogQuiet {
+		text = visibleText(text)
+	}
 	if l.failed {
 		l.problems = append(l.problems, Problem{File: at.file, Line: at.line, Text: text})
 	} else if l.opts.Warn != nil {
@@ -288,6 +296,13 @@ func (l *loader) bad(file string, line int, format string, a ...any) error {
 func (l *loader) fatal(file string, line int, format string, a ...any) error {
 	l.failed = true
 	l.say(origin{file, line}, LogFatal, format, a...)
+	return errFatal
+}
+
+// printed is fatal for the few lines that ssh prints without its log.
+func (l *loader) printed(format string, a ...any) error {
+	l.failed = true
+	l.say(origin{file: commandLineOrigin}, LogQuiet, format, a...)
 	return errFatal
 }
 

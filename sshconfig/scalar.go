@@ -168,7 +168,7 @@ func (l *loader) setIPQoS(d *directive) error {
 // parseLogLevel reads a log level in any case.
 func parseLogLevel(s string) (LogLevel, bool) {
 	switch lowerASCII(s) {
-	case "silent":
+	case "quiet":
 		return LogQuiet, true
 	case "debug1":
 		return LogDebug1, true

@@ -101,9 +101,10 @@ const (
 	LogDebug3
 )
 
-// String returns the level's name as `ssh -G` prints it.
+// String returns the level's name as `ssh -G` prints it, which is SILENT for
+// QUIET.
 func (l LogLevel) String() string {
-	names := [...]string{"QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"}
+	names := [...]string{"SILENT", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"}
 	if l < 0 || int(l) >= len(names) {
 		return "UNKNOWN"
 	}

@@ -1,0 +1,332 @@
+package sshconfig_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+var (
+	diffSeed  = flag.Uint64("diffseed", 1, "first seed of TestSameAsSSH")
+	diffCases = flag.Int("diffcases", 0, "number of cases of TestSameAsSSH; 0 means 5000, or 500 with -short")
+)
+
+// program is something that behaves like `ssh -G`: it gets the arguments
+// without the program's name, and the user's home directory.
+type program func(args []string, home string) (stdout, stderr string, exit int)
+
+// testEnv is the environment that both programs see.
+var testEnv = []string{"PATH=/usr/bin:/bin", "SHELL=/bin/sh", "LANG=C", "ENVA=alpha", "ENVP=/run/sock", "ENVE="}
+
+// outcome is what came of one run.
+type outcome struct {
+	stdout, stderr []string
+	exit           int
+}
+
+func run(p program, args []string, home string) outcome {
+	stdout, stderr, exit := p(args, home)
+	return outcome{lines(stdout), lines(stderr), exit}
+}
+
+func lines(s string) []string {
+	var out []string
+	for line := range strings.Lines(s) {
+		line = strings.TrimRight(line, "\r\n")
+		switch {
+		case strings.HasPrefix(line, "Pseudo-terminal will not be allocated"):
+			// Says something of the test's standard input and nothing of the
+			// configuration.
+		case strings.HasPrefix(line, "usage: "):
+			return append(out, "usage")
+		default:
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// difference is one way in which the two programs may differ. apply makes the
+// difference vanish if it is there.
+type difference struct {
+	reason string
+	apply  func(ssh, ours *outcome)
+}
+
+// allowed is the list of everything in which this program differs from
+// OpenSSH 9.2 on purpose. Keywords, Match criteria and tokens of OpenSSH 10
+// that 9.2 refuses differ too; the generator does not write them.
+var allowed = []difference{
+	{"x/crypto lacks some algorithms, and has mlkem768x25519-sha256, which OpenSSH has since 9.9", func(ssh, ours *outcome) {
+		filterLists(ssh, unsupported)
+		filterLists(ours, []string{"mlkem768x25519-sha256"})
+	}},
+	{"a list of nothing but algorithms that x/crypto lacks is refused", func(ssh, ours *outcome) {
+		for _, line := range ssh.stdout {
+			name, list, _ := strings.Cut(line, " ")
+			if slices.Contains(algorithmKeywords, name) && list == "nothing-left" && ours.exit == 255 &&
+				len(ours.stderr) > 0 && strings.Contains(ours.stderr[len(ours.stderr)-1], "Bad ") {
+				*ssh = *ours
+				return
+			}
+		}
+	}},
+	{"a dead server is noticed by default: ServerAliveInterval 30 and ServerAliveCountMax 6", func(ssh, ours *outcome) {
+		replaceBoth(ssh, ours, "serveraliveinterval 0", "serveraliveinterval 30")
+		replaceBoth(ssh, ours, "serveraliveinterval 300", "serveraliveinterval 30") // Debian's default of BatchMode
+		replaceBoth(ssh, ours, "serveralivecountmax 3", "serveralivecountmax 6")
+	}},
+}
+
+var algorithmKeywords = []string{"ciphers", "macs", "kexalgorithms", "hostkeyalgorithms", "casignaturealgorithms",
+	"hostbasedacceptedalgorithms", "pubkeyacceptedalgorithms"}
+
+var unsupported = []string{"aes192-cbc", "aes256-cbc",
+	"hmac-md5", "hmac-md5-96", "umac-64@openssh.com", "umac-128@openssh.com",
+	"hmac-sha1-etm@openssh.com", "hmac-sha1-96-etm@openssh.com", "hmac-md5-etm@openssh.com", "hmac-md5-96-etm@openssh.com",
+	"umac-64-etm@openssh.com", "umac-128-etm@openssh.com",
+	"diffie-hellman-group18-sha512", "sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com",
+	"webauthn-sk-ecdsa-sha2-nistp256@openssh.com"}
+
+// filterLists takes names off the lists of algorithms. A list that loses its
+// last name becomes "nothing-left".
+func filterLists(o *outcome, names []string) {
+	for i, line := range o.stdout {
+		name, list, _ := strings.Cut(line, " ")
+		if list == "" || !slices.Contains(algorithmKeywords, name) {
+			continue
+		}
+		kept := slices.DeleteFunc(strings.Split(list, ","), func(s string) bool { return slices.Contains(names, s) })
+		if len(kept) == 0 {
+			kept = []string{"nothing-left"}
+		}
+		o.stdout[i] = name + " " + strings.Join(kept, ",")
+	}
+}
+
+// replaceBoth makes two lines the same if ssh has one where we have the other.
+func replaceBoth(ssh, ours *outcome, sshLine, ourLine string) {
+	if i := slices.Index(ssh.stdout, sshLine); i >= 0 && slices.Contains(ours.stdout, ourLine) {
+		ssh.stdout[i] = ourLine
+	}
+}
+
+// explain compares two outcomes keyword by keyword and returns what differs.
+func explain(ssh, ours outcome) string {
+	var out strings.Builder
+	if ssh.exit != ours.exit {
+		fmt.Fprintf(&out, "exit: ssh %d, ours %d\n", ssh.exit, ours.exit)
+	}
+	diffLines(&out, "stderr", ssh.stderr, ours.stderr)
+	diffLines(&out, "stdout", ssh.stdout, ours.stdout)
+	return out.String()
+}
+
+func diffLines(out *strings.Builder, what string, a, b []string) {
+	if slices.Equal(a, b) {
+		return
+	}
+	for len(a) > 0 && len(b) > 0 && a[0] == b[0] {
+		a, b = a[1:], b[1:]
+	}
+	for len(a) > 0 && len(b) > 0 && a[len(a)-1] == b[len(b)-1] {
+		a, b = a[:len(a)-1], b[:len(b)-1]
+	}
+	for _, line := range a {
+		fmt.Fprintf(out, "%s: ssh  %q\n", what, line)
+	}
+	for _, line := range b {
+		fmt.Fprintf(out, "%s: ours %q\n", what, line)
+	}
+}
+
+// compare runs both programs and returns what differs beyond what is allowed.
+func compare(ssh, ours program, args []string, home string) string {
+	a, b := run(ssh, args, home), run(ours, args, home)
+	for _, d := range allowed {
+		d.apply(&a, &b)
+	}
+	return explain(a, b)
+}
+
+// realSSH runs the installed ssh.
+func realSSH(args []string, _ string) (string, string, int) {
+	cmd := exec.Command("ssh", args...)
+	cmd.Env = testEnv
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		return "", err.Error(), -1
+	}
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()
+}
+
+// viaPackage is this package behind the option parsing of ssh(1).
+func viaPackage(args []string, home string) (string, string, int) {
+	var stdout, stderr strings.Builder
+	opts := sshconfig.Options{
+		Home: home, DumpOnly: true, Getenv: testGetenv, GosshFile: "none",
+		Warn: func(line string) { fmt.Fprintln(&stderr, line) },
+	}
+	host, ok := parseArgs(args, &opts)
+	if !ok {
+		// The options before the mistake come first.
+		opts.UserFile, host = "none", "alpha"
+	}
+	cfg, err := sshconfig.Load(context.Background(), host, opts)
+	if err == nil {
+		err = cfg.Dump(&stdout)
+	}
+	var bad *sshconfig.Error
+	switch {
+	case errors.As(err, &bad):
+		for _, line := range bad.Lines() {
+			fmt.Fprintln(&stderr, line)
+		}
+		if bad.Usage {
+			fmt.Fprintln(&stderr, "usage: ")
+		}
+		return "", stderr.String(), 255
+	case err != nil:
+		return "", err.Error(), 255
+	case !ok:
+		return "", stderr.String() + "usage: ", 255
+	}
+	return stdout.String(), stderr.String(), 0
+}
+
+func testGetenv(name string) (string, bool) {
+	for _, e := range testEnv {
+		if value, ok := strings.CutPrefix(e, name+"="); ok {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// parseArgs is getopt(3) with ssh's letters: options, a destination, options
+// again, and a command.
+func parseArgs(args []string, opts *sshconfig.Options) (host string, ok bool) {
+	const withValue = "bceilmopBDEFIJLOQRSwW"
+	for pass := 0; ; pass++ {
+		for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+			cluster := args[0][1:]
+			args = args[1:]
+			for cluster != "" {
+				letter := cluster[0]
+				cluster = cluster[1:]
+				value := ""
+				if strings.IndexByte(withValue, letter) >= 0 {
+					if cluster == "" {
+						if len(args) == 0 {
+							return "", false
+						}
+						cluster, args = args[0], args[1:]
+					}
+					value, cluster = cluster, ""
+				}
+				switch letter {
+				case 'F':
+					opts.UserFile = value
+				case 'G':
+				default:
+					opts.CommandLine = append(opts.CommandLine, sshconfig.Flag(letter, value))
+				}
+			}
+		}
+		if pass > 0 {
+			opts.Command = strings.Join(args, " ")
+			return host, true
+		}
+		if len(args) == 0 {
+			return "", false
+		}
+		d, err := sshconfig.ParseDestination(args[0])
+		if err != nil {
+			return "", false
+		}
+		if d.User != "" {
+			opts.CommandLine = append(opts.CommandLine, sshconfig.Flag('l', d.User))
+		}
+		if d.Port != 0 {
+			opts.CommandLine = append(opts.CommandLine, sshconfig.Flag('p', fmt.Sprint(d.Port)))
+		}
+		host, args = d.Host, args[1:]
+	}
+}
+
+// needSSH skips the test where there is no ssh to compare with.
+func needSSH(t *testing.T) {
+	t.Helper()
+	out, err := exec.Command("ssh", "-V").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), "OpenSSH_9.2") || runtime.GOOS != "linux" {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the comparison needs OpenSSH 9.2 as Debian builds it: %s %v", out, err)
+		}
+		t.Skipf("the comparison needs OpenSSH 9.2 as Debian builds it: %s %v", out, err)
+	}
+}
+
+// TestSameAsSSH compares `-G` on generated configurations and command lines.
+func TestSameAsSSH(t *testing.T) {
+	needSSH(t)
+	sameAsSSH(t, viaPackage)
+}
+
+// sameAsSSH compares ssh with any program.
+func sameAsSSH(t *testing.T, ours program) {
+	u, err := user.Current()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cases := *diffCases
+	if cases == 0 {
+		cases = 5000
+		if testing.Short() {
+			cases = 500
+		}
+	}
+	base := t.TempDir()
+	var next, failures atomic.Int64
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for {
+				i := next.Add(1) - 1
+				if i >= int64(cases) || failures.Load() > 20 {
+					return
+				}
+				seed := *diffSeed + uint64(i)
+				g := &generator{r: rand.New(rand.NewPCG(seed, 0)), dir: filepath.Join(base, fmt.Sprint(seed))}
+				c := g.generate()
+				if err := c.write(g.dir); err != nil {
+					t.Error(err)
+					return
+				}
+				if diff := compare(realSSH, ours, c.args, u.HomeDir); diff != "" {
+					failures.Add(1)
+					t.Errorf("seed %d:\n%s%s", seed, diff, c)
+				}
+				os.RemoveAll(g.dir)
+			}
+		})
+	}
+	wg.Wait()
+}
