@@ -2,6 +2,7 @@ package hostkey
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -90,7 +91,18 @@ func newSigner(t testing.TB, kind string) ssh.Signer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return s
+	return &testSigner{s.(ssh.MultiAlgorithmSigner), priv}
+}
+
+// testSigner remembers its private key, to be written to a file.
+type testSigner struct {
+	ssh.MultiAlgorithmSigner
+	key any
+}
+
+func private(t testing.TB, s ssh.Signer) crypto.PrivateKey {
+	t.Helper()
+	return s.(*testSigner).key
 }
 
 // rsaKey makes one RSA key for all tests: they are slow to make.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -109,18 +110,87 @@ func TestAddKeyToDevNull(t *testing.T) {
 	}
 }
 
-func TestAddKeyGivesUpWithContext(t *testing.T) {
+func TestLockedFile(t *testing.T) {
 	file := write(t, "")
-	f, err := openLocked(t.Context(), file, os.O_RDWR)
-	if err != nil {
-		t.Fatal(err)
+	key := newKey(t, "ed25519")
+	synctest.Test(t, func(t *testing.T) {
+		f, err := openLocked(t.Context(), file, os.O_RDWR)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		o := NewChecker(Options{}).opts
+		begin := time.Now()
+		if err := o.addKey(t.Context(), file, []string{"a"}, key); !errors.Is(err, ErrLocked) || time.Since(begin) != lockWait {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begin = time.Now()
+		if err := o.addKey(ctx, file, []string{"a"}, key); !errors.Is(err, context.DeadlineExceeded) || time.Since(begin) != time.Second {
+			t.Errorf("after %v: %v", time.Since(begin), err)
+		}
+		// Who waits gets his turn.
+		time.AfterFunc(time.Second, func() { f.Close() })
+		if err := o.addKey(t.Context(), file, []string{"a"}, key); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := read(t, file); got != entryLine("a", key) {
+		t.Errorf("file: %s", got)
 	}
-	defer f.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	o := NewChecker(Options{}).opts
-	if err := o.addKey(ctx, file, []string{"a"}, newKey(t, "ed25519")); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("error = %v", err)
+}
+
+// The file that was waited for is not the one that is there in the end.
+func TestLockOfReplacedFile(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("an open file cannot be replaced here")
+	}
+	file := write(t, "old\n")
+	key := newKey(t, "ed25519")
+	synctest.Test(t, func(t *testing.T) {
+		f, err := openLocked(t.Context(), file, os.O_RDWR)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(time.Second, func() {
+			if done, err := f.swap(file, []byte("old\n"), []byte("new\n")); !done || err != nil {
+				t.Errorf("swap: %v %v", done, err)
+			}
+			f.Close()
+		})
+		o := NewChecker(Options{}).opts
+		if err := o.addKey(t.Context(), file, []string{"a"}, key); err != nil {
+			t.Error(err)
+		}
+	})
+	if got, want := read(t, file), "new\n"+entryLine("a", key); got != want {
+		t.Errorf("file: %s", shortDiff(got, want))
+	}
+}
+
+// An ssh writes its line in pieces, and asks for no lock.
+func TestAddKeyWaitsForHalfALine(t *testing.T) {
+	k := newKeys(t)
+	file := write(t, "")
+	theirs := entryLine("theirs", k.rsa)
+	synctest.Test(t, func(t *testing.T) {
+		f, err := os.OpenFile(file, os.O_WRONLY|os.O_APPEND, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteString(theirs[:10]); err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(partialWait/2, func() { f.WriteString(theirs[10:]) })
+		o := NewChecker(Options{}).opts
+		if err := o.addKey(t.Context(), file, []string{"ours"}, k.ed); err != nil {
+			t.Error(err)
+		}
+	})
+	if got, want := read(t, file), theirs+entryLine("ours", k.ed); got != want {
+		t.Errorf("file: %s", shortDiff(got, want))
 	}
 }
 
