@@ -10,6 +10,11 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
+// defaultVersion claims to be OpenSSH, because its clients use extensions such
+// as eow@openssh.com and no-more-sessions@openssh.com only with servers of
+// that name.
+const defaultVersion = "SSH-2.0-OpenSSH_9.9 gossh-sshtest"
+
 // errDenied is what a client's wrong credentials become.
 var errDenied = errors.New("sshtest: denied")
 
@@ -37,7 +42,7 @@ func (c *Conn) config() *ssh.ServerConfig {
 		AuthLogCallback:           l.log,
 	}
 	if config.ServerVersion == "" {
-		config.ServerVersion = "SSH-2.0-gossh_sshtest"
+		config.ServerVersion = defaultVersion
 	}
 	if o.Banner != "" {
 		config.BannerCallback = func(ssh.ConnMetadata) string { return o.Banner }

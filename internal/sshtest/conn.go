@@ -193,27 +193,72 @@ func (c *Conn) serveChannels(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Reque
 		c.SSH.Wait()
 		return err
 	}
-	c.wg.Go(func() { c.globalLoop(reqs) })
+	asked := make(chan globalRequest, 64)
+	c.wg.Go(func() { c.globalLoop(asked) })
 	if c.srv.opts.AnnounceHostKeys {
 		c.announceHostKeys()
 	}
 	if c.srv.opts.AliveInterval > 0 {
 		c.wg.Go(c.aliveLoop)
 	}
-	for nch := range chans {
-		c.open(nch)
-	}
+	c.receive(chans, reqs, asked)
+	close(asked)
 	err := c.SSH.Wait()
 	c.cancel(err)
 	return err
 }
 
+// globalRequest is a request on its way to globalLoop.
+type globalRequest struct {
+	*ssh.Request
+	record Record
+}
+
+// receive puts on record what comes, and hands it on, until the connection
+// ends. x/crypto delivers channels and requests apart; but all channels that
+// came before a request are there when the request is. The order matters to
+// no-more-sessions@openssh.com, which OpenSSH sends right behind its session.
+func (c *Conn) receive(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request, asked chan<- globalRequest) {
+	for chans != nil || reqs != nil {
+		select {
+		case nch, ok := <-chans:
+			if !ok {
+				chans = nil
+				continue
+			}
+			c.open(nch)
+		case req, ok := <-reqs:
+			if !ok {
+				reqs = nil
+				continue
+			}
+			chans = c.openPending(chans)
+			asked <- globalRequest{req, c.note(Record{Kind: Global, Type: req.Type, Conn: c.ID,
+				WantReply: req.WantReply, Payload: req.Payload, RepliesBefore: int(c.globalReplies.Load())})}
+		}
+	}
+}
+
+// openPending opens the channels that are there already. It returns nil in
+// place of chans if that has ended.
+func (c *Conn) openPending(chans <-chan ssh.NewChannel) <-chan ssh.NewChannel {
+	for {
+		select {
+		case nch, ok := <-chans:
+			if !ok {
+				return nil
+			}
+			c.open(nch)
+		default:
+			return chans
+		}
+	}
+}
+
 // globalLoop answers global requests, in order; it ends with the connection.
-func (c *Conn) globalLoop(reqs <-chan *ssh.Request) {
-	for req := range reqs {
-		r := c.note(Record{Kind: Global, Type: req.Type, Conn: c.ID, WantReply: req.WantReply, Payload: req.Payload,
-			RepliesBefore: int(c.globalReplies.Load())})
-		ok, payload, answer := c.judge(r, func() (bool, []byte) { return c.global(req) })
+func (c *Conn) globalLoop(asked <-chan globalRequest) {
+	for req := range asked {
+		ok, payload, answer := c.judge(req.record, func() (bool, []byte) { return c.global(req.Request) })
 		if answer && req.WantReply {
 			c.globalReplies.Add(1)
 			req.Reply(ok, payload)
@@ -305,28 +350,27 @@ func (c *Conn) open(nch ssh.NewChannel) {
 	if do.Ignore {
 		return
 	}
+	serve := func() { nch.Reject(do.Reason, do.Message) }
+	if do.Reason == 0 {
+		serve = c.server(nch, id)
+	}
 	c.wg.Go(func() {
-		if !c.sleep(do.After) {
-			return
+		if c.sleep(do.After) {
+			serve()
 		}
-		if do.Reason != 0 {
-			nch.Reject(do.Reason, do.Message)
-			return
-		}
-		c.accept(nch, id)
 	})
 }
 
-// accept serves one channel until it has ended.
-func (c *Conn) accept(nch ssh.NewChannel, id int) {
+// server decides what is to become of a channel, by the state of the
+// connection as it is now, and returns what serves it until it has ended.
+func (c *Conn) server(nch ssh.NewChannel, id int) (serve func()) {
 	switch nch.ChannelType() {
 	case "session":
-		c.acceptSession(nch, id)
+		return c.sessionServer(nch, id)
 	case "direct-tcpip":
-		c.acceptDirectTCP(nch, id)
+		return func() { c.acceptDirectTCP(nch, id) }
 	case "direct-streamlocal@openssh.com":
-		c.acceptDirectUnix(nch, id)
-	default:
-		nch.Reject(ssh.UnknownChannelType, "unknown channel type "+nch.ChannelType())
+		return func() { c.acceptDirectUnix(nch, id) }
 	}
+	return func() { nch.Reject(ssh.UnknownChannelType, "unknown channel type "+nch.ChannelType()) }
 }

@@ -236,6 +236,7 @@ func (c *Conn) addForward(key string, ln net.Listener, open func(net.Conn) (stri
 	c.mu.Lock()
 	c.forwards[key] = ln
 	c.mu.Unlock()
+	c.srv.journal.touch()
 	stop := context.AfterFunc(c.ctx, func() { ln.Close() })
 	c.wg.Go(func() {
 		defer stop()
@@ -305,4 +306,15 @@ func (c *Conn) Forwards() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.forwards)
+}
+
+// ForwardAddrs returns where the connection's remote forwards listen.
+func (c *Conn) ForwardAddrs() []net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var addrs []net.Addr
+	for _, ln := range c.forwards {
+		addrs = append(addrs, ln.Addr())
+	}
+	return addrs
 }

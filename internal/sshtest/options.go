@@ -56,7 +56,9 @@ type Options struct {
 	// section 4.2 allows, if its lines end in \r\n and do not begin with SSH-.
 	PreVersion string
 
-	// Version is the version line without its line end. Empty: x/crypto's.
+	// Version is the version line without its line end. Empty: one that
+	// begins with SSH-2.0-OpenSSH_, which is what makes OpenSSH's clients
+	// use OpenSSH's extensions.
 	Version string
 
 	// Config holds algorithms and RekeyThreshold (bytes; at least 256).

@@ -127,39 +127,36 @@ func (w stderrWriter) Write(p []byte) (int, error) {
 // CloseWrite sends EOF: the client has all output, the channel stays.
 func (s *Session) CloseWrite() error { return s.ch.CloseWrite() }
 
-// acceptSession serves a session channel until it is closed.
-func (c *Conn) acceptSession(nch ssh.NewChannel, id int) {
+// sessionServer takes the place of one of MaxSessions, and returns what serves
+// the channel until it is closed.
+func (c *Conn) sessionServer(nch ssh.NewChannel, id int) (serve func()) {
 	limit := c.srv.opts.MaxSessions
 	if limit == 0 {
 		limit = 10
 	}
-	s := newSession(c, id)
 	c.mu.Lock()
-	noMore, full := c.noMoreSessions, len(c.sessions) >= limit
-	if !noMore && !full {
-		c.sessions[s] = true
-	}
-	c.mu.Unlock()
-	defer c.forget(s)
+	defer c.mu.Unlock()
 	switch {
-	case noMore:
+	case c.noMoreSessions:
 		// sshd disconnects: "Possible attack: attempt to open a session
 		// after additional sessions disabled".
-		c.cancel(errors.New("sshtest: session opened after no-more-sessions"))
-		return
-	case full:
-		nch.Reject(ssh.ConnectionFailed, "open failed")
-		return
+		return func() { c.cancel(errors.New("sshtest: session opened after no-more-sessions")) }
+	case len(c.sessions) >= limit:
+		return func() { nch.Reject(ssh.ConnectionFailed, "open failed") }
 	}
-	ch, reqs, err := nch.Accept()
-	if err != nil {
-		return
+	s := newSession(c, id)
+	c.sessions[s] = true
+	return func() {
+		defer c.forget(s)
+		ch, reqs, err := nch.Accept()
+		if err != nil {
+			return
+		}
+		c.mu.Lock()
+		s.ch = ch // anySession looks for it
+		c.mu.Unlock()
+		s.requestLoop(reqs)
 	}
-	c.mu.Lock()
-	s.ch = ch // anySession looks for it
-	c.mu.Unlock()
-	s.requestLoop(reqs)
-	s.cancel(errChannelClosed)
 }
 
 func newSession(c *Conn, id int) *Session {
@@ -170,6 +167,7 @@ func newSession(c *Conn, id int) *Session {
 	return s
 }
 
+// forget frees the session's place. Its context ends.
 func (c *Conn) forget(s *Session) {
 	s.cancel(errChannelClosed)
 	c.mu.Lock()
@@ -333,6 +331,8 @@ func (s *Session) run(h Handler) {
 		s.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{exit.Status}))
 	}
 	s.ch.CloseWrite()
+	// A client that has got our close may open its next session at once.
+	s.Conn.forget(s)
 	s.ch.Close()
 }
 
