@@ -174,10 +174,10 @@ func TestOutputNonblocking(t *testing.T) {
 }
 
 func TestOutputCancelFull(t *testing.T) {
-	for _, kind := range []string{"pipe", "terminal"} {
+	for _, kind := range []string{"pipe", "pipe by chunks", "terminal"} {
 		t.Run(kind, func(t *testing.T) {
 			var w *os.File
-			if kind == "pipe" {
+			if kind != "terminal" {
 				_, w = pipe(t)
 			} else {
 				var master *os.File
@@ -189,6 +189,7 @@ func TestOutputCancelFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			out.pollOnly = kind == "pipe by chunks"
 			ended := make(chan error, 1)
 			go func() {
 				_, err := out.Write(make([]byte, 1<<20))
@@ -203,6 +204,50 @@ func TestOutputCancelFull(t *testing.T) {
 				t.Error("O_NONBLOCK was left on the descriptor")
 			}
 		})
+	}
+}
+
+// Where there is no writeNow, chunks do.
+func TestOutputPollOnly(t *testing.T) {
+	r, w := pipe(t)
+	out, err := NewOutput(int(w.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	out.pollOnly = true
+	data := bytes.Repeat([]byte("0123456789abcde"), 1<<14)
+	var got []byte
+	var reading sync.WaitGroup
+	reading.Go(func() { got, _ = io.ReadAll(r) })
+	if n, err := out.Write(data); n != len(data) || err != nil {
+		t.Errorf("Write: %d, %v", n, err)
+	}
+	w.Close()
+	reading.Wait()
+	if !bytes.Equal(got, data) {
+		t.Errorf("%d bytes arrived", len(got))
+	}
+}
+
+func TestOutputFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "file")
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	out, err := NewOutput(int(file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	data := bytes.Repeat([]byte("x"), 3<<20)
+	if n, err := out.Write(data); n != len(data) || err != nil {
+		t.Errorf("Write: %d, %v", n, err)
+	}
+	if got, _ := os.ReadFile(name); !bytes.Equal(got, data) {
+		t.Errorf("%d bytes arrived", len(got))
 	}
 }
 

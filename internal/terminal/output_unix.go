@@ -25,7 +25,10 @@ const outputChunk = 4096
 type Output struct {
 	fd     int
 	cancel *waker
-	mu     sync.Mutex // held by Write; Close waits for it
+	chunk  int
+
+	mu       sync.Mutex // held by Write; Close waits for it
+	pollOnly bool       // writeNow does not work here
 }
 
 // NewOutput returns an Output for fd, which stays the caller's: he keeps it
@@ -35,7 +38,12 @@ func NewOutput(fd int) (*Output, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Output{fd: fd, cancel: cancel}, nil
+	out := &Output{fd: fd, cancel: cancel, chunk: outputChunk}
+	var stat unix.Stat_t
+	if unix.Fstat(fd, &stat) == nil && stat.Mode&unix.S_IFMT == unix.S_IFREG {
+		out.chunk = 1 << 20 // a file never makes us wait for a reader
+	}
+	return out, nil
 }
 
 // Write writes all of p. After Cancel or Close it returns [ErrCanceled] and how
@@ -45,20 +53,42 @@ func (out *Output) Write(p []byte) (int, error) {
 	defer out.mu.Unlock()
 	written := 0
 	for written < len(p) {
-		if err := out.cancel.wait(out.fd, forWriting); err != nil {
+		n, err := out.writeSome(p[written:])
+		written += n
+		if err != nil {
 			return written, err
 		}
-		chunk := p[written:min(len(p), written+outputChunk)]
-		n, err := unix.Write(out.fd, chunk)
-		if err == unix.EINTR || err == unix.EAGAIN {
-			continue
-		}
-		if err != nil {
-			return written, os.NewSyscallError("write", err)
-		}
-		written += n
 	}
 	return written, nil
+}
+
+// writeSome writes a part of p, or nothing if it is worth another try.
+func (out *Output) writeSome(p []byte) (int, error) {
+	if !out.pollOnly {
+		if out.cancel.canceled() {
+			return 0, ErrCanceled
+		}
+		n, err := writeNow(out.fd, p)
+		if err == nil {
+			return n, nil
+		}
+		// Whatever else is wrong, write(2) will say it.
+		out.pollOnly = err != unix.EAGAIN && err != unix.EINTR
+	}
+	if err := out.cancel.wait(out.fd, forWriting); err != nil {
+		return 0, err
+	}
+	if !out.pollOnly {
+		return 0, nil
+	}
+	n, err := unix.Write(out.fd, p[:min(len(p), out.chunk)])
+	switch err {
+	case nil:
+		return n, nil
+	case unix.EINTR, unix.EAGAIN:
+		return 0, nil
+	}
+	return 0, os.NewSyscallError("write", err)
 }
 
 // Cancel ends a Write in progress and every later one with ErrCanceled. It does

@@ -37,10 +37,7 @@ func newWaker() (*waker, error) {
 // wait returns nil when fd is ready, or when reading or writing it would give
 // an end or an error; and ErrCanceled once woken, even if fd is ready too.
 func (k *waker) wait(fd int, dir direction) error {
-	k.mu.Lock()
-	closed := k.closed
-	k.mu.Unlock()
-	if closed {
+	if k.canceled() {
 		return ErrCanceled
 	}
 	for {
@@ -56,6 +53,13 @@ func (k *waker) wait(fd int, dir direction) error {
 		}
 		return nil
 	}
+}
+
+// canceled reports whether wake or close was called.
+func (k *waker) canceled() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.woken || k.closed
 }
 
 // wake ends the waits, those to come as well: the byte is never read.
