@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -129,10 +131,16 @@ func TestOpenSSHShellOnAPTY(t *testing.T) {
 func TestPTYHeldInTheBackground(t *testing.T) {
 	srv := sshtest.New(t, sshtest.Options{})
 	o := newOpenSSH(t, srv)
-	stdout, stderr, status := o.run("", "-tt", "srv", "trap '' HUP; sleep 5 & echo done")
-	if stdout != "done\r\n" || status != 0 {
-		t.Errorf("got %q, %q, %d", stdout, stderr, status)
+	begin := time.Now()
+	stdout, stderr, status := o.run("", "-tt", "srv", "trap '' HUP; sleep 25 & echo $!")
+	pid, err := strconv.Atoi(strings.TrimSpace(stdout))
+	if err != nil || status != 0 {
+		t.Fatalf("got %q, %q, %d", stdout, stderr, status)
 	}
+	if d := time.Since(begin); d > 20*time.Second {
+		t.Errorf("took %v", d)
+	}
+	syscall.Kill(pid, syscall.SIGKILL)
 }
 
 // echoServer echoes one line to each connection, until the end of the test.

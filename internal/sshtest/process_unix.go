@@ -42,9 +42,16 @@ func exitOf(state *os.ProcessState) Exit {
 
 // runOnPTY runs cmd as the leader of a session on a new pty.
 func (s *Session) runOnPTY(cmd *exec.Cmd) error {
-	f, err := pty.StartWithSize(cmd, winsize(s.PTY.Window))
+	w := s.PTY.Window
+	blocking, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: uint16(w.Rows), Cols: uint16(w.Columns),
+		X: uint16(w.WidthPixels), Y: uint16(w.HeightPixels)})
 	if err != nil {
 		return err
+	}
+	f, err := nonblocking(blocking)
+	if err != nil {
+		signalGroup(cmd, "KILL")
+		return errors.Join(err, cmd.Wait())
 	}
 	defer f.Close()
 	// Ends with the channel. A client's EOF is not passed on: a terminal has
@@ -60,7 +67,7 @@ func (s *Session) runOnPTY(cmd *exec.Cmd) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	s.Conn.wg.Go(func() {
-		s.attend(cmd, ended, func(w Window) { pty.Setsize(f, winsize(w)) })
+		s.attend(cmd, ended, func(w Window) { resize(f, w) })
 	})
 	err = cmd.Wait()
 	exited.Store(true)
@@ -108,6 +115,27 @@ func copyTo(f *os.File, s *Session) {
 	}
 }
 
-func winsize(w Window) *pty.Winsize {
-	return &pty.Winsize{Rows: uint16(w.Rows), Cols: uint16(w.Columns), X: uint16(w.WidthPixels), Y: uint16(w.HeightPixels)}
+// nonblocking moves a file from creack/pty, which leaves it in blocking mode,
+// to Go's poller, so that Close and deadlines end a Read.
+func nonblocking(f *os.File) (*os.File, error) {
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// resize sets the window size; pty.Setsize would make the file block again.
+func resize(f *os.File, w Window) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	size := &unix.Winsize{Row: uint16(w.Rows), Col: uint16(w.Columns), Xpixel: uint16(w.WidthPixels), Ypixel: uint16(w.HeightPixels)}
+	raw.Control(func(fd uintptr) { unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, size) })
 }
