@@ -293,9 +293,10 @@ func TestStopAndClose(t *testing.T) {
 	if n := len(f.Forwards()); n != 1 {
 		t.Errorf("%d forwardings while a connection lives", n)
 	}
-	if s := fwd.Snapshot(); !s.Stopped || len(s.Conns) != 1 || s.Conns[0].Out != 200 || s.Conns[0].In != 200 {
-		t.Errorf("snapshot %+v", s)
-	}
+	eventually(t, "all bytes are counted", func() bool {
+		s := fwd.Snapshot()
+		return s.Stopped && len(s.Conns) == 1 && s.Conns[0].Out == 200 && s.Conns[0].In == 200
+	})
 	if err := fwd.Close(); err != nil {
 		t.Error(err)
 	}

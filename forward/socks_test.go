@@ -44,7 +44,9 @@ var (
 	reject4 = "\x00\x5b\x00\x00\x00\x00\x00\x00"
 )
 
-func reply5(code byte) string { return "\x05" + string(rune(code)) + "\x00\x01\x00\x00\x00\x00\x00\x00" }
+func reply5(code byte) string {
+	return "\x05" + string(rune(code)) + "\x00\x01\x00\x00\x00\x00\x00\x00"
+}
 
 var socksCases = []socksCase{
 	{name: "4", in: "\x04\x01\x00\x50\x7f\x00\x00\x01\x00", target: tcp("127.0.0.1", 80)},
