@@ -417,4 +417,30 @@ func TestSignalsAndTheEndOfTheChannel(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Close()
+	// One that has left its process group and holds the output does not keep
+	// the server's Close either.
+	if _, err := exec.LookPath("setsid"); err != nil {
+		return
+	}
+	s = newSession(t, client)
+	out, err = s.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Start("setsid sleep 25 & echo $!"); err != nil {
+		t.Fatal(err)
+	}
+	line := make([]byte, 20)
+	n, err := out.Read(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	srv.Close()
+	if d := time.Since(begin); d > 20*time.Second {
+		t.Errorf("Close took %v", d)
+	}
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(line[:n]))); err == nil {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -131,16 +132,29 @@ func (s *Session) environment(base []string) []string {
 }
 
 // runOnPipes runs cmd with the channel as its three streams and waits until
-// it has ended and all output is sent.
+// it has ended and all output is sent. As with sshd, a process in the
+// background that keeps the output open keeps the session, too.
 func (s *Session) runOnPipes(cmd *exec.Cmd) error {
-	cmd.Stdout, cmd.Stderr = s, s.Stderr()
-	cmd.WaitDelay = 0
 	setProcessGroup(cmd)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
-	if err := cmd.Start(); err != nil {
+	// os/exec's own copies of the output could not be given up.
+	var readers, writers []*os.File
+	for range 2 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(append(readers, writers...))
+			return err
+		}
+		readers, writers = append(readers, r), append(writers, w)
+	}
+	cmd.Stdout, cmd.Stderr = writers[0], writers[1]
+	err = cmd.Start()
+	closeAll(writers)
+	if err != nil {
+		closeAll(readers)
 		return err
 	}
 	// Ends with the client's EOF, or with the channel.
@@ -150,13 +164,29 @@ func (s *Session) runOnPipes(cmd *exec.Cmd) error {
 	})
 	ended := make(chan struct{})
 	defer close(ended)
-	s.Conn.wg.Go(func() { s.attend(cmd, ended, nil) })
-	return cmd.Wait()
+	s.Conn.wg.Go(func() { s.attend(cmd, ended, nil, func() { closeAll(readers) }) })
+	var copies sync.WaitGroup
+	for i, w := range []io.Writer{s, s.Stderr()} {
+		copies.Go(func() {
+			io.Copy(w, readers[i])
+			readers[i].Close() // a write that failed is the command's SIGPIPE
+		})
+	}
+	err = cmd.Wait()
+	copies.Wait()
+	return err
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
 }
 
 // attend passes signals and window sizes on to a running command, and ends it
-// when the channel has gone. It ends with the command.
-func (s *Session) attend(cmd *exec.Cmd, ended <-chan struct{}, resize func(Window)) {
+// when the channel has gone: with SIGHUP, and if that is not enough with
+// SIGKILL and giveUp. It ends when the command and its output have.
+func (s *Session) attend(cmd *exec.Cmd, ended <-chan struct{}, resize func(Window), giveUp func()) {
 	gone := s.ctx.Done()
 	var patience <-chan time.Time
 	for {
@@ -177,6 +207,7 @@ func (s *Session) attend(cmd *exec.Cmd, ended <-chan struct{}, resize func(Windo
 			patience = t.C
 		case <-patience:
 			signalGroup(cmd, "KILL")
+			giveUp()
 		}
 	}
 }

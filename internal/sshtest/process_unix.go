@@ -67,7 +67,7 @@ func (s *Session) runOnPTY(cmd *exec.Cmd) error {
 	ended := make(chan struct{})
 	defer close(ended)
 	s.Conn.wg.Go(func() {
-		s.attend(cmd, ended, func(w Window) { resize(f, w) })
+		s.attend(cmd, ended, func(w Window) { resize(f, w) }, func() { f.Close() })
 	})
 	err = cmd.Wait()
 	exited.Store(true)

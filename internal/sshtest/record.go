@@ -16,7 +16,10 @@ const (
 	Channel             // a request on such a channel (section 5.4)
 )
 
-// Record is one thing that a client asked for, in order of arrival.
+// Record is one thing that a client asked for. Records are in order of
+// arrival: exactly so for global requests and opened channels together, and
+// for the requests on one channel; what two channels get at the same time may
+// change places.
 type Record struct {
 	Kind Kind
 	Type string // the request's or the channel's type

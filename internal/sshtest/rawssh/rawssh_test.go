@@ -114,6 +114,9 @@ func TestDisconnect(t *testing.T) {
 		if err == nil {
 			err = c.Disconnect(12, "too many connections")
 		}
+		// Closed at once, the client's next write would fail before it reads.
+		server.CloseWrite()
+		io.Copy(io.Discard, server)
 		served <- err
 	}()
 	_, _, _, err := ssh.NewClientConn(client, "sshd", &ssh.ClientConfig{User: "jo",
@@ -144,6 +147,26 @@ func TestMalformedPackets(t *testing.T) {
 			}
 		})
 	}
+}
+
+func FuzzAccept(f *testing.F) {
+	f.Add([]byte("SSH-2.0-x\r\n\x00\x00\x00\x06\x04\x14abcd\x00\x00\x00\x06\x04\x1eabcd"))
+	key, err := sshtest.NewSigner(ssh.KeyAlgoED25519)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		client, server := faultnet.Pipe()
+		go func() {
+			client.Write(data)
+			client.CloseWrite()
+		}()
+		if _, err := rawssh.Accept(server, key, ""); err == nil {
+			t.Error("no client could have sent this")
+		}
+		server.Close()
+		client.Close()
+	})
 }
 
 func TestOpenSSHClient(t *testing.T) {
