@@ -294,7 +294,7 @@ func (l *loader) assemble(id keyword) ([]string, error) {
 		result = joinNames(result, matching)
 	}
 	if len(result) == 0 {
-		return nil, l.nothingLeft(id, v, info)
+		return nil, l.nothingLeft(id, v)
 	}
 	return result, nil
 }
@@ -336,15 +336,29 @@ func (l *loader) assembleError(id keyword) error {
 
 // nothingLeft tells a list that is empty for OpenSSH too from one that only
 // this program cannot do anything with.
-func (l *loader) nothingLeft(id keyword, v *value, info algorithmList) error {
+func (l *loader) nothingLeft(id keyword, v *value) error {
 	list := strings.TrimLeft(v.text, "+^")
 	for name := range strings.SplitSeq(list, ",") {
-		known := isCipher(name) || isMAC(name) || isKex(name) ||
-			slices.ContainsFunc(keyTable[:], func(k keyAlgorithm) bool { return matchPattern(k.name, name) })
-		if known {
-			text := "%s line %d: " + info.complain
-			return l.fatal(v.at.file, v.at.line, text, v.at.file, v.at.line, v.text)
+		isKey := func(k keyAlgorithm) bool {
+			return matchPattern(k.name, name) && !(id == kwCASignatureAlgorithms && k.cert())
+		}
+		if isCipher(name) || isMAC(name) || isKex(name) || slices.ContainsFunc(keyTable[:], isKey) {
+			// Only said once nothing that OpenSSH says is left to say.
+			if l.unusable == kwBad {
+				l.unusable = id
+			}
+			return nil
 		}
 	}
 	return l.assembleError(id)
+}
+
+// refuseUnusable ends the resolution if a list holds nothing that this program
+// can do.
+func (l *loader) refuseUnusable() error {
+	if l.unusable == kwBad {
+		return nil
+	}
+	v, text := l.st.get(l.unusable), "%s line %d: "+algorithmListOf(l.unusable).complain
+	return l.fatal(v.at.file, v.at.line, text, v.at.file, v.at.line, v.text)
 }

@@ -22,6 +22,9 @@ func (l *loader) build() (*Config, error) {
 		return nil, err
 	}
 	l.st.get(kwHostKeyAlgorithms).list = hostKeys
+	if err := l.refuseUnusable(); err != nil {
+		return nil, err
+	}
 	c := &Config{Host: l.original, HostName: l.host, res: &resolved{env: l.env, tokens: l.connTokens}}
 	l.buildAuthentication(c)
 	l.buildConnection(c)

@@ -205,7 +205,11 @@ func (l *loader) resolve1(name string, complain bool) (cname *string, err error)
 // unresolved reports a name that was not found, loudly if that is unusual.
 func (l *loader) unresolved(name string, err error, complain bool) {
 	var dns *net.DNSError
+	var family *net.AddrError
 	text, missing := err.Error(), false
+	if errors.As(err, &family) {
+		text = "Address family for hostname not supported"
+	}
 	if errors.As(err, &dns) {
 		switch {
 		case dns.IsNotFound:
@@ -245,8 +249,11 @@ func (l *loader) parseAddress(s string) (string, bool) {
 		return addr.String(), family != "inet6"
 	}
 	addr, err := netip.ParseAddr(s)
-	if err != nil || !addr.Is6() || family == "inet" {
+	if err != nil || family == "inet" && !addr.Is4In6() {
 		return "", false
+	}
+	if family == "inet" {
+		addr = addr.Unmap()
 	}
 	if zone := addr.Zone(); zone != "" {
 		if !addr.IsLinkLocalUnicast() && !addr.IsLinkLocalMulticast() {

@@ -127,6 +127,9 @@ func (g *generator) argumentsOf(keyword, form string) string {
 		}
 	case "user":
 		one = func() string { return g.pick("joe", "ann", "a b", "a;b", "-x", "50off", "bob") }
+		if g.uri {
+			return g.pick("joe", "ann", "bob")
+		}
 	case "file":
 		one = func() string {
 			return g.pick("~/.ssh/id_x", "/keys/%h", "none", "id_rel", "a b", "~root/x", "${ENVA}/k", "%d/%r", "%Z", "~/.ssh/id_rsa")

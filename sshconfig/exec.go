@@ -2,10 +2,10 @@ package sshconfig
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"runtime"
+	"time"
 )
 
 // exec is the criterion that runs a command: it matches if the command's exit
@@ -25,7 +25,7 @@ func (m *matcher) exec(word, arg string, not bool) error {
 		return err
 	}
 	l.debug(levelDebug1, "Executing command: '%.500s'", command)
-	status, err := runShell(l.ctx, shell, command)
+	status, err := l.runShell(shell, command)
 	if err != nil {
 		if l.ctx.Err() != nil {
 			return context.Cause(l.ctx)
@@ -60,17 +60,22 @@ func defaultShell() string {
 // runShell runs a command with only standard error connected and returns its
 // exit status. An error is a command that did not run or did not exit; the end
 // of ctx kills it.
-func runShell(ctx context.Context, shell, command string) (status int, err error) {
+func (l *loader) runShell(shell, command string) (status int, err error) {
 	flag := "-c"
 	if runtime.GOOS == "windows" {
 		flag = "/c"
 	}
-	cmd := exec.CommandContext(ctx, shell, flag, command)
-	cmd.Stderr = os.Stderr
+	cmd := exec.CommandContext(l.ctx, shell, flag, command)
+	cmd.Stderr = l.opts.Stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = os.Stderr
+	}
+	// A command that leaves a child with its standard error behind is not
+	// waited for beyond this.
+	cmd.WaitDelay = time.Second
 	err = cmd.Run()
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Exited() && ctx.Err() == nil {
-		return exit.ExitCode(), nil
+	if st := cmd.ProcessState; st != nil && st.Exited() && l.ctx.Err() == nil {
+		return st.ExitCode(), nil
 	}
 	return 0, err
 }

@@ -139,8 +139,19 @@ func (l *loader) quietExpand(text string, tokens Tokens) (string, bool) {
 	return out, err == nil
 }
 
-// expandTilde expands ~ and ~user at the start of a path.
+// expandTilde expands ~ and ~user at the start of a path, and reports a user
+// that does not exist.
 func (l *loader) expandTilde(path string) (string, error) {
+	expanded, err := l.joinHome(path)
+	if err != nil {
+		name, _, _ := strings.Cut(path[1:], "/")
+		return "", l.bad("", 0, "tilde_expand: No such user %s", name)
+	}
+	return expanded, nil
+}
+
+// joinHome expands ~ and ~user at the start of a path.
+func (l *loader) joinHome(path string) (string, error) {
 	if !strings.HasPrefix(path, "~") {
 		return path, nil
 	}
@@ -149,7 +160,7 @@ func (l *loader) expandTilde(path string) (string, error) {
 	if name != "" {
 		var err error
 		if home, err = l.homeOf(name); err != nil {
-			return "", l.bad("", 0, "tilde_expand: No such user %s", name)
+			return "", err
 		}
 	}
 	if !strings.HasSuffix(home, "/") {

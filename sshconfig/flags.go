@@ -258,6 +258,9 @@ func (l *loader) forwardFlag(f Directive) error {
 	text, missing, err := l.expandEnv(f.Value)
 	spec, specErr := forward.ParseSpec(kind, text)
 	if missing || err != nil || specErr != nil {
+		if kind == forward.Remote && (missing || err != nil) {
+			l.expandEnv(f.Value) // ssh tries -R in two ways, and says why each fails
+		}
 		return l.printed("Bad %s forwarding specification '%s'", word, f.Value)
 	}
 	if kind == forward.Stdio {

@@ -102,7 +102,7 @@ func (l *loader) anchor(d *directive, path string) string {
 	case path[0] != '~':
 		return filepath.Dir(l.opts.SystemFile) + "/" + path
 	}
-	if expanded, err := l.expandTilde(path); err == nil {
+	if expanded, err := l.joinHome(path); err == nil {
 		return expanded
 	}
 	return path // an unknown user: glob(3) takes the text as it stands

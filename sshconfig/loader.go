@@ -40,7 +40,8 @@ type loader struct {
 	verbose   bool   // a -v has been seen
 	usage     bool   // the mistake is one that the usage message explains
 
-	connTokens Tokens // once everything has been read
+	connTokens Tokens  // once everything has been read
+	unusable   keyword // a list of algorithms that this program has none of
 }
 
 const (

@@ -2,6 +2,7 @@ package sshconfig
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net/netip"
 )
@@ -84,6 +85,10 @@ type Options struct {
 	// LocalAddrs lists the addresses of the interfaces that are up, for `Match
 	// localnetwork`. Nil asks the system.
 	LocalAddrs func() ([]netip.Addr, error)
+
+	// Stderr is the standard error of Match exec's commands. Nil means the
+	// process's own.
+	Stderr io.Writer
 
 	// DumpOnly stops where `ssh -G` stops: values that it prints as they were
 	// written (IdentityFile, ProxyCommand …) may hold tokens that do not
