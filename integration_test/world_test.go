@@ -1,0 +1,250 @@
+//go:build linux
+
+package integration_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+)
+
+// patience is how long anything may take on a machine that is busy with other
+// things. Nothing waits for it to pass.
+const patience = 60 * time.Second
+
+// need skips a test for which a program is missing, loudly in CI.
+func need(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err == nil {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("%s is not installed", name)
+		}
+		t.Skipf("%s is not installed", name)
+	}
+}
+
+// world is where programs run in a test: a home folder of their own, an
+// environment without the user's agent and display, and maybe a server.
+type world struct {
+	t    *testing.T
+	home string
+	env  []string
+	srv  *opensshd.Server
+	cfg  string   // the -F file
+	pre  []string // what goes before all other arguments
+}
+
+// newWorld gives a world without a server.
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	home := t.TempDir()
+	w := &world{t: t, home: home, cfg: filepath.Join(home, "config")}
+	w.env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "SHELL=/bin/sh",
+		"TERM=xterm", "LC_ALL=C.UTF-8", "HISTFILE=/dev/null", "PS1=local$ ",
+		// A race must not look like the program's own output.
+		"GORACE=log_path=" + filepath.Join(raceDir, "race"),
+	}
+	w.write("config", "")
+	w.pre = []string{"-F", w.cfg}
+	return w
+}
+
+// withSSHD gives a world with a real sshd named "sshd".
+func withSSHD(t *testing.T, opts opensshd.Options) *world {
+	t.Helper()
+	need(t, "ssh")
+	w := newWorld(t)
+	// The sessions get a home of their own too, or each would read the
+	// profile of whoever runs the tests. sshd takes one SetEnv.
+	env := "SetEnv HOME=" + w.home + " HISTFILE=/dev/null SERVER=yes\n"
+	opts.Extra = env + "MaxStartups 100:30:200\nMaxSessions 50\n" + opts.Extra
+	w.write(".bash_profile", "PS1='remote$ '\n")
+	w.write(".profile", "PS1='remote$ '\n")
+	w.srv = opensshd.New(t, opts)
+	w.cfg = w.srv.Config
+	w.pre = []string{"-F", w.cfg}
+	return w
+}
+
+// withServer gives a world with an in-process server, named "sshtest", that
+// may be asked anything: the configuration has no BatchMode.
+func withServer(t *testing.T, opts sshtest.Options, lines ...string) (*world, *sshtest.Server) {
+	t.Helper()
+	w := newWorld(t)
+	srv := sshtest.New(t, opts)
+	w.write("known_hosts", srv.KnownHosts())
+	w.write("config", strings.Join(lines, "\n")+fmt.Sprintf(`
+Host sshtest
+  HostName 127.0.0.1
+  Port %d
+  User test
+  IdentityFile none
+  IdentityAgent none
+  UserKnownHostsFile %s
+  GlobalKnownHostsFile none
+  StrictHostKeyChecking yes
+`, srv.Port(), w.path("known_hosts")))
+	return w, srv
+}
+
+func (w *world) path(name string) string { return filepath.Join(w.home, name) }
+
+// write writes a file below home and returns its path.
+func (w *world) write(name, text string) string {
+	w.t.Helper()
+	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.path(name)
+}
+
+func (w *world) read(name string) string {
+	w.t.Helper()
+	text, err := os.ReadFile(w.path(name))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// setenv adds variables for the programs of this world.
+func (w *world) setenv(vars ...string) { w.env = append(slices.Clone(w.env), vars...) }
+
+// gossh prepares the program under test.
+func (w *world) gossh(args ...string) *exec.Cmd { return w.command(gosshPath, args...) }
+
+// ssh prepares OpenSSH's client for the same.
+func (w *world) ssh(args ...string) *exec.Cmd {
+	need(w.t, "ssh")
+	return w.command("ssh", args...)
+}
+
+// command prepares one of the two. It has no controlling terminal.
+func (w *world) command(name string, args ...string) *exec.Cmd {
+	return w.tool(name, append(slices.Clone(w.pre), args...)...)
+}
+
+// tool prepares any other program.
+func (w *world) tool(name string, args ...string) *exec.Cmd {
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	w.t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = w.env
+	cmd.Dir = w.home
+	cmd.WaitDelay = 5 * time.Second
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	return cmd
+}
+
+// outcome is how a program ended. Status is -1 after a signal.
+type outcome struct {
+	stdout, stderr string
+	status         int
+	took           time.Duration
+}
+
+func (o outcome) String() string {
+	return fmt.Sprintf("status %d\nstdout %.2000q\nstderr %.4000q", o.status, o.stdout, o.stderr)
+}
+
+// run runs cmd to its end. Descriptors that the caller has set stay.
+func (w *world) run(cmd *exec.Cmd) outcome {
+	w.t.Helper()
+	var out, errs bytes.Buffer
+	if cmd.Stdout == nil {
+		cmd.Stdout = &out
+	}
+	if cmd.Stderr == nil {
+		cmd.Stderr = &errs
+	}
+	begin := time.Now()
+	err := cmd.Run()
+	o := outcome{stdout: out.String(), stderr: errs.String(), status: -1, took: time.Since(begin)}
+	if cmd.ProcessState != nil {
+		o.status = cmd.ProcessState.ExitCode()
+	}
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || o.took >= patience {
+		w.t.Errorf("%q: %v\n%v", cmd.Args, err, o)
+	}
+	return o
+}
+
+// want fails the test unless the end was this one. A nil stderr is not looked
+// at.
+func (o outcome) want(t *testing.T, status int, stdout string, stderr *string) {
+	t.Helper()
+	if o.status != status || o.stdout != stdout || (stderr != nil && o.stderr != *stderr) {
+		t.Errorf("want status %d, stdout %q\ngot %v", status, stdout, o)
+	}
+}
+
+func silent() *string { return new(string) }
+
+// eventually waits for a condition that nothing announces: a process of
+// somebody else that ends, a file of another program.
+func eventually(t *testing.T, what string, cond func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !cond(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
+		}
+	}
+}
+
+// alive tells whether a process runs; a zombie does not.
+func alive(pid int) bool {
+	state := procState(pid)
+	return state != 0 && state != 'Z'
+}
+
+// procState is the letter of /proc/PID/stat, 0 without such a process.
+func procState(pid int) byte {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := bytes.Cut(text[bytes.LastIndexByte(text, ')'):], []byte(" "))
+	return rest[0]
+}
+
+// lineReader reads lines of a running program's output.
+func readLine(t *testing.T, r io.Reader) string {
+	t.Helper()
+	got := make(chan string, 1)
+	go func() { // ends with the line or with the reader
+		var line []byte
+		b := make([]byte, 1)
+		for {
+			if _, err := r.Read(b); err != nil || b[0] == '\n' {
+				break
+			}
+			line = append(line, b[0])
+		}
+		got <- string(line)
+	}()
+	select {
+	case line := <-got:
+		return line
+	case <-time.After(patience):
+		t.Fatal("no line of output")
+		return ""
+	}
+}
