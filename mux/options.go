@@ -1,0 +1,154 @@
+package mux
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/keepalive"
+	"github.com/gossh-project/gossh/session"
+)
+
+// Connection is what a Server shares. *client.Client has it.
+type Connection interface {
+	OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error)
+	SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error)
+	// Forwards is where forwardings are opened and found.
+	Forwards() *forward.Forwarder
+	// Done is closed at the connection's end; Err then tells why it ended.
+	Done() <-chan struct{}
+	Err() error
+	// Stats is how the connection is doing, for Client.Alive.
+	Stats() keepalive.Stats
+}
+
+// Descriptors does what a master has to do with descriptors that a client
+// passed to it. They are shared with other programs, so no implementation may
+// make one non-blocking, and none closes one.
+type Descriptors interface {
+	// OpenInput and OpenOutput make a reader and a writer that can be ended.
+	OpenInput(fd int) (Input, error)
+	OpenOutput(fd int) (Output, error)
+	// Size is that of the terminal at fd; ok is false if it is none.
+	Size(fd int) (size session.Size, ok bool)
+	// Modes are the encoded terminal modes at fd (RFC 4254, section 8).
+	Modes(fd int) []byte
+}
+
+// Input reads a descriptor. Cancel ends a Read in progress and all later ones,
+// and leaves what was not read to others. Close does the same, and waits until
+// no Read is in progress.
+type Input interface {
+	io.Reader
+	Cancel()
+	io.Closer
+}
+
+// Output writes to a descriptor. Cancel and Close are as in Input.
+type Output interface {
+	io.Writer
+	Cancel()
+	io.Closer
+}
+
+// ServerOptions describes a master. In the zero value it serves proxy clients,
+// forwards and questions, and refuses passengers, for want of Descriptors.
+//
+// Functions are called from the goroutines of clients, several at a time.
+type ServerOptions struct {
+	// Descriptors opens what passengers pass. Nil: passengers are refused.
+	Descriptors Descriptors
+
+	// Host names the server in the questions of Confirm.
+	Host string
+
+	// Confirm, if set, is asked before a session, a forwarding, a termination
+	// or a stop (ControlMaster ask), with OpenSSH's question. Its context
+	// ends when the client goes away.
+	Confirm func(ctx context.Context, question string) bool
+
+	// IdleTimeout, if not zero, ends the server when no client was there
+	// and no forwarded connection was open for that long (ControlPersist).
+	// It counts from Listen and from the moment at which the last one left.
+	IdleTimeout time.Duration
+
+	// Forward is how forwardings behave that clients open.
+	Forward forward.Options
+
+	// PermitEnv says which variables of a passenger are passed on
+	// (SendEnv; OpenSSH's master filters by its own). Nil: all.
+	PermitEnv func(name string) bool
+
+	// ForwardAgent is called for each session that wants its agent forwarded
+	// and says whether agent channels will be served. Nil: they will not.
+	ForwardAgent func() bool
+
+	// X11 is called for each session that wants X11 forwarded; nil as its
+	// answer, or here, is no.
+	X11 func(ctx context.Context) *session.X11
+
+	// Escapes, if set, is called for each session with a terminal and an
+	// escape character. What it returns is read instead of in; its Cancel
+	// must cancel in.
+	Escapes func(s *ServerSession, in Input, char byte) Input
+
+	// ConnectionInfo is the text of -O conninfo. Nil: a short one is made.
+	ConnectionInfo func() string
+
+	// StepTimeout bounds each step in which a client has to do its part: the
+	// HELLO, the rest of a message, a descriptor, taking a reply. Zero: 10 s.
+	StepTimeout time.Duration
+
+	// SilenceTimeout is how long a client without a session may say nothing.
+	// Zero: one minute.
+	SilenceTimeout time.Duration
+
+	// Logger gets what happens, at debug level. Nil: nothing.
+	Logger *slog.Logger
+}
+
+// ClientOptions describes an attempt to reach a master.
+type ClientOptions struct {
+	// HelloTimeout bounds connecting and the exchange of HELLOs. Zero: 10 s.
+	HelloTimeout time.Duration
+
+	// RemoveStale unlinks a socket of ours that nobody listens on, so that
+	// a new master can take its place. The error stays ErrStale.
+	RemoveStale bool
+
+	// Logger gets what happens, at debug level. Nil: nothing.
+	Logger *slog.Logger
+}
+
+// SessionRequest is what a passenger asks for.
+type SessionRequest struct {
+	TTY       bool // a terminal, like the one at the passed descriptor 0
+	X11       bool
+	Agent     bool
+	Subsystem bool // Command names a subsystem
+
+	// EscapeChar, if above 0, is watched for by the master at line starts.
+	EscapeChar int
+
+	Term    string // $TERM
+	Command string // empty: a login shell
+	Env     []session.EnvVar
+}
+
+// MasterStatus answers "are you there".
+type MasterStatus struct {
+	// PID is the master's process.
+	PID int
+
+	// Known says that the rest is: OpenSSH's master does not tell it.
+	Known bool
+	State string // as keepalive.State prints it
+	// Silence is how long ago the server was last heard, RTT the smoothed
+	// time from keepalive to answer, 0 if there was none yet.
+	Silence time.Duration
+	RTT     time.Duration
+}

@@ -1,0 +1,4 @@
+package mux
+
+// version is that of the protocol (PROTOCOL.mux, section 1).
+const version = 4
