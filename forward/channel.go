@@ -85,6 +85,10 @@ func (f *Forwarder) openChannel(ctx context.Context, target Addr, origin netip.A
 	case <-ctx.Done():
 		close(o.abandoned)
 		return nil, context.Cause(ctx)
+	case <-f.lost:
+		// x/crypto never answers an open that crosses the connection's end.
+		close(o.abandoned)
+		return nil, context.Cause(f.ctx)
 	}
 }
 

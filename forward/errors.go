@@ -15,6 +15,10 @@ var ErrClosed = errors.New("forward: closed")
 // that connection returned.
 var ErrConnectionLost = errors.New("forward: the SSH connection ended")
 
+// ErrUnresponsive is a server that did not agree in time to the end of a
+// forwarding. On this side it has ended.
+var ErrUnresponsive = errors.New("forward: the server does not answer")
+
 // OpenError is a channel that the server would not open: the target refused,
 // could not be reached, or is not permitted.
 type OpenError struct {

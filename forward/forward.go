@@ -3,7 +3,6 @@ package forward
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"slices"
@@ -121,7 +120,9 @@ func (f *Forward) Err() error {
 }
 
 // Stop stops listening and leaves established connections alone, as OpenSSH's
-// -O cancel does. It returns when no further connection will be accepted.
+// -O cancel does. It returns when no further connection will be accepted. For
+// a server that does not answer it waits five seconds, and then the error is
+// ErrUnresponsive.
 func (f *Forward) Stop() error { return f.stop(ErrClosed) }
 
 func (f *Forward) stop(cause error) error {
@@ -140,23 +141,21 @@ func (f *Forward) stop(cause error) error {
 }
 
 // Close stops listening, resets every connection and waits until they are gone.
-// For a server that does not answer it waits five seconds; the goroutines then
-// end with the SSH connection.
+// For a server that does not answer it waits five seconds, and then the error
+// is ErrUnresponsive; the goroutines end with the SSH connection.
 func (f *Forward) Close() error {
 	f.unwatch() // it is for us to stop it, and to return the error
 	f.discard()
-	err := f.stop(ErrClosed)
 	limit := time.NewTimer(unresponsive)
 	defer limit.Stop()
+	err := f.stop(ErrClosed)
 	select {
 	case <-f.ended:
 	case <-limit.C:
-		err = errors.Join(err, errUnresponsive)
+		err = cmp.Or(err, ErrUnresponsive)
 	}
 	return err
 }
-
-var errUnresponsive = errors.New("forward: the server does not answer the closing of channels")
 
 // settle notices the end of the last connection of a forwarding that stopped.
 func (f *Forward) settle() {

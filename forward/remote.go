@@ -145,7 +145,7 @@ func (l *remoteListener) close() error {
 	case <-l.forwarder.lost:
 		return nil
 	case <-limit.C:
-		return errUnresponsive
+		return ErrUnresponsive
 	}
 }
 
