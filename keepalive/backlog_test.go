@@ -2,7 +2,6 @@ package keepalive
 
 import (
 	"io"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,50 +11,44 @@ import (
 
 // A slow uplink with a deep buffer, saturated by four uploads, that stops for
 // two seconds now and then: the peer is alive, and stays so, although a request
-// takes 20 s to reach it and the budget is 8 s.
+// takes more than a minute to reach it and the budget is 8 s. What comes back
+// for the data (window adjustments) is life.
 func TestSaturatedUplink(t *testing.T) {
-	if testing.Short() {
-		t.Skip("runs the real clock for 8 s")
-	}
-	// The real clock, since writers wait for the connection's mutex; so
-	// everything is ten times as fast: 500 KB/s for 50, 0.2 s for 2.
-	p := newPair(t, newLink(1<<20, 500_000), success)
-	go acceptAndRead(p)
-	m := Start(p.client, p.watched, Options{Interval: 200 * time.Millisecond, CountMax: 3})
-	defer m.Stop()
-
-	var uploads sync.WaitGroup
-	for range 4 {
-		ch, reqs, err := p.client.OpenChannel("session", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		go ssh.DiscardRequests(reqs)
-		uploads.Go(func() {
-			if _, err := ch.Write(make([]byte, 900_000)); err != nil {
-				t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		// The buffer takes it all: synctest's clock stands still while
+		// writers wait for each other.
+		p := newPair(t, newLink(4<<20, 50_000), success)
+		go acceptAndRead(p)
+		var channels []ssh.Channel
+		for range 4 {
+			ch, reqs, err := p.client.OpenChannel("session", nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
-	uploaded := make(chan struct{})
-	go func() {
-		uploads.Wait()
-		close(uploaded)
-	}()
-	stall := time.NewTicker(time.Second)
-	defer stall.Stop()
-	for {
-		select {
-		case <-stall.C:
-			p.stall(true)
-			time.Sleep(200 * time.Millisecond) // the stall itself
-			p.stall(false)
-		case <-m.Done():
-			t.Fatalf("declared lost: %v", m.Err())
-		case <-uploaded:
-			return
+			go ssh.DiscardRequests(reqs)
+			channels = append(channels, ch)
 		}
-	}
+		start := time.Now()
+		m := Start(p.client, p.watched, Options{Interval: 2 * time.Second, CountMax: 3})
+		for _, ch := range channels {
+			if _, err := ch.Write(make([]byte, 900_000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := time.Since(start); got != 0 {
+			t.Fatalf("the buffer held the writes up for %v", got)
+		}
+		for range 20 {
+			aliveAfter(t, m, 5*time.Second)
+			p.stall(true)
+			aliveAfter(t, m, 2*time.Second)
+			p.stall(false)
+		}
+		if s := m.Stats(); s.WorstRTT < 8*time.Second {
+			t.Errorf("no request was held up for longer than the budget: %v", s.WorstRTT)
+		}
+		m.Stop()
+	})
 }
 
 // writeAll is a program that always has more to send.
@@ -83,11 +76,11 @@ func TestHeldUpWrites(t *testing.T) {
 			m := Start(f, c, usual)
 			go writeAll(c)
 			go io.Copy(io.Discard, l.server)
-			aliveAfter(t, m, time.Hour)
+			aliveAfter(t, m, 10*time.Minute)
 			// Now nothing moves any more. The last tick that saw some was at
-			// an hour, and the rule begins anew there.
+			// ten minutes, and the rule begins anew there.
 			l.up.stall(true)
-			lostAt(t, start, m, nil, time.Hour+60*time.Second)
+			lostAt(t, start, m, nil, 11*time.Minute)
 			f.Close()
 			l.close()
 		})

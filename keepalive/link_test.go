@@ -35,10 +35,11 @@ type lane struct {
 	rate          int // bytes per second; 0 is at once
 	stalled       bool
 	closed, ended bool // by the writer; arrived at the reader
+	done          chan struct{}
 }
 
 func newLane(size, rate int) *lane {
-	l := &lane{size: size, rate: rate}
+	l := &lane{size: size, rate: rate, done: make(chan struct{})}
 	l.cond = sync.NewCond(&l.mu)
 	go l.pump()
 	return l
@@ -46,6 +47,7 @@ func newLane(size, rate int) *lane {
 
 // pump ends when the lane is closed by its writer and not stalled.
 func (l *lane) pump() {
+	defer close(l.done)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for {
@@ -181,12 +183,13 @@ func (l *link) stall(on bool) {
 	l.down.stall(on)
 }
 
-// close ends a link on synctest's clock, and gives the pumps time to see it.
+// close ends a link and waits for its pumps.
 func (l *link) close() {
 	l.stall(false)
 	l.client.Close()
 	l.server.Close()
-	time.Sleep(time.Second)
+	<-l.up.done
+	<-l.down.done
 }
 
 // A pair is an SSH client and its server on a link, of x/crypto both.
@@ -233,9 +236,8 @@ func newPair(t *testing.T, l *link, answer func(*ssh.Request)) *pair {
 }
 
 func (p *pair) close() {
-	p.stall(false)
 	p.watched.Close()
-	p.server.Close()
+	p.link.close()
 	p.client.Wait()
 	p.server.Wait()
 }

@@ -77,13 +77,7 @@ func TestWatchNetwork(t *testing.T) {
 			}
 		}
 		cancel()
-		select {
-		case _, ok := <-changes:
-			if ok {
-				t.Error("told of a change when nothing changed")
-			}
-		case <-time.After(10 * time.Second):
-			t.Error("the channel is not closed")
+		for range changes { // until it is closed
 		}
 	})
 }
