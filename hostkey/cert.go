@@ -12,7 +12,7 @@ import (
 // PROTOCOL.certkeys and OpenSSH's sshkey_cert_check_host. The reasons are
 // OpenSSH's words. It follows OpenSSH 10.3 where 9.2 was laxer or stricter: a
 // certificate without principals is good for nobody, and * and ? work in the
-// principals.
+// principals. Their case does not matter, as a host name's does not.
 func (o *Options) checkCert(cert *ssh.Certificate, host string) *CertError {
 	switch {
 	case cert.CertType != ssh.HostCert:

@@ -67,6 +67,7 @@ func TestCheckCertificate(t *testing.T) {
 		{name: "plain key without the port", file: plain, cert: good, target: Target{Host: "a.example.com", Port: 2222}, want: "known without port"},
 		{name: "a certificate on a plain line is not its key", file: entryLine("a.example.com", good), cert: good, want: "changed"},
 		{name: "forged", file: known + plain, cert: &forged, want: "cert"},
+		{name: "forged, CA known without the port", file: known + plain, cert: &forged, target: Target{Host: "a.example.com", Port: 2222}, want: "cert"},
 		{name: "revoked CA", file: known + plain + "@revoked * " + keyText(ca.PublicKey()) + "\n", cert: good, want: "revoked"},
 		{name: "revoked key", file: known + "@revoked * " + keyText(key) + "\n", cert: good, want: "revoked"},
 		{name: "revoked by certificate", file: known + "@revoked * " + keyText(good) + "\n", cert: good, want: "revoked"},

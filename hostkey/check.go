@@ -2,6 +2,7 @@ package hostkey
 
 import (
 	"context"
+	"errors"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -128,10 +129,12 @@ func (k *check) addressFound(entries []Entry, key ssh.PublicKey) *comparison {
 }
 
 // retryWithoutPort repeats a look-up that found nothing for "[host]:port" with
-// the bare host; nil means that it was of no use.
-func (k *check) retryWithoutPort(ctx context.Context, key ssh.PublicKey) *Verdict {
+// the bare host; nil and no error mean that it was of no use. A key that is
+// revoked for the bare host, or a forged certificate, ends the matter; ssh
+// would go on as if the host were new.
+func (k *check) retryWithoutPort(ctx context.Context, key ssh.PublicKey) (*Verdict, error) {
 	if k.withoutPort || k.target.Alias != "" || k.target.port() == defaultPort {
-		return nil
+		return nil, nil
 	}
 	k.opts.Logger.DebugContext(ctx, "checking without port identifier")
 	bare := *k
@@ -139,7 +142,12 @@ func (k *check) retryWithoutPort(ctx context.Context, key ssh.PublicKey) *Verdic
 	bare.withoutPort = true
 	v, err := bare.run(ctx, key)
 	if err != nil {
-		return nil
+		var revoked *RevokedError
+		var cert *CertError
+		if errors.As(err, &revoked) || errors.As(err, &cert) {
+			return nil, err
+		}
+		return nil, nil
 	}
 	k.opts.Logger.DebugContext(ctx, "found matching key w/out port")
 	if v.Status == StatusKnown {
@@ -147,7 +155,7 @@ func (k *check) retryWithoutPort(ctx context.Context, key ssh.PublicKey) *Verdic
 	}
 	// It vouches for another port, which is not enough to rewrite this one's keys.
 	v.MayUpdate = false
-	return v
+	return v, nil
 }
 
 // judgeCert judges a certificate. Neither a verdict nor an error means: go on
@@ -170,7 +178,7 @@ func (k *check) judgeCert(ctx context.Context, cert *ssh.Certificate, host []Ent
 		k.matched(cert, found)
 		return &Verdict{Status: StatusKnown, Key: cert, Found: found.where()}, nil
 	}
-	return k.retryWithoutPort(ctx, cert), nil
+	return k.retryWithoutPort(ctx, cert)
 }
 
 // matched tells of a key that is on file.

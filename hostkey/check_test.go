@@ -89,6 +89,8 @@ func TestCheck(t *testing.T) {
 		{name: "port, known without", user: a(k.ed), target: Target{Host: "a.example.com", Port: 2222}, want: "known without port", events: "Matched"},
 		{name: "port, another key without", user: a(k.ed2), target: Target{Host: "a.example.com", Port: 2222}, asked: 1, want: "unknown"},
 		{name: "port, another key without, yes", user: a(k.ed2), target: Target{Host: "a.example.com", Port: 2222}, asked: 1, yes: true, want: "added", events: "Added", file: a(k.ed2) + entryLine("[a.example.com]:2222", k.ed)},
+		{name: "port, revoked without", user: "@revoked a.* " + keyText(k.ed), yes: true, target: Target{Host: "a.example.com", Port: 2222}, want: "revoked"},
+		{name: "port, revoked without, accept-new", user: "@revoked a.* " + keyText(k.ed), opts: Options{Strict: StrictAcceptNew}, target: Target{Host: "a.example.com", Port: 2222}, want: "revoked"},
 		{name: "port changed, same without", user: entryLine("[a.example.com]:2222", k.ed2) + a(k.ed), target: Target{Host: "a.example.com", Port: 2222}, want: "changed"},
 		{name: "port 22 is not [a]:22", user: entryLine("[a.example.com]:22", k.ed), asked: 1, want: "unknown"},
 		// Aliases.

@@ -77,8 +77,8 @@ func (k *check) readOnly() bool { return k.withoutPort || len(k.opts.UserFiles) 
 // unknown deals with a host of which nothing is on file. Without a file to add
 // to OpenSSH refuses it, whatever StrictHostKeyChecking says.
 func (k *check) unknown(ctx context.Context, key ssh.PublicKey, addr *comparison) (*Verdict, error) {
-	if v := k.retryWithoutPort(ctx, key); v != nil {
-		return v, nil
+	if v, err := k.retryWithoutPort(ctx, key); v != nil || err != nil {
+		return v, err
 	}
 	refusal := &UnknownError{
 		Host: k.target.Name(), Key: key, KeyType: KeyType(key),

@@ -68,7 +68,7 @@ func (d *daemon) login(t *testing.T, c *Checker, target Target, algorithms []str
 		}
 		err = c.Update(ctx, v, UpdateRequest{
 			Payload: r.Payload, SessionID: conn.SessionID(), Algorithms: algs,
-			HostKeyAlgorithm: v.negotiated(),
+			HostKeyAlgorithm: conn.(ssh.AlgorithmsConnMetadata).Algorithms().HostKey,
 			Prove: func(_ context.Context, payload []byte) ([]byte, error) {
 				ok, reply, err := conn.SendRequest(proveRequest, true, payload)
 				if err == nil && !ok {
@@ -87,14 +87,6 @@ func (d *daemon) login(t *testing.T, c *Checker, target Target, algorithms []str
 		ch.Reject(ssh.Prohibited, "")
 	}
 	return err
-}
-
-// negotiated guesses the algorithm from the key, as far as these tests go.
-func (v *Verifier) negotiated() string {
-	if v.Verdict().Key.Type() == ssh.KeyAlgoRSA {
-		return ssh.KeyAlgoRSASHA512
-	}
-	return v.Verdict().Key.Type()
 }
 
 // TestUpdateAgainstSSH has ssh and us connect to the same sshd with the same

@@ -21,8 +21,9 @@ type UpdateRequest struct {
 	Payload    []byte   // of hostkeys-00@openssh.com
 	SessionID  []byte   // ssh.ConnMetadata.SessionID
 	Algorithms []string // HostKeyAlgorithms in force; other keys are ignored
-	// HostKeyAlgorithm is the negotiated one. If it is RSA, proofs by RSA keys
-	// must be signed the same way; else, or if unknown (""), with SHA-2.
+	// HostKeyAlgorithm is the negotiated one, HostKey of what
+	// ssh.AlgorithmsConnMetadata has. If it is RSA, proofs by RSA keys must be
+	// signed the same way; else, or if unknown (""), with SHA-2.
 	HostKeyAlgorithm string
 	// Prove sends hostkeys-prove-00@openssh.com with this payload, want reply
 	// set, and returns the reply's payload; an error if the server failed it.

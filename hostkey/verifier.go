@@ -29,13 +29,15 @@ func (c *Checker) Verifier(ctx context.Context, t Target) *Verifier {
 }
 
 // Callback is an ssh.HostKeyCallback. The address that it is given is not
-// used: Target.Addr counts. A refusal is not remembered.
+// used: Target.Addr counts. A refusal is not remembered. The mutex is free
+// while a person is asked; one connection makes one key exchange at a time.
 func (v *Verifier) Callback(_ string, _ net.Addr, key ssh.PublicKey) error {
 	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.verdict != nil {
-		if !sameKey(v.shown, key) {
-			return &RekeyError{Accepted: Fingerprint(v.shown), Shown: Fingerprint(key)}
+	accepted, shown := v.verdict != nil, v.shown
+	v.mu.Unlock()
+	if accepted {
+		if !sameKey(shown, key) {
+			return &RekeyError{Accepted: Fingerprint(shown), Shown: Fingerprint(key)}
 		}
 		return nil
 	}
@@ -43,6 +45,8 @@ func (v *Verifier) Callback(_ string, _ net.Addr, key ssh.PublicKey) error {
 	if err != nil {
 		return err
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	v.verdict, v.shown = verdict, key
 	return nil
 }
