@@ -42,8 +42,9 @@ type forwardedSocketPayload struct {
 	Reserved string
 }
 
-// noOrigin is what OpenSSH gives as the originator where there is none, as for
-// a Unix-domain client: some servers check that it looks real.
+// noOrigin is the originator where there is none: OpenSSH gives this for -W,
+// because some servers check that it looks real. For a Unix-domain client
+// OpenSSH gives an empty address and port 0, which those would refuse.
 var noOrigin = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 65535)
 
 // originOf is the address from which a local client connected.

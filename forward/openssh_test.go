@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os/exec"
 	"path/filepath"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
 )
 
 // TestOpenSSHLocal forwards through a real sshd.
@@ -114,5 +117,108 @@ func TestOpenSSHStdio(t *testing.T) {
 	var out bytes.Buffer
 	if err := s.Run(bytes.NewReader(data), &out); err != nil || !bytes.Equal(out.Bytes(), data) {
 		t.Errorf("%d bytes, %v", out.Len(), err)
+	}
+}
+
+// TestWireAgainstSSH compares what ssh and gossh send for the same specs.
+func TestWireAgainstSSH(t *testing.T) {
+	prog := needProgram(t, "ssh")
+	dir := t.TempDir()
+	socket := func() string { return filepath.Join(t.TempDir(), "s") } // a new one each time
+	for _, c := range []struct {
+		flag string
+		kind Kind
+		spec func() string
+		typ  string
+	}{
+		{"-R", Remote, func() string { return "0:h:1" }, "tcpip-forward"},
+		{"-R", Remote, func() string { return ":0:h:1" }, "tcpip-forward"},
+		{"-R", Remote, func() string { return "*:0:h:1" }, "tcpip-forward"},
+		{"-R", Remote, func() string { return "localhost:0:h:1" }, "tcpip-forward"},
+		{"-R", Remote, func() string { return "[::1]:0:h:1" }, "tcpip-forward"},
+		{"-R", Remote, func() string { return "127.0.0.1:0" }, "tcpip-forward"},
+		{"-R", Remote, func() string { return "/no/such:/x" }, "streamlocal-forward@openssh.com"},
+		{"-W", Stdio, func() string { return "the.host:4711" }, "direct-tcpip"},
+		{"-L", Local, func() string { return socket() + ":the.host:4711" }, "direct-tcpip"},
+		{"-L", Local, func() string { return socket() + ":/the/target" }, "direct-streamlocal@openssh.com"},
+	} {
+		sent := make(map[string]string)
+		for _, who := range []string{"ssh", "gossh"} {
+			srv := sshtest.New(t, sshtest.Options{NoForwarding: true})
+			text := c.spec()
+			spec, err := ParseSpec(c.kind, text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				if who == "ssh" {
+					runSSH(ctx, t, srv, prog, dir, c.flag, text)
+				} else {
+					runGossh(ctx, t, srv, spec)
+				}
+			}()
+			if c.kind == Local {
+				eventually(t, who+" listens", func() bool {
+					nc, err := net.Dial("unix", spec.Listen.Socket)
+					if err == nil {
+						nc.Close()
+					}
+					return err == nil
+				})
+			}
+			kind := sshtest.Global
+			if c.kind != Remote {
+				kind = sshtest.Open
+			}
+			r, err := srv.WaitRecord(ctx, kind, c.typ)
+			if err != nil {
+				t.Fatalf("%s %s %s: %v", who, c.flag, text, err)
+			}
+			sent[who] = string(r.Payload)
+			cancel()
+			<-ended
+		}
+		if c.kind == Local && c.typ == "direct-tcpip" {
+			// For a Unix-domain client ssh gives an empty originator, which
+			// is no address: see noOrigin. The target is the same.
+			for who, payload := range sent {
+				sent[who] = payload[:4+len("the.host")+4]
+			}
+		}
+		if sent["ssh"] != sent["gossh"] {
+			t.Errorf("%s %s: ssh sends %q, gossh %q", c.flag, c.spec(), sent["ssh"], sent["gossh"])
+		}
+	}
+}
+
+func runSSH(ctx context.Context, t *testing.T, srv *sshtest.Server, prog, dir string, args ...string) {
+	files, err := srv.WriteFiles(dir)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if args[0] != "-W" {
+		args = append(args, "-N")
+	}
+	exec.CommandContext(ctx, prog, append([]string{"-F", files.Config, "host"}, args...)...).Run()
+}
+
+func runGossh(ctx context.Context, t *testing.T, srv *sshtest.Server, spec Spec) {
+	nc, err := net.Dial("tcp", srv.Addr())
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	f := client(t, nc, srv.ClientConfig())
+	if spec.Kind == Stdio {
+		f.OpenStdio(ctx, spec.Connect) // refused: the server has noted it
+		return
+	}
+	if fwd, err := f.Open(ctx, spec, Options{}); err == nil {
+		<-ctx.Done()
+		fwd.Close()
 	}
 }
