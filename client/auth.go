@@ -250,7 +250,7 @@ func (a *authenticator) denied(st *ssh.ClientAuthContext) error {
 		return cause
 	}
 	return &AuthError{
-		User: a.d.cfg.User, Host: a.d.promptHost(), Methods: a.allowed,
+		User: a.d.cfg.User, Host: a.d.cfg.HostName, Methods: a.allowed,
 		Tried: a.tried, Keys: a.offered, Partial: st.PartialSuccessMethods,
 	}
 }

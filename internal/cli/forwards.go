@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gossh-project/gossh/client"
@@ -22,20 +23,23 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 	if cfg.ClearAllForwardings || c.Restricted() {
 		return nil
 	}
-	failed := false
-	for _, specs := range [][]forward.Spec{cfg.LocalForward, cfg.DynamicForward, cfg.RemoteForward} {
+	local := slices.Concat(cfg.LocalForward, cfg.DynamicForward)
+	for i, specs := range [][]forward.Spec{local, cfg.RemoteForward} {
+		failed := 0
 		for _, spec := range specs {
 			if err := p.openForward(ctx, c, spec); err != nil {
 				if cause := context.Cause(ctx); cause != nil {
 					return cause
 				}
-				failed = true
+				failed++
 			}
 		}
-	}
-	if failed && cfg.ExitOnForwardFailure {
-		p.console.error("Could not request local forwarding.")
-		return errForward
+		if i == 0 && failed > 0 && (cfg.ExitOnForwardFailure || failed == len(specs)) {
+			p.console.error("Could not request local forwarding.")
+		}
+		if failed > 0 && cfg.ExitOnForwardFailure {
+			return errForward
+		}
 	}
 	return nil
 }
@@ -52,18 +56,28 @@ func (p *program) openForward(ctx context.Context, c *client.Client, spec forwar
 			to = "socks"
 		}
 		p.console.info("Allocated port %d for remote forward to %s", fwd.Spec().Listen.Port, to)
-	case errors.As(err, &refused) && spec.Listen.Socket != "":
-		p.console.error("Error: remote port forwarding failed for listen path %s", spec.Listen.Socket)
 	case errors.As(err, &refused):
-		p.console.error("Error: remote port forwarding failed for listen port %d", spec.Listen.Port)
+		p.remoteForwardRefused(spec)
 	case errors.As(err, &listen):
 		p.console.error("bind [%s]:%d: %s", listen.Addr.Host, listen.Addr.Port, errnoText(listen.Err))
 		p.console.error("channel_setup_fwd_listener_tcpip: cannot listen to port: %d", spec.Listen.Port)
-		p.console.error("Could not request local forwarding.")
 	case err != nil:
 		p.console.error("%s", xcryptoText(err))
 	}
 	return err
+}
+
+// remoteForwardRefused is an error where it is the end, and a warning else.
+func (p *program) remoteForwardRefused(spec forward.Spec) {
+	say, how := p.console.info, "Warning"
+	if p.cfg.ExitOnForwardFailure {
+		say, how = p.console.error, "Error"
+	}
+	if spec.Listen.Socket != "" {
+		say("%s: remote port forwarding failed for listen path %s", how, spec.Listen.Socket)
+		return
+	}
+	say("%s: remote port forwarding failed for listen port %d", how, spec.Listen.Port)
 }
 
 func (p *program) forwardOptions() forward.Options {

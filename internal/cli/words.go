@@ -69,6 +69,9 @@ func (p *program) failUsage(err error) bool {
 		for _, l := range config.Lines() {
 			p.console.fatal("%s", l)
 		}
+		if config.Usage {
+			fmt.Fprintf(p.std.Stderr, usageText, p.name)
+		}
 	case errors.As(err, &target) && target.What == "destination":
 		fmt.Fprintf(p.std.Stderr, usageText, p.name)
 	case errors.As(err, &target):
@@ -115,7 +118,7 @@ func (p *program) failHandshake(e *client.ConnError, where string) {
 	how, what := "closed", "Connection closed by remote host"
 	if errors.Is(e.Err, syscall.ECONNRESET) {
 		how, what = "reset", "read: Connection reset by peer"
-	} else if !isEOF(e.Err) {
+	} else if !isEOF(e.Err) && !errors.Is(e.Err, syscall.EPIPE) { // a write may be first to meet the end
 		p.console.fatal("Connection to %s: %s", where, xcryptoText(e.Err))
 		return
 	}
