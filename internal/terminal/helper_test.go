@@ -46,6 +46,8 @@ func runHelper(name string) int {
 		return suspendHelper()
 	case "background":
 		return backgroundHelper()
+	case "late":
+		return lateHelper()
 	case "shell":
 		return shellHelper(os.Args[1])
 	case "resizes":
@@ -116,13 +118,29 @@ func backgroundHelper() int {
 	return 7
 }
 
+// lateHelper has lost the terminal when it wants raw mode.
+func lateHelper() int {
+	lost := make(chan os.Signal, 1)
+	signal.Notify(lost, unix.SIGUSR1)
+	fmt.Print("<ready>")
+	<-lost
+	state, err := MakeRaw(0)
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer state.Restore()
+	fmt.Print("<raw>")
+	io.ReadFull(os.Stdin, make([]byte, 1))
+	return 0
+}
+
 // shellHelper is a shell's job control: it runs the named helper as a job in
 // the foreground and reports on fd 3 what becomes of it. On fd 4 it takes
 // orders: "fg" continues the job, "take" takes the terminal from it.
 func shellHelper(job string) int {
 	report := os.NewFile(3, "report")
 	orders := os.NewFile(4, "orders")
-	signal.Ignore(unix.SIGTTOU)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), helperVariable+"="+job)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
@@ -131,6 +149,7 @@ func shellHelper(job string) int {
 		fmt.Fprintln(report, err)
 		return 1
 	}
+	signal.Ignore(unix.SIGTTOU) // after the job's start, which would inherit it
 	own, pid := unix.Getpgrp(), cmd.Process.Pid
 	go func() {
 		order := make([]byte, 4)

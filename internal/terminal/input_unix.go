@@ -37,12 +37,12 @@ func NewInput(fd int) (*Input, error) {
 func (in *Input) Read(p []byte) (int, error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if len(p) == 0 {
+		return 0, nil
+	}
 	for {
 		if err := in.cancel.wait(in.fd, forReading); err != nil {
 			return 0, err
-		}
-		if len(p) == 0 {
-			return 0, nil
 		}
 		n, err := unix.Read(in.fd, p)
 		switch {

@@ -2,7 +2,11 @@
 
 package terminal
 
-import "golang.org/x/sys/unix"
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
 
 // A charMode is an opcode whose argument is a special character.
 type charMode struct {
@@ -43,6 +47,11 @@ func encodeModes(t *unix.Termios) []byte {
 	b = appendFlags(b, uint64(t.Oflag), outputModes())
 	b = appendFlags(b, uint64(t.Cflag), controlModes())
 	return append(b, ttyOpEnd)
+}
+
+// appendMode appends one opcode with its argument.
+func appendMode(b []byte, op byte, value uint32) []byte {
+	return binary.BigEndian.AppendUint32(append(b, op), value)
 }
 
 func appendFlags(b []byte, flags uint64, modes []flagMode) []byte {

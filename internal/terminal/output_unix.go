@@ -14,9 +14,9 @@ import (
 const outputChunk = 4096
 
 // Output writes to a descriptor that other programs may share, such as stdout.
-// Before each write it waits (poll) until the descriptor takes data, so that
-// Cancel ends a Write to a full pipe or a stopped terminal, and a descriptor
-// that somebody else made non-blocking does not make it spin or fail.
+// It waits (poll) until the descriptor takes data, so that Cancel ends a Write to
+// a full pipe or a stopped terminal, and a descriptor that somebody else made
+// non-blocking does not make it spin or fail.
 // Several goroutines may Write; each Write is whole.
 //
 // A reader that has gone away is the error EPIPE (errors.Is(err,

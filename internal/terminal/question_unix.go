@@ -26,10 +26,13 @@ type question struct {
 // comes back to a terminal on which its prompt has scrolled away.
 func (q *question) ask(ctx context.Context) (string, error) {
 	for {
+		if ctx.Err() != nil {
+			return "", context.Cause(ctx)
+		}
 		line, caught, err := q.askOnce(ctx)
 		switch {
 		case caught == nil && err == errSuspend:
-			if err := stop(0); err != nil { // all the job, as the terminal would
+			if _, err := stop(0, unix.SIGTSTP); err != nil { // all the job, as the terminal would
 				return "", err
 			}
 		case caught == nil:
@@ -59,7 +62,11 @@ func (q *question) askOnce(ctx context.Context) (line string, caught os.Signal, 
 		return "", nil, err
 	}
 	defer func() {
-		if caught = w.end(); caught == nil && errors.Is(err, ErrCanceled) {
+		caught = w.end()
+		switch {
+		case caught == unix.SIGCONT && err == nil:
+			caught = nil // the answer was there first
+		case caught == nil && errors.Is(err, ErrCanceled):
 			err = context.Cause(ctx)
 		}
 	}()
@@ -78,13 +85,14 @@ func (q *question) askOnce(ctx context.Context) (line string, caught os.Signal, 
 // setModes turns the echo off and discards what was typed ahead, which has
 // been echoed already. It does nothing where there is no terminal.
 //
-// SIGTTOU is left alone: in the background this stops the process until it
-// is brought to the foreground, which is when the person can answer. Nor may
-// SIGTSTP be caught: the Go runtime never gives its default back after
+// SIGTSTP is not caught: the Go runtime never gives its default back after
 // signal.Notify, so that ^Z would be dead for the rest of the program. Instead
 // the suspend key becomes an end of line and raises no signal; it arrives in
 // the answer.
 func (q *question) setModes() (restore func(), suspend int, err error) {
+	if err := waitForeground(q.in); err != nil {
+		return nil, -1, err
+	}
 	saved, err := unix.IoctlGetTermios(q.in, ioctlGetTermios)
 	if err != nil {
 		return func() {}, -1, nil

@@ -199,6 +199,35 @@ func TestRestoreInBackground(t *testing.T) {
 	}
 }
 
+// In the background MakeRaw waits for the foreground, and what it goes back to
+// is not what the other job made of the terminal meanwhile.
+func TestMakeRawInBackground(t *testing.T) {
+	c, report, order := onShell(t, "late")
+	c.expect("<ready>")
+	set := func(termios unix.Termios) {
+		if err := unix.IoctlSetTermios(int(c.slave.Fd()), ioctlSetTermios, &termios); err != nil {
+			t.Fatal(err)
+		}
+	}
+	editing := c.before
+	editing.Lflag &^= unix.ICANON | unix.ECHO
+	set(editing)
+	order("take")
+	if got := report(); got != "stopped stopped (tty output)" {
+		t.Fatalf("the shell saw %q", got)
+	}
+	set(c.before)
+	order("fg  ")
+	c.expect("<raw>")
+	c.enter("q")
+	if got := report(); got != "exited 0" {
+		t.Errorf("the shell saw %q", got)
+	}
+	if after := getTermios(t, c.slave); after != c.before {
+		t.Error("not restored")
+	}
+}
+
 func TestFollowContinue(t *testing.T) {
 	_, slave := openPTY(t)
 	state, err := MakeRaw(int(slave.Fd()))

@@ -50,9 +50,12 @@ func GetSize(fd int) (Size, error) {
 
 // MakeRaw puts the terminal at fd into raw mode, with the same flags as ssh:
 // every byte goes to the server untouched, and nothing is done to the output.
-// In a background process group the process is stopped (SIGTTOU) until the
-// shell brings it to the foreground, as job control wants it.
+// In a background process group that is stopped first (SIGTTOU) until the shell
+// brings it to the foreground, as job control wants it.
 func MakeRaw(fd int) (*State, error) {
+	if err := waitForeground(fd); err != nil {
+		return nil, err
+	}
 	termios, err := unix.IoctlGetTermios(fd, ioctlGetTermios)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotTerminal, os.NewSyscallError("tcgetattr", err))
@@ -130,7 +133,7 @@ func (s *State) Suspend() error {
 	if err := s.restoreLocked(); err != nil {
 		return err
 	}
-	if err := stop(0); err != nil {
+	if _, err := stop(0, unix.SIGTSTP); err != nil {
 		return err
 	}
 	return s.reenterLocked()
