@@ -61,6 +61,36 @@ func writeAll(c io.Writer) {
 	}
 }
 
+// A Write that just began is not held up, whatever becomes of it.
+func TestHeldUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLink(10, 0)
+		l.stall(true)
+		c := WrapConn(l.client)
+		time.Sleep(time.Minute)
+		var log backlog
+		log.init(c)
+		expect := func(want bool, when string) {
+			t.Helper()
+			synctest.Wait()
+			if log.look(c); log.blocked != want {
+				t.Errorf("%s: %v", when, log.blocked)
+			}
+		}
+		expect(false, "before")
+		go c.Write(make([]byte, 15))
+		expect(false, "just begun")
+		time.Sleep(heldUp)
+		expect(true, "held up")
+		l.stall(false)
+		expect(false, "through")
+		if log.out != 15 {
+			t.Errorf("%d bytes", log.out)
+		}
+		l.close()
+	})
+}
+
 // The generic proof. A peer that takes our bytes slowly, and sends nothing at
 // all, is alive while a Write that was held up goes through; a black hole,
 // full or filling, is not, and is found at the tick where it would be without

@@ -110,6 +110,31 @@ func TestLateTimer(t *testing.T) {
 	}
 }
 
+// A process that is stopped during the series of a hint begins anew, too.
+func TestLateSeries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, newLink(1<<20, 0), ignore)
+		start := time.Now()
+		opts := usual
+		opts.Moved = func() bool { return true }
+		first := true
+		opts.OnChange = func(s Stats) {
+			if s.State == StateSilent && first { // 2 s after the hint
+				first = false
+				time.Sleep(10 * time.Minute)
+			}
+		}
+		m := Start(p.client, p.watched, opts)
+		p.stall(true)
+		m.Hint()
+		// The timer that was due at 4 s counts as the hint of a second series.
+		lost := lostAt(t, start, m, p.client, 10*time.Minute+8*time.Second)
+		if lost.Reason != ReasonMoved {
+			t.Errorf("reason %v", lost.Reason)
+		}
+	})
+}
+
 // The system's own measure stands still while the machine is awake.
 func TestSleepMeter(t *testing.T) {
 	asleep := sleepMeter()
