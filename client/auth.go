@@ -70,7 +70,7 @@ func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) 
 		a.logNegotiated(st)
 	}
 	// x/crypto goes on asking for methods after the server has hung up.
-	if err := a.d.transport.readError(); err != nil {
+	if err := a.d.transport.failure(); err != nil {
 		return nil, err
 	}
 	a.d.limit.restart()

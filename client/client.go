@@ -62,8 +62,8 @@ func (c *Client) endCause(err error) error {
 	if disconnect := asDisconnect(err); disconnect != nil {
 		return c.connError(disconnect)
 	}
-	if read := c.d.transport.readError(); read != nil && !errors.Is(read, net.ErrClosed) {
-		return c.connError(read)
+	if failed := c.d.transport.failure(); failed != nil {
+		return c.connError(failed)
 	}
 	if err == nil {
 		err = io.EOF

@@ -155,14 +155,14 @@ func (d *dialer) handshakeError(ctx context.Context, conn net.Conn, err error) e
 	switch disconnect := asDisconnect(err); {
 	case cause != nil:
 		e.Err = cause
-	case errors.As(err, &lost), errors.As(d.transport.readError(), &lost):
+	case errors.As(err, &lost), errors.As(d.transport.failure(), &lost):
 		e.Err = lost
 	case disconnect != nil:
 		e.Err = disconnect
 	case errors.As(err, &negotiation):
 		e.Err = negotiation
-	case d.transport.readError() != nil:
-		e.Err = d.transport.readError()
+	case d.transport.failure() != nil:
+		e.Err = d.transport.failure()
 	default:
 		e.Err = err
 	}

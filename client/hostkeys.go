@@ -24,9 +24,9 @@ type hostKeys struct {
 	target   hostkey.Target
 	verifier *hostkey.Verifier
 
-	mu      sync.Mutex
-	refused error // the first refusal, as it was
-	rekeys  int
+	mu        sync.Mutex
+	refused   error // the first refusal, as it was
+	exchanges int   // of keys, so far
 }
 
 func (d *dialer) newHostKeys(ctx context.Context, peer net.Addr) *hostKeys {
@@ -156,11 +156,10 @@ func (h *hostKeys) algorithms(ctx context.Context) ([]string, error) {
 func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.rekeys++; h.rekeys == 1 {
+	if h.exchanges++; h.exchanges == 1 {
 		h.d.debugf("Server host key: %s %s", key.Type(), hostkey.Fingerprint(key))
 	} else {
 		h.d.debugf("SSH2_MSG_NEWKEYS sent")
-		h.d.debugf("rekeying: server host key unchanged so far: %s", hostkey.Fingerprint(key))
 	}
 	check := h.d.opts.HostKeyCallback
 	if h.verifier != nil {

@@ -1,19 +1,23 @@
 package client
 
 import (
+	"errors"
 	"net"
+	"os"
 	"sync/atomic"
 )
 
 // transport is the net.Conn that x/crypto reads: it takes large pieces from
 // the connection below, since x/crypto's own buffer is 4 KiB, and remembers
-// why reading ended, which x/crypto does not always tell.
+// what failed first, which x/crypto does not always tell.
 type transport struct {
 	net.Conn
 	buf    []byte
 	r, w   int // what buf holds
 	failed atomic.Pointer[error]
-	writes atomic.Int32 // up to 2: version and key exchange
+
+	greeted atomic.Bool // the server's version line was read
+	line    []byte      // the beginning of the line being read, until then
 }
 
 // readSize holds two full channel packets.
@@ -31,9 +35,12 @@ func (t *transport) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if len(p) >= len(t.buf) {
-		return t.note(t.Conn.Read(p))
+		n, err := t.note(t.Conn.Read(p))
+		t.greet(p[:n])
+		return n, err
 	}
 	n, err := t.note(t.Conn.Read(t.buf))
+	t.greet(t.buf[:n])
 	t.r, t.w = 0, n
 	if n == 0 {
 		return 0, err
@@ -43,28 +50,46 @@ func (t *transport) Read(p []byte) (int, error) {
 	return n, nil // an error comes again with the next Read
 }
 
+// note keeps the first failure. What fails because we have closed the
+// connection tells nothing.
 func (t *transport) note(n int, err error) (int, error) {
-	if err != nil {
+	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
 		t.failed.CompareAndSwap(nil, &err)
 	}
 	return n, err
 }
 
-func (t *transport) Write(p []byte) (int, error) {
-	if t.writes.Load() < 2 {
-		t.writes.Add(1)
+func (t *transport) Write(p []byte) (int, error) { return t.note(t.Conn.Write(p)) }
+
+// versionStart is what the version line begins with, as opposed to the lines
+// that a server may send before it (RFC 4253, section 4.2).
+const versionStart = "SSH-"
+
+// greet looks for the version line.
+func (t *transport) greet(p []byte) {
+	if t.greeted.Load() {
+		return
 	}
-	return t.Conn.Write(p)
+	for _, ch := range p {
+		switch {
+		case ch == '\n' && string(t.line) == versionStart:
+			t.greeted.Store(true)
+			return
+		case ch == '\n':
+			t.line = t.line[:0]
+		case len(t.line) < len(versionStart):
+			t.line = append(t.line, ch)
+		}
+	}
 }
 
-// readError is what reading ended with, nil while it goes on.
-func (t *transport) readError() error {
+// failure is what reading or writing ended with, nil while both go on.
+func (t *transport) failure() error {
 	if err := t.failed.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-// versionsExchanged says that the server's version line was read: x/crypto
-// writes its own first, and the key exchange begins with its second write.
-func (t *transport) versionsExchanged() bool { return t.writes.Load() >= 2 }
+// versionsExchanged says that the server's version line was read.
+func (t *transport) versionsExchanged() bool { return t.greeted.Load() }

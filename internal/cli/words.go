@@ -131,7 +131,7 @@ func (p *program) failHandshake(e *client.ConnError, where string) {
 // failBroken words an end during the session.
 func (p *program) failBroken(e *client.ConnError) {
 	switch text := e.Err.Error(); {
-	case isEOF(e.Err), errors.Is(e.Err, syscall.EPIPE):
+	case isEOF(e.Err):
 		p.console.info("Connection to %s closed by remote host.", e.Host)
 	case errors.Is(e.Err, syscall.ECONNRESET):
 		p.console.info("client_loop: send disconnect: Broken pipe")
@@ -235,7 +235,7 @@ func portOf(e *client.ConnError) int {
 
 func isEOF(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, os.ErrClosed)
+		errors.Is(err, os.ErrClosed) || errors.Is(err, syscall.EPIPE)
 }
 
 func isTimeout(err error) bool {
