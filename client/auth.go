@@ -85,7 +85,7 @@ func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) 
 	}
 	a.d.debugf("Authentications that can continue: %s", strings.Join(a.allowed, ","))
 	method, err := a.choose(st)
-	if err != nil {
+	if err != nil && context.Cause(a.ctx) == nil {
 		a.failed = err
 	}
 	return method, err
