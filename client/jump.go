@@ -86,10 +86,10 @@ type jumpConn struct {
 	hop *Client
 }
 
+// Close closes the hop first: that unblocks whoever writes through it.
 func (c *jumpConn) Close() error {
-	err := c.Conn.Close()
 	c.hop.Close()
-	return err
+	return c.Conn.Close()
 }
 
 // Hop is the connection to the jump host.
