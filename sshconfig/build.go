@@ -326,8 +326,7 @@ func (l *loader) keyFiles(entries []fileEntry) ([]File, error) {
 }
 
 // expandLenient expands what OpenSSH 9.2 takes as it stands and 10 expands:
-// names that hold a percent sign for 9.2's sake must go on working. And it
-// expands ProxyCommand, which knows few tokens.
+// names that hold a percent sign for 9.2's sake must go on working.
 func (l *loader) expandLenient(c *Config) error {
 	if at := l.st.get(kwUser).at; at.file != "" && at.file != commandLineOrigin {
 		tokens := Tokens{}
@@ -347,15 +346,28 @@ func (l *loader) expandLenient(c *Config) error {
 		}
 		c.SetEnv = append(c.SetEnv, EnvVar{name, val})
 	}
+	return l.expandProxy(c)
+}
+
+// expandProxy expands the tokens of ProxyCommand and ProxyJump, which are few.
+func (l *loader) expandProxy(c *Config) error {
+	tokens := Tokens{}
+	for _, k := range []byte("hknpr") {
+		tokens[k] = l.connTokens[k]
+	}
 	if l.st.jump.set {
+		for i := range c.ProxyJump {
+			for _, text := range [...]*string{&c.ProxyJump[i].User, &c.ProxyJump[i].Host} {
+				// The zone of an IPv6 address looks like a token.
+				if out, err := Expand(*text, tokens); err == nil {
+					*text = out
+				}
+			}
+		}
 		return nil
 	}
 	var err error
 	c.ProxyCommand, err = l.lateExpand(l.text(kwProxyCommand), func(text string) (string, error) {
-		tokens := Tokens{}
-		for _, k := range []byte("hknpr") {
-			tokens[k] = l.connTokens[k]
-		}
 		return l.mustExpand(text, tokens, false)
 	})
 	return err

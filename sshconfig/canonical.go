@@ -72,18 +72,22 @@ func (l *loader) hasPermittedCNAMEs() bool {
 // completeName canonicalises an address, or tries the CanonicalDomains.
 func (l *loader) completeName() (found bool, err error) {
 	if addr, ok := l.parseAddress(l.host); ok {
-		l.debug(levelDebug2, "hostname %.100s is address", l.host)
+		l.debug(levelDebug2, "resolve_canonicalize: hostname %.100s is address", l.host)
 		if !equalFoldASCII(l.host, addr) {
-			l.debug(levelDebug2, "canonicalised address \"%s\" => \"%s\"", l.host, addr)
+			l.debug(levelDebug2, "resolve_canonicalize: canonicalised address \"%s\" => \"%s\"", l.host, addr)
 			l.host = addr
 		}
 		return true, nil
 	}
-	if looksLikeAddress(l.host) || l.canonicalMode() == CanonicalizeNo || !l.mayResolve() {
+	if looksLikeAddress(l.host) {
+		l.debug(levelDebug1, "resolve_canonicalize: hostname %.100s is an unrecognised address", l.host)
+		return false, nil
+	}
+	if l.canonicalMode() == CanonicalizeNo || !l.mayResolve() {
 		return false, nil
 	}
 	if strings.HasSuffix(l.host, ".") {
-		l.debug(levelDebug3, "name is fully qualified")
+		l.debug(levelDebug3, "resolve_canonicalize: name is fully qualified")
 		if ok, err := l.tryName(l.host); ok || err != nil {
 			return ok, err
 		}
@@ -91,7 +95,7 @@ func (l *loader) completeName() (found bool, err error) {
 	}
 	maxDots := int(l.st.get(kwCanonicalizeMaxDots).n)
 	if strings.Count(l.host, ".") > maxDots {
-		l.debug(levelDebug3, "not canonicalizing hostname \"%s\" (max dots %d)", l.host, maxDots)
+		l.debug(levelDebug3, "resolve_canonicalize: not canonicalizing hostname \"%s\" (max dots %d)", l.host, maxDots)
 		return false, nil
 	}
 	for _, domain := range l.st.get(kwCanonicalDomains).list {
@@ -99,7 +103,7 @@ func (l *loader) completeName() (found bool, err error) {
 			break
 		}
 		full := l.host + "." + domain + "."
-		l.debug(levelDebug3, "attempting \"%s\" => \"%s\"", l.host, full)
+		l.debug(levelDebug3, "resolve_canonicalize: attempting \"%s\" => \"%s\"", l.host, full)
 		if ok, err := l.tryName(full); ok || err != nil {
 			return ok, err
 		}
@@ -130,7 +134,7 @@ func (l *loader) notFound() error {
 	if !l.st.get(kwCanonicalizeFallbackLocal).is("yes") {
 		return l.fatal("", 0, "ssh: Could not resolve host \"%s\"", l.host)
 	}
-	l.debug(levelDebug2, "host %s not found in any suffix", l.host)
+	l.debug(levelDebug2, "resolve_canonicalize: host %s not found in any suffix", l.host)
 	return nil
 }
 
@@ -140,7 +144,7 @@ func (l *loader) permittedCNAME(name, cname string) (string, bool) {
 		l.canonicalMode() == CanonicalizeNo || !l.mayResolve() {
 		return "", false
 	}
-	l.debug(levelDebug3, "check \"%s\" CNAME \"%s\"", name, cname)
+	l.debug(levelDebug3, "check_follow_cname: check \"%s\" CNAME \"%s\"", name, cname)
 	for _, rule := range l.st.cnames {
 		if matchList(name, rule.Source, true) == matched && matchList(cname, rule.Target, true) == matched {
 			l.say(origin{}, LogVerbose, "Canonicalized DNS aliased hostname \"%s\" => \"%s\"", name, cname)
@@ -172,7 +176,11 @@ func (l *loader) followBareName() error {
 // resolve1 looks a name up and returns the name at the end of its CNAMEs, or
 // nil if it does not exist. An error is only the end of ctx.
 func (l *loader) resolve1(name string, complain bool) (cname *string, err error) {
-	l.debug(levelDebug3, "lookup %s", name)
+	port := int64(defaultPort)
+	if v := l.st.get(kwPort); v.set {
+		port = v.n
+	}
+	l.debug(levelDebug3, "resolve_host: lookup %s:%d", name, port)
 	network := "ip"
 	switch l.st.get(kwAddressFamily).text {
 	case "inet":

@@ -178,3 +178,16 @@ func (c *Config) Origin(keyword string) (file string, line int, ok bool) {
 	at := c.res.st.values[id].at
 	return at.file, at.line, at.file != ""
 }
+
+// WithoutEffect lists the keywords that were set, to more than no, and that do
+// less here than ssh_config(5) says, for a person who asks why.
+func (c *Config) WithoutEffect() []Keyword {
+	var list []Keyword
+	for id := kwBad + 1; id < numKeywords; id++ {
+		v, info := c.res.st.values[id], &keywordTable[id]
+		if v.at.file != "" && v.text != "no" && (info.status == NoEffect || info.status == Partial) {
+			list = append(list, Keyword{Name: info.name, Status: info.status, Reason: info.reason, Own: id >= firstOwn})
+		}
+	}
+	return list
+}

@@ -288,11 +288,11 @@ func parseArgs(args []string, opts *sshconfig.Options) (host string, ok bool) {
 func needSSH(t *testing.T) {
 	t.Helper()
 	out, err := exec.Command("ssh", "-V").CombinedOutput()
-	if err != nil || !strings.HasPrefix(string(out), "OpenSSH_9.2") || runtime.GOOS != "linux" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the comparison needs OpenSSH 9.2 as Debian builds it: %s %v", out, err)
-		}
-		t.Skipf("the comparison needs OpenSSH 9.2 as Debian builds it: %s %v", out, err)
+	if err != nil && os.Getenv("CI") == "true" {
+		t.Fatalf("no ssh to compare with: %v", err)
+	}
+	if err != nil || !strings.HasPrefix(string(out), "OpenSSH_9.2p1 Debian") {
+		t.Skipf("NOT COMPARED: this needs OpenSSH 9.2 as Debian 12 has it, and here is %q %v", out, err)
 	}
 }
 

@@ -91,8 +91,7 @@ func (g *generator) arguments(keyword string) string {
 }
 
 func (g *generator) argumentsOf(keyword, form string) string {
-	one := func() string { return "x" }
-	max := 1
+	var one func() string
 	switch form {
 	case "flag":
 		one = func() string { return g.pick("yes", "no", "true", "false", "YES", "No") }
@@ -148,7 +147,7 @@ func (g *generator) argumentsOf(keyword, form string) string {
 	default:
 		return g.moreArguments(form)
 	}
-	return g.words(max, one)
+	return g.words(1, one)
 }
 
 // oneBad is a mistake now and then, or what is written otherwise.
@@ -160,7 +159,7 @@ func (g *generator) oneBad(wrong, right string) string {
 }
 
 func (g *generator) moreArguments(form string) string {
-	one := func() string { return "x" }
+	var one func() string
 	max := 1
 	switch form {
 	case "agentadd":

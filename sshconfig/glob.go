@@ -86,7 +86,11 @@ func (l *loader) includeFiles(d *directive, arg string) ([]string, error) {
 			}
 		}
 	}
-	l.debugLine(d, levelDebug1, "include %s matched no files", arg)
+	shown := arg
+	if arg[0] != '~' && arg[0] != '/' && d.flags.user {
+		shown = "~/.ssh/" + arg
+	}
+	l.debugLine(d, levelDebug1, "include %s matched no files", shown)
 	return nil, nil
 }
 
@@ -112,6 +116,7 @@ func (l *loader) anchor(d *directive, path string) string {
 // their bytes. Unlike filepath.Glob it knows [!…], and its wildcards do not
 // match a dot at the start of a name.
 func (l *loader) glob(pattern string) []string {
+	pattern = filepath.ToSlash(pattern) // on Windows a backslash escapes nothing
 	dirs := []string{""}
 	if strings.HasPrefix(pattern, "/") {
 		dirs[0] = "/"

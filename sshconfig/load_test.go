@@ -623,6 +623,25 @@ func TestKeywords(t *testing.T) {
 	}
 }
 
+func TestWithoutEffect(t *testing.T) {
+	cfg := loadText(t, "web", "Compression yes\nForwardX11 no\nRekeyLimit 1G 1h\nPort 22\nTunnel ethernet\n")
+	var names []string
+	for _, k := range cfg.WithoutEffect() {
+		names = append(names, k.Name)
+	}
+	if want := []string{"Compression", "RekeyLimit", "Tunnel"}; !slices.Equal(names, want) {
+		t.Errorf("%q, want %q", names, want)
+	}
+}
+
+func TestProxyJumpTokens(t *testing.T) {
+	cfg := loadText(t, "web", "User joe\nProxyJump %r@gate-%n,[fe80::1%eth0]:22\n")
+	want := []sshconfig.JumpHost{{User: "joe", Host: "gate-web"}, {Host: "fe80::1%eth0", Port: 22}}
+	if !slices.Equal(cfg.ProxyJump, want) || cfg.ProxyCommand != "" {
+		t.Errorf("%+v", cfg.ProxyJump)
+	}
+}
+
 func TestParseDestination(t *testing.T) {
 	for in, want := range map[string]sshconfig.Destination{
 		"web": {Host: "web"}, "joe@web": {User: "joe", Host: "web"}, "a@b@web": {User: "a@b", Host: "web"},

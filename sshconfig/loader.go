@@ -106,6 +106,9 @@ func (l *loader) resolve(host string) error {
 	if err := l.readFiles(false); err != nil {
 		return err
 	}
+	if l.wantFinal {
+		l.debug(levelDebug1, "configuration requests final Match pass")
+	}
 	if err := l.canonicalize(); err != nil {
 		return err
 	}
@@ -311,7 +314,7 @@ func (l *loader) printed(format string, a ...any) error {
 // something for it ask debugging first.
 func (l *loader) debug(level slog.Level, format string, a ...any) {
 	if l.debugging(level) {
-		l.log.Log(l.ctx, level, fmt.Sprintf(format, a...))
+		l.log.Log(l.ctx, level, visibleText(fmt.Sprintf(format, a...)))
 	}
 }
 

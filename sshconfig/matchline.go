@@ -194,7 +194,11 @@ func (m *matcher) decide(word, seen string, matches, not bool) {
 		if !this {
 			did = "not "
 		}
-		m.l.debugLine(m.d, levelDebug3, "%smatched '%s \"%.100s\"' ", did, word, seen)
+		if seen == "" {
+			m.l.debugLine(m.d, levelDebug3, "%smatched '%s'", did, word)
+		} else {
+			m.l.debugLine(m.d, levelDebug3, "%smatched '%s \"%.100s\"' ", did, word, seen)
+		}
 	}
 }
 
