@@ -242,6 +242,8 @@ func (g *generator) moreArguments(form string) string {
 		one = func() string {
 			return g.pick("web:80", "*:443", "[::1]:22", "web:*", "10.0.0.1:http", g.oneBad("web", "w:1"), g.oneBad("any", "w:1"), g.oneBad("web:x y", "w:1"), g.oneBad("[::1", "w:1"), g.oneBad("a/b:1", "w:1"), g.oneBad(`""`, "w:1"))
 		}
+	default: // a keyword that does not exist
+		one = func() string { return "x" }
 	}
 	return g.words(max, one)
 }
