@@ -23,7 +23,7 @@ import (
 
 // patience is how long anything may take on a machine that is busy with other
 // things. Nothing waits for it to pass.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 // need skips a test for which a program is missing, loudly in CI.
 func need(t *testing.T, programs ...string) {
@@ -74,8 +74,9 @@ func withSSHD(t *testing.T, opts opensshd.Options) *world {
 	// The sessions get a home of their own too, or each would read the
 	// profile of whoever runs the tests. sshd takes one SetEnv.
 	env := "SetEnv HOME=" + w.home + " HISTFILE=/dev/null SERVER=yes\n"
-	opts.Extra = env + "MaxStartups 100:30:200\nMaxSessions 50\n" + opts.Extra
+	opts.Extra = env + "MaxStartups 100:30:200\nPrintMotd no\nPrintLastLog no\n" + opts.Extra
 	w.write(".bash_profile", "PS1='remote$ '\n")
+	w.write(".inputrc", "set enable-bracketed-paste off\n")
 	w.write(".profile", "PS1='remote$ '\n")
 	w.srv = opensshd.New(t, opts)
 	w.cfg = w.srv.Config
