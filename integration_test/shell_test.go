@@ -103,7 +103,7 @@ func TestEscapes(t *testing.T) {
 	s.expect(`\r\non\r\n`)
 	s.send("~")
 	s.send(".")
-	s.expect(`~\.\r\nConnection to 127\.0\.0\.1 closed\.[\r\n]+`)
+	s.expect(`Connection to 127\.0\.0\.1 closed\.[\r\n]+`)
 	s.wantEnd(255)
 }
 
@@ -125,7 +125,6 @@ func TestEscapeChar(t *testing.T) {
 		s.expect(`\r\non\r\n`)
 		if char == "^]" {
 			s.send("\x1d.")
-			s.expect(`\^\]\.\r\n`)
 		} else {
 			s.send("%.")
 		}

@@ -103,7 +103,7 @@ func (p *program) serve(ctx context.Context, c *client.Client) (int, error) {
 		return p.waitWithoutSession(ctx, c)
 	}
 	status, err := p.runSession(ctx, c)
-	if err == nil {
+	if err == nil && ctx.Err() == nil { // a signal has been told of already
 		err = p.awaitForwards(ctx, c)
 	}
 	return status, err

@@ -98,8 +98,7 @@ func (e *escapes) escape(ch byte) bool {
 		a.say(fmt.Sprintf("%s"+format+"\r\n", append([]any{shownChar(e.char)}, args...)...))
 	}
 	switch ch {
-	case '.':
-		said(".")
+	case '.': // without an echo, as ssh has it
 		e.ended = true
 		a.terminate()
 	case ctrlZ:

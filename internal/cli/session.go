@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"syscall"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/terminal"
@@ -35,11 +36,6 @@ func (p *program) allocatesTTY() bool {
 		return false
 	}
 	return p.ttyForced() || (!p.cfg.StdinNull && terminal.IsTerminal(int(p.std.Stdin.Fd())))
-}
-
-// interactive says whether a person is likely to read along.
-func (p *program) interactive() bool {
-	return p.cfg != nil && !p.cfg.BatchMode && terminal.IsTerminal(int(p.std.Stderr.Fd()))
 }
 
 // runSession runs the remote program and returns its exit status.
@@ -143,11 +139,18 @@ func (r *sessionRun) end(err error) (int, error) {
 		}
 		status = p.fail(err)
 	}
-	if r.tty != nil && !isPeerLost(err) {
+	if r.tty != nil && !endsSilently(err) {
 		p.console.info("Connection to %s closed.", p.cfg.HostName)
 	}
 	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
 	return status, nil
+}
+
+// endsSilently says whether ssh leaves its "Connection to HOST closed." out,
+// having said something else or died.
+func endsSilently(err error) bool {
+	var killed *signalError
+	return isPeerLost(err) || errors.As(err, &killed) || errors.Is(err, syscall.ECONNRESET)
 }
 
 // close gives the descriptors back as they were.

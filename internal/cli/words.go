@@ -134,8 +134,7 @@ func (p *program) failBroken(e *client.ConnError) {
 	case isEOF(e.Err):
 		p.console.info("Connection to %s closed by remote host.", e.Host)
 	case errors.Is(e.Err, syscall.ECONNRESET):
-		p.console.info("client_loop: send disconnect: Broken pipe")
-		p.console.info("Read from remote host %s: Connection reset by peer", e.Host)
+		p.console.fatal("client_loop: send disconnect: Broken pipe")
 	case strings.Contains(text, "MAC failure"), strings.Contains(text, "message authentication failed"):
 		p.console.info("Corrupted MAC on input.")
 		p.console.fatal("ssh_dispatch_run_fatal: Connection to %s port %d: message authentication code incorrect", e.Address, portOf(e))
@@ -178,12 +177,7 @@ func (p *program) failOther(err error) {
 // failAuth prints the line that tools know, and below it what was tried.
 func (p *program) failAuth(e *client.AuthError) {
 	p.console.fatal("%s", e.Error())
-	if p.console.getLevel() < sshconfig.LogVerbose && !p.interactive() {
-		return
-	}
-	if hint := authHint(e); hint != "" {
-		p.console.error("%s", hint)
-	}
+	p.console.error("%s", authHint(e))
 }
 
 // authHint says what was tried, for whoever wonders why.
