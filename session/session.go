@@ -61,9 +61,9 @@ type Cmd struct {
 	Subsystem bool
 	Env       []EnvVar
 	// TTY asks for a terminal; nil for none. x/crypto lets one request of a
-	// channel wait for its answer at a time, and that one is exec, so a
-	// refused terminal is noticed only by the data that the server then
-	// sends apart as stderr: see [Cmd.OnStderr].
+	// channel wait for its answer at a time, and that one is exec: a refused
+	// terminal is not an error here. It shows in data that the server sends
+	// apart as stderr (OnStderr), and in output without a \r.
 	TTY *TTY
 	// ForwardAgent announces that agent channels will be served
 	// (auth-agent-req@openssh.com). The connection's owner serves them.

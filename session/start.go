@@ -117,7 +117,7 @@ func (c *Cmd) request() error {
 		all = append(all, req{"x11-req", c.X11.marshal()})
 	}
 	if c.TTY != nil {
-		all = append(all, req{"pty-req", c.TTY.marshal()})
+		all = append(all, req{"pty-req", c.TTY.Marshal()})
 	}
 	for _, v := range c.Env {
 		all = append(all, req{"env", ssh.Marshal(v)})
@@ -153,7 +153,8 @@ func (c *Cmd) program() (name string, payload []byte) {
 	return "shell", nil
 }
 
-func (t *TTY) marshal() []byte {
+// Marshal is the body of pty-req.
+func (t *TTY) Marshal() []byte {
 	modes := t.Modes
 	if len(modes) == 0 {
 		modes = []byte{0} // TTY_OP_END

@@ -110,7 +110,9 @@ func (r *sessionRun) run() (int, error) {
 	defer stop()
 	err := r.cmd.Start()
 	if err == nil {
-		p.denyMoreSessions(r.c)
+		if r.tty == nil { // otherwise there may be a question about the terminal
+			p.denyMoreSessions(r.c)
+		}
 		p.console.printf(sshconfig.LogDebug1, "debug1: Entering interactive session.")
 		err = r.cmd.Wait()
 	}

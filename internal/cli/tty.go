@@ -20,6 +20,7 @@ type ttySession struct {
 	mu    sync.Mutex
 	state *terminal.State // nil if stdin is no terminal (-tt)
 	left  bool
+	check *ptyCheck
 }
 
 // attachTTY asks for a terminal like the local one, and puts the escapes
@@ -34,8 +35,15 @@ func (r *sessionRun) attachTTY() {
 		Size:  sessionSize(size),
 		Modes: terminal.Modes(t.fd),
 	}
+	t.check = &ptyCheck{
+		to:      r.out,
+		ask:     func() (granted, known bool) { return askForPTY(r.c, r.cmd.TTY) },
+		settled: t.settled,
+	}
+	r.cmd.Stdout = t.check
 	r.cmd.OnStarted = t.enter
-	r.cmd.OnStderr = t.refused
+	// A server sends stderr apart only when there is no terminal after all.
+	r.cmd.OnStderr = func() { t.check.settle(false) }
 	if r.in != nil && r.p.cfg.EscapeChar >= 0 {
 		r.cmd.Stdin = newEscapes(r.in, byte(r.p.cfg.EscapeChar), t)
 	}
@@ -47,6 +55,7 @@ func sessionSize(s terminal.Size) session.Size {
 
 // enter makes the terminal raw, before the first byte is read or written.
 func (t *ttySession) enter() {
+	t.check.start()
 	if !terminal.IsTerminal(t.fd) {
 		return
 	}
@@ -82,23 +91,26 @@ func (t *ttySession) leave() {
 		return
 	}
 	t.cancel()
+	t.check.stop()
 	if state != nil {
 		state.Restore()
 	}
 	t.work.Wait()
 }
 
-// refused is called for the first byte of stderr: a server sends that apart
-// only when the session has no terminal after all. Without one there is no
-// remote echo, so the local terminal goes back to its own.
-func (t *ttySession) refused() {
-	t.mu.Lock()
-	state := t.state
-	t.mu.Unlock()
-	if state != nil {
-		state.Restore()
+// settled is told whether the server gave the session a terminal. Without one
+// there is no remote echo, so the local terminal goes back to its own.
+func (t *ttySession) settled(granted bool) {
+	if !granted {
+		t.mu.Lock()
+		state := t.state
+		t.mu.Unlock()
+		if state != nil {
+			state.Restore()
+		}
+		t.r.p.console.info("PTY allocation request failed on channel 0")
 	}
-	t.r.p.console.info("PTY allocation request failed on channel 0")
+	t.r.p.denyMoreSessions(t.r.c)
 }
 
 // suspend is the escape ~^Z.
