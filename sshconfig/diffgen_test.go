@@ -112,6 +112,9 @@ func (g *generator) flags(n int) []string {
 		default:
 			keyword := g.keyword()
 			line := keyword + g.separator(true) + g.arguments(keyword)
+			if g.bad(10) {
+				line = strings.ReplaceAll(g.mutate(line, 1), "\x00", "")
+			}
 			if g.bad(5) {
 				line = g.pick("Host x", "Match all", "Include /x", "Foo=bar", "Port", "", "#", "Port=", " Port 22", "\"Port\" 22", "Port \"22", "=")
 			}
@@ -197,7 +200,44 @@ func (g *generator) file(depth int) string {
 	if g.chance(10) {
 		text = strings.TrimSuffix(text, "\n")
 	}
+	if g.bad(2) { // more than there is room for
+		line := g.pick("IdentityFile f%d", "CertificateFile f%d", "LocalForward %d web:80", "SendEnv E%d", "Host h%d")
+		for i := range 110 {
+			text += "\n" + fmt.Sprintf(line, i+1)
+		}
+		long := g.pick("GlobalKnownHostsFile", "UserKnownHostsFile", "CanonicalDomains", "PermitRemoteOpen", "CanonicalizePermittedCNAMEs")
+		text += "\n" + long + strings.Repeat(g.pick(" x", " a:1", " x.y"), 30+g.r.IntN(5)) + "\n"
+	}
+	if g.bad(25) {
+		text = g.mutate(text, 1+g.r.IntN(5))
+	}
 	return text
+}
+
+// mutate changes a few bytes. None of the bytes that it writes lets a command
+// of Match exec do more than fail.
+func (g *generator) mutate(text string, n int) string {
+	const alphabet = " \t\n\r\f\"'\\=#,!*?:%{}[]@/.-+^~_019ax\x00\x01\x7f\xc3\xa9"
+	b := []byte(text)
+	for range n {
+		if len(b) == 0 {
+			break
+		}
+		i, c := g.r.IntN(len(b)), alphabet[g.r.IntN(len(alphabet))]
+		switch g.r.IntN(4) {
+		case 0:
+			b[i] = c
+		case 1:
+			b = append(b[:i], b[i+1:]...)
+		case 2:
+			b = append(b[:i], append([]byte{c}, b[i:]...)...)
+		default: // a piece of the text once more, elsewhere
+			j := min(len(b), i+1+g.r.IntN(8))
+			k := g.r.IntN(len(b))
+			b = append(b[:k:k], append([]byte(string(text[min(i, len(text)):min(j, len(text))])), b[k:]...)...)
+		}
+	}
+	return string(b)
 }
 
 // line writes a keyword and its arguments in one of the many ways.
