@@ -31,6 +31,7 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 		return nil, err
 	}
 	opts.Config = cfg
+	opts.Password = nil // it is the target's
 	d.debugf("Setting up jump host %s for %s port %d", cfg.HostName, d.cfg.HostName, d.cfg.Port)
 	hop, err := newDialer(opts, d).dial(ctx)
 	if err != nil {

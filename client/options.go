@@ -23,14 +23,16 @@ type Options struct {
 	// when Config is nil, and for jump hosts. Nil means the user's files.
 	ConfigOptions *sshconfig.Options
 
-	// Signers are offered before the keys of the configuration.
+	// Signers are offered before the keys of the configuration, to jump hosts
+	// too.
 	Signers []ssh.Signer
 	// OnlySigners leaves out the keys of the configuration and of the agent.
 	OnlySigners bool
-	// Password, if set, answers password questions, once, before Prompter.
+	// Password, if set, answers the target's password question, once, before
+	// Prompter. No jump host gets it.
 	Password func(ctx context.Context) (string, error)
-	// HostKeyCallback, if set, takes the place of known_hosts. It is called
-	// again at each new key exchange.
+	// HostKeyCallback, if set, takes the place of known_hosts, for jump hosts
+	// too. It is called again at each new key exchange.
 	HostKeyCallback ssh.HostKeyCallback
 
 	// Prompter asks the person. Nil asks nobody.
