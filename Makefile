@@ -25,3 +25,7 @@ lint:
 
 cross:
 	@sh scripts/cross
+
+.PHONY: bench
+bench:
+	GOSSH_BENCH=1 $(GO) test -count=1 -timeout 20m -run TestCompare ./bench
