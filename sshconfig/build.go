@@ -277,7 +277,7 @@ func (l *loader) expandRest(c *Config) error {
 		global = append(global, file)
 	}
 	c.GlobalKnownHostsFile = global
-	for _, text := range [...]*string{&c.RevokedHostKeys, &c.VersionAddendum, &c.Own.ForwardAgentLog} {
+	for _, text := range [...]*string{&c.RevokedHostKeys, &c.Own.ForwardAgentLog} {
 		if *text, err = l.lateExpand(*text, l.expandCommon); err != nil {
 			return err
 		}

@@ -197,7 +197,7 @@ func realSSH(args []string, _ string) (string, string, int) {
 func viaPackage(args []string, home string) (string, string, int) {
 	var stdout, stderr strings.Builder
 	opts := sshconfig.Options{
-		Home: home, DumpOnly: true, Getenv: testGetenv, GosshFile: "none", Stderr: &stderr,
+		Home: home, DumpOnly: true, Getenv: testGetenv, GosshFile: "none", Stderr: &stderr, Version: "OpenSSH_10.0p1",
 		Warn: func(line string) { fmt.Fprintln(&stderr, line) },
 	}
 	host, ok := parseArgs(args, &opts)
@@ -236,7 +236,7 @@ func testGetenv(name string) (string, bool) {
 // parseArgs is getopt(3) with ssh's letters: options, a destination, options
 // again, and a command.
 func parseArgs(args []string, opts *sshconfig.Options) (host string, ok bool) {
-	const withValue = "bceilmopBDEFIJLOQRSwW"
+	const withValue = "bceilmopBDEFIJLOPQRSwW"
 	for pass := 0; ; pass++ {
 		for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
 			cluster := args[0][1:]

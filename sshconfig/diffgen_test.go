@@ -173,10 +173,11 @@ func (g *generator) file(depth int) string {
 	for range 1 + g.r.IntN(12) {
 		switch n := g.r.IntN(20); {
 		case n == 0:
-			out.WriteString(g.pick("", " ", "# comment", "\t# x", "#", "   ", "\r", "\f", "\"unclosed", "= x\n#"))
+			odd := g.pick("", " ", "# comment", "\t# x", "#", "   ", "\r", "\f", "\"unclosed", "= x\n#")
 			if g.clean {
-				out.WriteString("")
+				odd = strings.Trim(odd, "\f= x")
 			}
+			out.WriteString(odd)
 		case n < 4:
 			out.WriteString(g.line("Host", g.hostPatterns()))
 		case n < 7:
@@ -276,6 +277,9 @@ func (g *generator) separator(commandLine bool) string {
 
 // quote writes an argument in one of the ways that mean the same, mostly.
 func (g *generator) quote(s string) string {
+	if g.clean && strings.ContainsAny(s, " \t'") {
+		return `"` + s + `"`
+	}
 	switch g.r.IntN(14) {
 	case 0:
 		return `"` + s + `"`
@@ -306,11 +310,17 @@ func (g *generator) words(max int, one func() string) string {
 
 func (g *generator) hostPatterns() string {
 	return g.words(3, func() string {
+		if g.clean {
+			return g.pick("alpha", "*", "*", "a*", "!alpha", "!beta*", "*.example.com", "?lpha", "Gamma", "gamma", "127.*", "b**a*", "l*t", "::1")
+		}
 		return g.pick("alpha", "*", "*", "a*", "!alpha", "!beta*", "*.example.com", "?lpha", "Gamma", "gamma", "127.*", "!*", "", "b**a*", "l*t", "10.0.0.?", "::1") + g.pick("", "", "", "", ",beta")
 	})
 }
 
 func (g *generator) criteria() string {
+	if g.clean && g.chance(15) {
+		return g.pick("all", "!all", "canonical all", "final all", "host alpha all", "ALL", "all # x")
+	}
 	if g.chance(15) {
 		return g.pick("all", "all", "!all", "canonical all", "final all", "all host x", "host alpha all", "ALL", "all # x", "host a host b all")
 	}

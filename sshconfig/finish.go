@@ -265,6 +265,11 @@ func (l *loader) expandPrinted() error {
 			}
 		}
 	}
+	if v := st.get(kwVersionAddendum); v.text != "" {
+		if v.text, err = l.mustExpand(v.text, l.connTokens, true); err != nil {
+			return err
+		}
+	}
 	for _, id := range [...]keyword{kwGlobalKnownHostsFile, kwUserKnownHostsFile} {
 		if v := st.get(id); equalFoldASCII(v.list[0], "none") {
 			v.list = nil

@@ -160,7 +160,7 @@ Host web
   ChannelTimeout session=5m *=0
   ObscureKeystrokeTiming interval:80
   Tag blue
-  VersionAddendum by %u # comment
+  VersionAddendum by %u
   LogLevel debug2
   StreamLocalBindMask 0077
   PreferredAuthentications publickey,password

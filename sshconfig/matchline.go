@@ -260,10 +260,17 @@ func (l *loader) sessionSoFar() string {
 // of the networks of a list.
 func (m *matcher) localNetwork(list string) (bool, error) {
 	var networks []netip.Prefix
+	first, _, _ := strings.Cut(list, ",")
 	for entry := range strings.SplitSeq(list, ",") {
-		network, problem := parseNetwork(entry, list)
+		switch {
+		case entry == "":
+			return false, m.l.plain(m.d, "addr_match_cidr_list: empty entry in list \"%.100s\"", first)
+		case strings.Trim(entry, "0123456789abcdefABCDEF.:/") != "":
+			m.l.plain(m.d, "addr_match_cidr_list: list entry \"%.100s\" contains invalid characters", entry)
+		}
+		network, problem := parseNetwork(entry)
 		if problem != "" {
-			return false, m.l.plain(m.d, "%s", problem)
+			return false, m.l.plain(m.d, "%s \"%.100s\"", problem, entry)
 		}
 		networks = append(networks, network)
 	}
@@ -283,19 +290,16 @@ func (m *matcher) localNetwork(list string) (bool, error) {
 }
 
 // parseNetwork reads an address or a network with the length of its prefix.
-func parseNetwork(entry, list string) (network netip.Prefix, problem string) {
-	if entry == "" {
-		return network, "addr_match_cidr_list: empty entry in list \"" + list + "\""
-	}
-	if addr, err := netip.ParseAddr(entry); err == nil {
+func parseNetwork(entry string) (network netip.Prefix, problem string) {
+	if addr, err := netip.ParseAddr(entry); err == nil && addr.Zone() == "" {
 		return netip.PrefixFrom(addr, addr.BitLen()), ""
 	}
 	network, err := netip.ParsePrefix(entry)
 	if err != nil {
-		return network, "Invalid network entry \"" + entry + "\""
+		return network, "Invalid network entry"
 	}
 	if network != network.Masked() {
-		return network, "Inconsistent mask length for network \"" + entry + "\""
+		return network, "Inconsistent mask length for network"
 	}
 	return network, ""
 }

@@ -325,13 +325,12 @@ func (l *loader) setObscure(d *directive) error {
 	return nil
 }
 
-// setVersionAddendum takes the rest of the line without its comment (OpenSSH 10).
+// setVersionAddendum takes the rest of the line as it stands (OpenSSH 10).
 func (l *loader) setVersionAddendum(d *directive) error {
-	text, _, _ := strings.Cut(d.rest, "#")
-	text = strings.TrimRight(text, cSpace)
-	if strings.Contains(text, "\r") {
+	if strings.Contains(d.rest, "\r") {
 		return l.fatalLine(d, "Invalid %s argument", d.keyword)
 	}
+	text := d.rest
 	if equalFoldASCII(text, "none") {
 		text = ""
 	}
