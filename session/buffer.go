@@ -1,10 +1,5 @@
 package session
 
-import (
-	"bytes"
-	"sync"
-)
-
 // tail keeps the last 64 KiB that it is given.
 type tail struct{ kept []byte }
 
@@ -16,22 +11,4 @@ func (t *tail) Write(p []byte) (int, error) {
 		t.kept = append(t.kept[:0], t.kept[over:]...)
 	}
 	return len(p), nil
-}
-
-// lockedBuffer takes writes from both output pumps.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) Bytes() []byte {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Bytes()
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"time"
 )
 
 // ErrNoStatus says that the channel closed without telling how the program
@@ -57,6 +58,11 @@ type OutputError struct{ Err error }
 func (e *OutputError) Error() string { return "session: output: " + e.Err.Error() }
 func (e *OutputError) Unwrap() error { return e.Err }
 
+// lifeSignLimit is how long a connection may take to show that it lives. Any
+// server answers a global request (RFC 4254, section 4), but this is asked of
+// one that has just closed a channel without a word.
+const lifeSignLimit = 10 * time.Second
+
 // connectionEnd tells why conn is gone, or nil if it is alive. x/crypto
 // closes the channels of a lost connection just as a server closes one, so
 // a connection that has not yet said that it is done is asked for a sign of
@@ -71,21 +77,22 @@ func connectionEnd(ctx context.Context, conn Conn) error {
 		_, _, err := conn.SendRequest("keepalive@openssh.com", true, nil)
 		alive <- err
 	}()
-	select {
-	case <-e.Done():
-		return endErr(e)
-	case err := <-alive:
-		if err == nil {
+	limit := time.NewTimer(lifeSignLimit)
+	defer limit.Stop()
+	for {
+		select {
+		case <-e.Done():
+			return endErr(e)
+		case err := <-alive:
+			if err == nil {
+				return nil
+			}
+			alive = nil // the request failed: the end is on its way
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-limit.C:
 			return nil
 		}
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-	select { // the request failed: the end is on its way
-	case <-e.Done():
-		return endErr(e)
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }
 

@@ -2,8 +2,11 @@ package session
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
+	"reflect"
+	"sync"
 )
 
 // chunk is what one channel packet of x/crypto carries at the most.
@@ -11,8 +14,10 @@ const chunk = 32 << 10
 
 // startPumps moves the data. Each pump ends with its side of the channel.
 func (c *Cmd) startPumps() {
+	if sameWriter(c.Stdout, c.Stderr) {
+		c.single = new(sync.Mutex)
+	}
 	if !c.stdinPiped {
-		c.input.Add(1)
 		go c.pumpInput()
 	}
 	if !c.stdoutPiped {
@@ -25,13 +30,18 @@ func (c *Cmd) startPumps() {
 	}
 }
 
+// sameWriter compares without a panic over types that cannot be compared.
+func sameWriter(a, b io.Writer) bool {
+	t := reflect.TypeOf(a)
+	return t != nil && t == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
+}
+
 // pumpInput ends when Stdin or the channel does.
 func (c *Cmd) pumpInput() {
-	defer c.input.Done()
 	if c.Stdin != nil {
 		buf := make([]byte, chunk)
-		for !c.noInput.Load() {
-			n, err := c.Stdin.Read(buf)
+		for {
+			n, err := c.readInput(buf)
 			if n > 0 {
 				if _, werr := c.ch.Write(buf[:n]); werr != nil {
 					return // the channel has ended
@@ -45,10 +55,25 @@ func (c *Cmd) pumpInput() {
 	c.ch.CloseWrite()
 }
 
+// readInput reads Stdin, unless the pump is to stop.
+func (c *Cmd) readInput(p []byte) (int, error) {
+	c.reading.Lock()
+	defer c.reading.Unlock()
+	if c.noInput.Load() {
+		return 0, io.EOF
+	}
+	return c.Stdin.Read(p)
+}
+
 // stopInput makes the Stdin pump read no more.
 func (c *Cmd) stopInput() {
 	c.noInput.Store(true)
-	if s, ok := c.Stdin.(Canceler); ok {
+	cancelBlocked(c.Stdin)
+}
+
+// cancelBlocked ends what blocks in a reader or writer that has a way to.
+func cancelBlocked(end any) {
+	if s, ok := end.(Canceler); ok {
 		s.Cancel()
 	}
 }
@@ -70,7 +95,7 @@ func (c *Cmd) pumpOutput(from io.Reader, to io.Writer, first, failed func()) {
 		if n > 0 && !broken {
 			if werr := c.deliver(to, buf[:n]); werr != nil {
 				broken = true
-				c.pumpErr.set(&OutputError{werr})
+				c.outputFailed(werr)
 				if failed != nil {
 					failed()
 				}
@@ -82,6 +107,16 @@ func (c *Cmd) pumpOutput(from io.Reader, to io.Writer, first, failed func()) {
 	}
 }
 
+// outputFailed notes the first failed Write, unless it is the context's end
+// that made it fail.
+func (c *Cmd) outputFailed(err error) {
+	if cause := context.Cause(c.ctx); cause != nil {
+		c.pumpErr.set(cause)
+		return
+	}
+	c.pumpErr.set(&OutputError{err})
+}
+
 var errStopped = errors.New("session: no longer waited for")
 
 // deliver writes unless Wait has already returned.
@@ -91,12 +126,27 @@ func (c *Cmd) deliver(to io.Writer, p []byte) error {
 	if c.stopped {
 		return errStopped
 	}
+	if c.single != nil {
+		c.single.Lock()
+		defer c.single.Unlock()
+	}
 	_, err := to.Write(p)
 	return err
 }
 
+// stopOutput ends the delivery: a Write under way ends first, and no other
+// follows.
+func (c *Cmd) stopOutput() {
+	cancelBlocked(c.Stdout)
+	cancelBlocked(c.Stderr)
+	c.gate.Lock()
+	c.stopped = true
+	c.gate.Unlock()
+}
+
 // sendEOW tells an OpenSSH server that nobody reads the output any more, at
-// which it closes the program's (OpenSSH PROTOCOL, section 2.1).
+// which it closes the program's (OpenSSH PROTOCOL, section 2.1). Other servers
+// take no notice of a request that they do not know and that wants no reply.
 func (c *Cmd) sendEOW() {
 	c.ch.SendRequest("eow@openssh.com", false, nil)
 }
@@ -104,13 +154,13 @@ func (c *Cmd) sendEOW() {
 // Output runs the program and returns what it wrote to its standard output.
 // If Stderr is nil, an [*ExitError] carries the end of what went there.
 func (c *Cmd) Output() ([]byte, error) {
-	if c.Stdout != nil {
+	if c.Stdout != nil || c.stdoutPiped {
 		return nil, errors.New("session: Stdout already set")
 	}
 	var stdout bytes.Buffer
 	c.Stdout = &stdout
 	var stderr *tail
-	if c.Stderr == nil {
+	if c.Stderr == nil && !c.stderrPiped {
 		stderr = new(tail)
 		c.Stderr = stderr
 	}
@@ -125,19 +175,19 @@ func (c *Cmd) Output() ([]byte, error) {
 // CombinedOutput runs the program and returns its standard output and
 // error, in the order in which they came.
 func (c *Cmd) CombinedOutput() ([]byte, error) {
-	if c.Stdout != nil || c.Stderr != nil {
+	if c.Stdout != nil || c.Stderr != nil || c.stdoutPiped || c.stderrPiped {
 		return nil, errors.New("session: Stdout or Stderr already set")
 	}
-	var both lockedBuffer
+	var both bytes.Buffer
 	c.Stdout, c.Stderr = &both, &both
 	err := c.Run()
 	return both.Bytes(), err
 }
 
 // StdinPipe gives a pipe to the program's standard input, to be used after
-// Start. Its Close is the program's end-of-file.
+// Start, from one goroutine at a time. Its Close is the program's end-of-file.
 func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
-	if c.Stdin != nil || c.ended != nil {
+	if c.Stdin != nil || c.stdinPiped || c.ended != nil {
 		return nil, errors.New("session: Stdin already set, or started")
 	}
 	c.stdinPiped = true
@@ -148,7 +198,7 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 // after Start, to its end and before or after Wait. What is not read holds
 // up the program once the channel's window (2 MiB) is full.
 func (c *Cmd) StdoutPipe() (io.Reader, error) {
-	if c.Stdout != nil || c.ended != nil {
+	if c.Stdout != nil || c.stdoutPiped || c.ended != nil {
 		return nil, errors.New("session: Stdout already set, or started")
 	}
 	c.stdoutPiped = true
@@ -157,7 +207,7 @@ func (c *Cmd) StdoutPipe() (io.Reader, error) {
 
 // StderrPipe is StdoutPipe for the program's standard error.
 func (c *Cmd) StderrPipe() (io.Reader, error) {
-	if c.Stderr != nil || c.ended != nil {
+	if c.Stderr != nil || c.stderrPiped || c.ended != nil {
 		return nil, errors.New("session: Stderr already set, or started")
 	}
 	c.stderrPiped = true
@@ -172,14 +222,27 @@ func (p inputPipe) Write(b []byte) (int, error) {
 	if p.c.ch == nil {
 		return 0, errNotStarted
 	}
-	return p.c.ch.Write(b)
+	n, err := p.c.ch.Write(b)
+	return n, closedPipe(err)
 }
 
 func (p inputPipe) Close() error {
 	if p.c.ch == nil {
 		return errNotStarted
 	}
-	return p.c.ch.CloseWrite()
+	if err := p.c.ch.CloseWrite(); !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil // the program was first
+}
+
+// closedPipe is what a pipe says where x/crypto gives io.EOF for the end of
+// the channel.
+func closedPipe(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrClosedPipe
+	}
+	return err
 }
 
 type outputPipe struct {

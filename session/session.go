@@ -30,9 +30,10 @@ type ended interface {
 	Err() error
 }
 
-// Canceler is a Stdin whose blocked Read can be ended from outside. A Stdin
-// that has it is cancelled when the remote program has ended, so that no
-// keystroke is read that belongs to whoever reads next.
+// Canceler is a Stdin whose blocked Read, or a Stdout or Stderr whose blocked
+// Write, can be ended from outside. A Stdin that has it is cancelled when the
+// remote program has ended, so that no keystroke is read that belongs to
+// whoever reads next; a Stdout or Stderr when the context has.
 type Canceler interface{ Cancel() }
 
 // TTY asks for a pseudo-terminal (RFC 4254, section 6.2).
@@ -76,9 +77,12 @@ type Cmd struct {
 	// them, and their goroutine ends with their next Read.
 	Stdin io.Reader
 	// Stdout and Stderr take what the program writes; nil discards it. When
-	// a Write fails the server is told to stop (eow@openssh.com), and what
-	// still comes is dropped. Both are written from goroutines of their own,
-	// so one writer for both must be safe for that.
+	// a Write fails what still comes is dropped, and the server is told to
+	// stop (eow@openssh.com) if it was Stdout's. A Write that blocks holds up
+	// that stream alone; past the end of the context it holds up Wait too, if
+	// it cannot be cancelled: see Canceler. Both are written from goroutines
+	// of their own, but one writer for both (comparable with ==) is written
+	// by one at a time.
 	Stdout, Stderr io.Writer
 
 	// OnStarted, if set, is called once when the server has confirmed the
@@ -93,17 +97,19 @@ type Cmd struct {
 
 	ch     ssh.Channel
 	output sync.WaitGroup // stdout and stderr pumps
-	input  sync.WaitGroup // stdin pump
 
 	exit    exitStatus
 	ended   chan struct{} // closed when the channel's request stream has ended
 	stopCtx func() bool   // ends the watch on ctx
 	noInput atomic.Bool   // the Stdin pump is to stop
+	reading sync.Mutex    // held while Stdin is read
+	waited  atomic.Bool   // Wait has been called
 
 	stdinPiped, stdoutPiped, stderrPiped bool
 
 	gate    sync.RWMutex // held for reading while output is delivered
 	stopped bool         // Wait has returned: nothing is delivered any more
+	single  *sync.Mutex  // held too, if Stdout and Stderr are the same
 	pumpErr errOnce      // the first failed Write to Stdout or Stderr
 }
 

@@ -14,7 +14,10 @@ import (
 // when the program was, or the cause of the context or of the connection's
 // end.
 func (c *Cmd) Start() error {
-	if c.ch != nil || c.ended != nil {
+	if c.ctx == nil || c.conn == nil {
+		return errors.New("session: not made by Command or Subsystem")
+	}
+	if c.ended != nil {
 		return errors.New("session: already started")
 	}
 	c.ended = make(chan struct{})
@@ -29,9 +32,11 @@ func (c *Cmd) Start() error {
 	go c.serveRequests(reqs)
 	if err := c.requestAll(); err != nil {
 		err = c.cause(err)
-		ch.Close()
-		c.release(err)
+		c.cancel(err) // which closes the channel, without waiting for it
 		return err
+	}
+	if c.OnStarted != nil {
+		c.OnStarted()
 	}
 	c.startPumps()
 	return nil
@@ -39,7 +44,7 @@ func (c *Cmd) Start() error {
 
 // requestAll is request under the context: x/crypto waits for an answer
 // without one. The goroutine ends with the answer, or when the channel that
-// Start closes in this case is closed by the server too.
+// the context's end closes is closed by the server too.
 func (c *Cmd) requestAll() error {
 	done := make(chan error, 1)
 	go func() { done <- c.request() }()
@@ -134,9 +139,6 @@ func (c *Cmd) request() error {
 	}
 	if !ok {
 		return &RequestError{Request: name}
-	}
-	if c.OnStarted != nil {
-		c.OnStarted()
 	}
 	return nil
 }

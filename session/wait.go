@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -16,6 +15,7 @@ type exitStatus struct {
 	err  *ExitError // nil for status 0
 }
 
+// set keeps the first that is told.
 func (s *exitStatus) set(err *ExitError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,9 +58,9 @@ func (c *Cmd) exitStatusRequest(payload []byte) bool {
 		return false
 	}
 	if msg.Status == 0 {
-		c.exit.set(nil)
+		c.told(nil)
 	} else {
-		c.exit.set(&ExitError{Status: int(msg.Status)})
+		c.told(&ExitError{Status: int(msg.Status)})
 	}
 	return true
 }
@@ -75,28 +75,39 @@ func (c *Cmd) exitSignalRequest(payload []byte) bool {
 	if ssh.Unmarshal(payload, &msg) != nil {
 		return false
 	}
-	c.exit.set(&ExitError{Signal: msg.Signal, Core: msg.Core, Message: msg.Message, Lang: msg.Lang})
+	c.told(&ExitError{Signal: msg.Signal, Core: msg.Core, Message: msg.Message, Lang: msg.Lang})
 	return true
+}
+
+// told takes the program's end, unless it is our own that the program met: the
+// context's end has closed the channel.
+func (c *Cmd) told(err *ExitError) {
+	if c.ctx.Err() == nil {
+		c.exit.set(err)
+	}
 }
 
 // Wait returns when the program has ended and all that it wrote has been
 // delivered: nil for exit status 0, an [*ExitError] for any other end that
-// the server told, [ErrNoStatus], or the cause of the context's or the
-// connection's end.
+// the server told, an [*OutputError], [ErrNoStatus], or the cause of the
+// context's or the connection's end. It is called once.
 func (c *Cmd) Wait() error {
 	if c.ch == nil {
-		return errors.New("session: not started")
+		return errNotStarted
+	}
+	if c.waited.Swap(true) {
+		return errors.New("session: Wait was already called")
 	}
 	finished := make(chan struct{})
 	go c.awaitEnd(finished)
+	complete := true
 	select {
 	case <-finished:
 	case <-c.ctx.Done():
-		c.gate.Lock() // a Write under way ends first; no other follows
-		c.stopped = true
-		c.gate.Unlock()
+		c.stopOutput()
+		complete = false
 	}
-	err := c.result()
+	err := c.result(complete)
 	c.release(err)
 	return err
 }
@@ -109,29 +120,32 @@ func (c *Cmd) awaitEnd(finished chan<- struct{}) {
 	close(finished)
 }
 
-// result tells how it ended. A status that the server told wins over the
-// context: the program did end.
-func (c *Cmd) result() error {
-	if told, err := c.exit.get(); told {
-		if err != nil {
-			return err
-		}
-		if context.Cause(c.ctx) == nil {
-			return c.pumpErr.get()
-		}
-		return nil
+// result tells how it ended. A status that the server told before the context
+// ended wins over that, save that success takes the whole output.
+func (c *Cmd) result(complete bool) error {
+	told, exit := c.exit.get()
+	switch {
+	case !told:
+		return c.cause(ErrNoStatus)
+	case exit != nil:
+		return exit
 	}
-	return c.cause(ErrNoStatus)
+	if err := c.pumpErr.get(); err != nil || complete {
+		return err
+	}
+	return context.Cause(c.ctx)
 }
 
-// release gives back what Start took. The Stdin pump is waited for when it
-// can be cancelled; otherwise it ends with its next Read.
+// release gives back what Start took. A Stdin that can be cancelled is no
+// longer read when it returns; another one is left alone after its next Read.
+// The pump itself may be in a Write to the channel, and ends with that.
 func (c *Cmd) release(err error) {
 	c.stopCtx()
 	c.stopInput()
 	c.cancel(err)
 	if _, ok := c.Stdin.(Canceler); ok {
-		c.input.Wait()
+		c.reading.Lock() // waits for the Read under way
+		defer c.reading.Unlock()
 	}
 }
 
@@ -153,13 +167,10 @@ func (c *Cmd) Resize(s Size) error {
 
 func (c *Cmd) send(name string, payload []byte) error {
 	if c.ch == nil {
-		return errors.New("session: not started")
+		return errNotStarted
 	}
 	_, err := c.ch.SendRequest(name, false, payload)
-	if errors.Is(err, io.EOF) {
-		return io.ErrClosedPipe
-	}
-	return err
+	return closedPipe(err)
 }
 
 // Close closes the channel without waiting for the program. Wait returns
