@@ -175,7 +175,7 @@ func (a *authenticator) publicKey(st *ssh.ClientAuthContext) (ssh.AuthMethod, er
 	if err != nil || id == nil {
 		return nil, err
 	}
-	a.offered = append(a.offered, ssh.FingerprintSHA256(id.pub))
+	a.offered = append(a.offered, fingerprint(id.pub))
 	return ssh.PublicKeys(id), nil
 }
 

@@ -39,12 +39,22 @@ var (
 
 // keyFile is what could be read of a private key file without a passphrase.
 type keyFile struct {
-	pem     []byte
-	comment string
+	pem  []byte
+	info fs.FileInfo
 }
 
 // readKeyFile reads a private key file and refuses one that others can read.
 func readKeyFile(name string) (*keyFile, error) {
+	kf, err := readAnyKeyFile(name)
+	if err == nil && othersCanUse(kf.info) {
+		return nil, &KeyFileError{File: name, Mode: kf.info.Mode().Perm(), Err: ErrKeyPermissions}
+	}
+	return kf, err
+}
+
+// readAnyKeyFile is readKeyFile without a look at the permissions, for the
+// public half.
+func readAnyKeyFile(name string) (*keyFile, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, &KeyFileError{File: name, Err: err}
@@ -57,14 +67,11 @@ func readKeyFile(name string) (*keyFile, error) {
 	if info.IsDir() || info.Size() > maxKeyFile {
 		return nil, &KeyFileError{File: name, Err: ErrKeyFormat}
 	}
-	if othersCanUse(info) {
-		return nil, &KeyFileError{File: name, Mode: info.Mode().Perm(), Err: ErrKeyPermissions}
-	}
 	data := make([]byte, info.Size())
 	if _, err := readFull(f, data); err != nil {
 		return nil, &KeyFileError{File: name, Err: err}
 	}
-	return &keyFile{pem: data}, nil
+	return &keyFile{pem: data, info: info}, nil
 }
 
 // maxKeyFile is far above any key, so that a mistaken path costs nothing.

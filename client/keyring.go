@@ -110,7 +110,7 @@ func (r *keyring) fileKeys() []*identity {
 // or beside it. An IdentityFile may also be a public key whose private half is
 // in the agent.
 func (r *keyring) publicHalf(f sshconfig.File) ssh.PublicKey {
-	kf, err := readKeyFile(f.Path)
+	kf, err := readAnyKeyFile(f.Path) // its mode matters when the private half is wanted
 	var failed *KeyFileError
 	if errors.As(err, &failed) && f.UserProvided && errors.Is(err, fs.ErrNotExist) {
 		if pub, _, perr := readPublicFile(f.Path + ".pub"); perr == nil {
@@ -289,7 +289,7 @@ func (r *keyring) close() {
 func (k *identity) describe() string {
 	s := k.shown
 	if k.pub != nil {
-		s += " " + shortType(k.pub) + " " + ssh.FingerprintSHA256(k.pub)
+		s += " " + shortType(k.pub) + " " + fingerprint(k.pub)
 	}
 	if k.where == "agent" && k.named {
 		return s + " explicit agent"
@@ -298,6 +298,14 @@ func (k *identity) describe() string {
 		s += " " + k.where
 	}
 	return s
+}
+
+// fingerprint is that of the key, for a certificate of the key in it.
+func fingerprint(k ssh.PublicKey) string {
+	if cert, ok := k.(*ssh.Certificate); ok {
+		k = cert.Key
+	}
+	return ssh.FingerprintSHA256(k)
 }
 
 // shortType is "ED25519", "RSA-CERT" and so on.
