@@ -30,10 +30,11 @@ type Client struct {
 
 	channels *channelTypes
 	forwards *forward.Forwarder
+	timeouts channelTimeouts
 }
 
 func newClient(d *dialer, sc ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) *Client {
-	c := &Client{d: d, conn: sc, channels: newChannelTypes()}
+	c := &Client{d: d, conn: sc, channels: newChannelTypes(), timeouts: d.cfg.ChannelTimeout}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.forwards = forward.New(c, d.opts.Logger)
 	c.channels.handle("forwarded-tcpip", c.forwards.ServeChannel)
@@ -120,7 +121,11 @@ func (c *Client) orCause(err error) error {
 // OpenChannel opens a channel of any type; it blocks until the server has
 // answered or the connection has ended.
 func (c *Client) OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error) {
-	return c.conn.OpenChannel(name, data)
+	ch, reqs, err := c.conn.OpenChannel(name, data)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.timeouts.watchChannel(ch, name), reqs, nil
 }
 
 // SendRequest sends a global request; with wantReply it blocks until the
@@ -155,8 +160,15 @@ func (c *Client) Binding() (agentfwd.Binding, error) {
 // Stats is how the connection is doing.
 func (c *Client) Stats() keepalive.Stats { return c.monitor.Stats() }
 
-// Hint says that the network may have changed: see keepalive.Monitor.
-func (c *Client) Hint() { c.monitor.Hint() }
+// Hint says that the network may have changed: see keepalive.Monitor. Jump
+// hosts on the way are probed too: theirs is the socket that a change of
+// address breaks.
+func (c *Client) Hint() {
+	c.monitor.Hint()
+	if j, ok := c.NetConn().(*jumpConn); ok {
+		j.hop.Hint()
+	}
+}
 
 // PeerAddress is the server's address, "UNKNOWN" behind a ProxyCommand, and
 // its port.

@@ -88,6 +88,9 @@ func (c *Client) serveChannels(chans <-chan ssh.NewChannel) {
 	defer c.work.Done()
 	defer c.channels.close()
 	for ch := range chans {
+		if len(c.timeouts) > 0 {
+			ch = timedNewChannel{ch, c.timeouts}
+		}
 		c.channels.serve(ch)
 	}
 }

@@ -1,0 +1,146 @@
+package client
+
+import (
+	"io"
+	"path"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// ChannelTimeout of ssh_config(5): a channel over which nothing has passed for
+// its type's interval is closed.
+
+// channelTimeouts are the rules; the first that matches a type counts.
+type channelTimeouts []sshconfig.ChannelTimeout
+
+// interval is that of a channel type, 0 for none.
+func (t channelTimeouts) interval(channelType string) time.Duration {
+	for _, rule := range t {
+		if ok, err := path.Match(rule.Type, channelType); ok && err == nil {
+			return rule.Interval
+		}
+	}
+	return 0
+}
+
+// timeoutType is the name that ssh_config gives to a type of the wire. That of
+// a session is known once its program is asked for.
+func timeoutType(wire string) string {
+	switch wire {
+	case "auth-agent@openssh.com":
+		return "agent-connection"
+	case "x11":
+		return "x11-connection"
+	case "direct-streamlocal@openssh.com", "forwarded-streamlocal@openssh.com":
+		name, _, _ := strings.Cut(wire, "@")
+		return name
+	}
+	return wire
+}
+
+// timedChannel closes a channel that has fallen silent.
+type timedChannel struct {
+	ssh.Channel
+	rules    channelTimeouts
+	interval atomic.Int64 // a time.Duration; 0 until the type is known
+	last     atomic.Int64 // when something passed, since start
+	start    time.Time
+	timer    *time.Timer
+}
+
+// watchChannel wraps ch if there may be a rule for it. The timer ends with the
+// channel, or with its expiry.
+func (t channelTimeouts) watchChannel(ch ssh.Channel, wire string) ssh.Channel {
+	if len(t) == 0 {
+		return ch
+	}
+	c := &timedChannel{Channel: ch, rules: t, start: time.Now()}
+	c.timer = time.AfterFunc(time.Hour, c.expire)
+	c.timer.Stop()
+	if wire != "session" {
+		c.arm(t.interval(timeoutType(wire)))
+	}
+	return c
+}
+
+func (c *timedChannel) arm(interval time.Duration) {
+	if interval <= 0 {
+		return
+	}
+	c.interval.Store(int64(interval))
+	c.touch()
+	c.timer.Reset(interval)
+}
+
+func (c *timedChannel) touch() { c.last.Store(int64(time.Since(c.start))) }
+
+// expire closes the channel, or waits for what is left of its interval. To
+// close one that has ended is harmless.
+func (c *timedChannel) expire() {
+	idle := time.Since(c.start) - time.Duration(c.last.Load())
+	if left := time.Duration(c.interval.Load()) - idle; left > 0 {
+		c.timer.Reset(left)
+		return
+	}
+	c.Channel.Close()
+}
+
+func (c *timedChannel) passed(n int, err error) (int, error) {
+	if n > 0 {
+		c.touch()
+	}
+	return n, err
+}
+
+func (c *timedChannel) Read(p []byte) (int, error)  { return c.passed(c.Channel.Read(p)) }
+func (c *timedChannel) Write(p []byte) (int, error) { return c.passed(c.Channel.Write(p)) }
+
+// Stderr counts as the channel's own data does.
+func (c *timedChannel) Stderr() io.ReadWriter { return timedStderr{c, c.Channel.Stderr()} }
+
+type timedStderr struct {
+	c  *timedChannel
+	rw io.ReadWriter
+}
+
+func (s timedStderr) Read(p []byte) (int, error)  { return s.c.passed(s.rw.Read(p)) }
+func (s timedStderr) Write(p []byte) (int, error) { return s.c.passed(s.rw.Write(p)) }
+
+func (c *timedChannel) Close() error {
+	c.timer.Stop()
+	return c.Channel.Close()
+}
+
+// SendRequest learns what a session is for.
+func (c *timedChannel) SendRequest(name string, wantReply bool, payload []byte) (bool, error) {
+	switch name {
+	case "shell":
+		c.arm(c.rules.interval("session:shell"))
+	case "exec":
+		c.arm(c.rules.interval("session:command"))
+	case "subsystem":
+		var msg struct{ Name string }
+		ssh.Unmarshal(payload, &msg)
+		c.arm(c.rules.interval("session:subsystem:" + msg.Name))
+	}
+	return c.Channel.SendRequest(name, wantReply, payload)
+}
+
+// timedNewChannel is a channel that the server opens, watched once accepted.
+type timedNewChannel struct {
+	ssh.NewChannel
+	rules channelTimeouts
+}
+
+func (n timedNewChannel) Accept() (ssh.Channel, <-chan *ssh.Request, error) {
+	ch, reqs, err := n.NewChannel.Accept()
+	if err != nil {
+		return nil, nil, err
+	}
+	return n.rules.watchChannel(ch, n.ChannelType()), reqs, nil
+}
