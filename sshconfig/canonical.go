@@ -213,12 +213,13 @@ func (l *loader) resolve1(name string, complain bool) (cname *string, err error)
 // unresolved reports a name that was not found, loudly if that is unusual.
 func (l *loader) unresolved(name string, err error, complain bool) {
 	var dns *net.DNSError
-	var family *net.AddrError
+	var family *net.AddrError // what Go says if there are addresses of the other family only
 	text, missing := err.Error(), false
-	if errors.As(err, &family) {
+	if _, ok := parseIPv4(name); ok || strings.Contains(name, ":") {
 		text = "Address family for hostname not supported"
-	}
-	if errors.As(err, &dns) {
+	} else if errors.As(err, &family) {
+		text, missing = "Name or service not known", true
+	} else if errors.As(err, &dns) {
 		switch {
 		case dns.IsNotFound:
 			text, missing = "Name or service not known", true

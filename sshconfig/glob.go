@@ -117,28 +117,32 @@ func (l *loader) anchor(d *directive, path string) string {
 // match a dot at the start of a name.
 func (l *loader) glob(pattern string) []string {
 	pattern = filepath.ToSlash(pattern) // on Windows a backslash escapes nothing
+	if !strings.ContainsAny(pattern, wildcards) {
+		if _, err := os.Lstat(pattern); err != nil {
+			return nil
+		}
+		return []string{pattern}
+	}
+	directory := strings.HasSuffix(pattern, "/")
 	dirs := []string{""}
 	if strings.HasPrefix(pattern, "/") {
 		dirs[0] = "/"
 	}
 	parts := strings.FieldsFunc(pattern, func(r rune) bool { return r == '/' })
-	if len(parts) == 0 {
-		return nil
-	}
 	for i, part := range parts {
 		var next []string
 		for _, dir := range dirs {
-			next = append(next, globIn(dir, part, i < len(parts)-1)...)
+			next = append(next, globIn(dir, part, directory || i < len(parts)-1)...)
 		}
 		if dirs = next; len(dirs) == 0 {
 			return nil
 		}
 	}
-	if strings.HasSuffix(pattern, "/") {
-		return nil // a directory has no lines to read
-	}
 	return dirs
 }
+
+// wildcards are the characters that make a pattern of a name.
+const wildcards = `*?[\`
 
 // globIn returns what part matches in dir, joined to it. With more parts to
 // come, what it returns ends in a slash.
@@ -147,7 +151,7 @@ func globIn(dir, part string, more bool) []string {
 	if more {
 		slash = "/"
 	}
-	if !strings.ContainsAny(part, `*?[\`) {
+	if !strings.ContainsAny(part, wildcards) {
 		if _, err := os.Lstat(dir + part + slash); err != nil {
 			return nil
 		}

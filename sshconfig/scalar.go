@@ -116,6 +116,9 @@ func (l *loader) setGSSAPIKex(d *directive) error {
 	return nil
 }
 
+// noQoS is the value of none: 0 is a class of its own.
+const noQoS = int64(QoSNone)
+
 // qosNames are the names of IPQoS and their values. -G prints the first name
 // of a value.
 var qosNames = [...]struct {

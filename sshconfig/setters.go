@@ -202,9 +202,7 @@ func (l *loader) aloneOnly(d *directive, arg string, i int, alone ...string) err
 
 // setAgentPath reads the path of an agent socket, which may be a variable.
 func (l *loader) setAgentPath(d *directive, arg string, set func(string)) error {
-	expanded, missing, err := l.expandEnv(arg)
-	if err != nil || missing {
-		_ = expanded
+	if _, missing, err := l.expandEnv(arg); err != nil || missing {
 		return l.badLine(d, "Invalid environment expansion %s.", arg)
 	}
 	if arg[0] == '$' && (len(arg) < 2 || arg[1] != '{') && !validEnvName(arg[1:]) {

@@ -1,8 +1,6 @@
 package sshconfig
 
 import (
-	"math"
-
 	"github.com/gossh-project/gossh/forward"
 )
 
@@ -217,5 +215,3 @@ func parseMask(s string) (mode int64, ok bool) {
 	n = int32Of(n)
 	return n, ok && n >= 0 && n <= 0o777
 }
-
-const noQoS = math.MaxInt32
