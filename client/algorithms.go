@@ -27,7 +27,7 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 		HostKeyCallback:   d.keys.callback,
 		HostKeyAlgorithms: list(hostKeyAlgorithms),
 		BannerCallback:    d.banner,
-		ClientVersion:     d.opts.ClientVersion,
+		ClientVersion:     d.clientVersion(),
 	}, nil
 }
 
@@ -45,4 +45,23 @@ func (d *dialer) banner(text string) error {
 		d.notify(Banner{text})
 	}
 	return nil
+}
+
+// clientVersion is the identification string, with VersionAddendum as the
+// comments that RFC 4253, section 4.2 allows.
+func (d *dialer) clientVersion() string {
+	if d.cfg.VersionAddendum == "" {
+		return d.opts.ClientVersion
+	}
+	return d.opts.ClientVersion + " " + d.cfg.VersionAddendum
+}
+
+// warnWeak is WarnWeakCrypto: a key exchange that is not post-quantum can be
+// recorded today and broken one day. OpenSSH 10 warns by default; here it has
+// to be asked for.
+func (d *dialer) warnWeak(kex string) {
+	if !d.cfg.IsSet("WarnWeakCrypto") || d.cfg.WarnWeakCrypto == "no" || kex == ssh.KeyExchangeMLKEM768X25519 {
+		return
+	}
+	d.notify(WeakKeyExchange{Algorithm: kex})
 }

@@ -259,6 +259,7 @@ func (a *authenticator) denied(st *ssh.ClientAuthContext) error {
 func (a *authenticator) logNegotiated(st *ssh.ClientAuthContext) {
 	n := st.Algorithms
 	a.hostKeyAlgorithm = n.HostKey
+	a.d.warnWeak(n.KeyExchange)
 	a.d.debugf("Remote protocol version 2.0, remote software version %s",
 		strings.TrimPrefix(strings.TrimPrefix(string(st.Metadata.ServerVersion()), "SSH-2.0-"), "SSH-1.99-"))
 	a.d.debugf("Authenticating to %s:%d as '%s'", a.d.cfg.HostName, a.d.cfg.Port, a.d.cfg.User)

@@ -329,3 +329,30 @@ func TestUnknownChannelTypeIsRejected(t *testing.T) {
 		t.Errorf("the server's keepalive: %v, %v; want failure", ok, err)
 	}
 }
+
+func TestVersionAddendum(t *testing.T) {
+	s := newSetup(t, sshtest.Options{}, "VersionAddendum from-here")
+	s.mustDial(t)
+	conn, err := s.srv.WaitConn(testContext(t), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(conn.SSH.ClientVersion()); got != DefaultClientVersion+" from-here" {
+		t.Errorf("client version %q", got)
+	}
+}
+
+func TestWarnWeakCrypto(t *testing.T) {
+	for line, want := range map[string]bool{"": false, "WarnWeakCrypto yes": true, "WarnWeakCrypto no": false} {
+		s := newSetup(t, sshtest.Options{}, line, "KexAlgorithms curve25519-sha256")
+		s.mustDial(t)
+		if e, ok := hasEvent[WeakKeyExchange](s); ok != want {
+			t.Errorf("%q: warned %v (%+v)", line, ok, e)
+		}
+	}
+	s := newSetup(t, sshtest.Options{}, "WarnWeakCrypto yes")
+	s.mustDial(t)
+	if _, ok := hasEvent[WeakKeyExchange](s); ok {
+		t.Error("warned of a post-quantum key exchange")
+	}
+}

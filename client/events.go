@@ -46,16 +46,20 @@ type AgentFailed struct{ Err error }
 // no, has switched off.
 type Restricted struct{ What string }
 
+// WeakKeyExchange is a key exchange that is not post-quantum (WarnWeakCrypto).
+type WeakKeyExchange struct{ Algorithm string }
+
 // Alive is a change in the connection's health; it comes from the keepalive's
 // goroutine and must not block.
 type Alive struct{ Stats keepalive.Stats }
 
-func (Banner) clientEvent()         {}
-func (HostKeyEvent) clientEvent()   {}
-func (KeyFileSkipped) clientEvent() {}
-func (KeyMissing) clientEvent()     {}
-func (CertMissing) clientEvent()    {}
-func (SignFailed) clientEvent()     {}
-func (AgentFailed) clientEvent()    {}
-func (Restricted) clientEvent()     {}
-func (Alive) clientEvent()          {}
+func (Banner) clientEvent()          {}
+func (HostKeyEvent) clientEvent()    {}
+func (KeyFileSkipped) clientEvent()  {}
+func (KeyMissing) clientEvent()      {}
+func (CertMissing) clientEvent()     {}
+func (SignFailed) clientEvent()      {}
+func (AgentFailed) clientEvent()     {}
+func (Restricted) clientEvent()      {}
+func (WeakKeyExchange) clientEvent() {}
+func (Alive) clientEvent()           {}

@@ -32,6 +32,10 @@ func (p *program) notify(e client.Event) {
 		p.signFailed(e)
 	case client.AgentFailed:
 		c.error("%v", e.Err)
+	case client.WeakKeyExchange:
+		c.error("** WARNING: connection is not using a post-quantum key exchange algorithm.")
+		c.error("** This session may be vulnerable to \"store now, decrypt later\" attacks.")
+		c.error("** The server may need to be upgraded (it agreed on %s).", e.Algorithm)
 	case client.Restricted:
 		c.error("%s is disabled to avoid man-in-the-middle attacks.", e.What)
 	}
