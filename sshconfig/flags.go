@@ -11,20 +11,18 @@ import (
 // commandLine applies what the command line sets, in its order. Each mistake
 // ends it at once, as it ends ssh.
 func (l *loader) commandLine() error {
+	for _, f := range l.opts.CommandLine {
+		if err := l.flag(f); err != nil {
+			return err
+		}
+	}
 	if l.opts.User != "" {
 		if err := l.flag(Flag('l', l.opts.User)); err != nil {
 			return err
 		}
 	}
 	if l.opts.Port != 0 {
-		if err := l.flag(Flag('p', strconv.Itoa(l.opts.Port))); err != nil {
-			return err
-		}
-	}
-	for _, f := range l.opts.CommandLine {
-		if err := l.flag(f); err != nil {
-			return err
-		}
+		return l.flag(Flag('p', strconv.Itoa(l.opts.Port)))
 	}
 	return nil
 }

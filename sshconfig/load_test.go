@@ -253,8 +253,8 @@ func TestCommandLineWins(t *testing.T) {
 	if file, _, _ := cfg.Origin("Port"); file != "command-line" {
 		t.Errorf("Origin: %q", file)
 	}
-	opts.CommandLine, opts.User, opts.Port = opts.CommandLine[:4], "eve", 4
-	if cfg := load(t, "web", opts); cfg.User != "eve" || cfg.Port != 4 {
+	opts.CommandLine, opts.User, opts.Port = opts.CommandLine[:2], "eve", 4
+	if cfg := load(t, "web", opts); cfg.User != "eve" || cfg.Port != 2 {
 		t.Errorf("destination: %s %d", cfg.User, cfg.Port)
 	}
 	opts.CommandLine = []sshconfig.Directive{sshconfig.Flag('Z', "")}

@@ -42,8 +42,9 @@ type Options struct {
 	// CommandLine is what the command line sets, in its order. It comes before
 	// every file, and so wins.
 	CommandLine []Directive
-	// User and Port are those of a destination, or zero. They count before
-	// CommandLine.
+	// User and Port are those of a destination, or zero. They count after
+	// CommandLine, as for options in front of the destination; with options
+	// behind it, see [Flag].
 	User string
 	Port int
 	// Command is the remote command of the command line, joined with single
