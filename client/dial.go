@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,15 +37,21 @@ func Dial(ctx context.Context, target string, opts ...Options) (*Client, error) 
 	if len(opts) == 1 {
 		o = opts[0]
 	}
-	o = o.withDefaults()
-	if o.Config == nil {
-		cfg, err := loadConfig(ctx, target, *o.ConfigOptions)
-		if err != nil {
-			return nil, err
-		}
-		o.Config = cfg
+	o, err := o.withDefaults().resolved(ctx, target)
+	if err != nil {
+		return nil, err
 	}
 	return newDialer(o, nil).dial(ctx)
+}
+
+// resolved has the target's configuration, loaded if it was not given.
+func (o Options) resolved(ctx context.Context, target string) (Options, error) {
+	if o.Config != nil {
+		return o, nil
+	}
+	var err error
+	o.Config, err = loadConfig(ctx, target, *o.ConfigOptions)
+	return o, err
 }
 
 // loadConfig resolves the configuration for a target as it is typed.
@@ -69,6 +76,11 @@ type dialer struct {
 	parent *dialer // of whom this is a jump host
 	depth  int
 
+	// kept and patience are Keep's: the keepalive is on, and an attempt is
+	// bounded, unless the configuration has a word on it.
+	kept     bool
+	patience time.Duration
+
 	limit    *deadline
 	notifyMu *sync.Mutex // one for all hops of a Dial
 
@@ -84,6 +96,7 @@ func newDialer(o Options, parent *dialer) *dialer {
 	if parent != nil {
 		d.notifyMu = parent.notifyMu
 		d.depth = parent.depth + 1
+		d.kept, d.patience = parent.kept, parent.patience
 	}
 	return d
 }
@@ -93,7 +106,7 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 	if d.cfg.RefuseConnection != "" {
 		return nil, &RefusedError{Reason: d.cfg.RefuseConnection}
 	}
-	ctx, d.limit = withDeadline(ctx, d.cfg.ConnectTimeout, ErrTimeout)
+	ctx, d.limit = withDeadline(ctx, cmp.Or(d.cfg.ConnectTimeout, d.patience), ErrTimeout)
 	if d.parent != nil {
 		d.limit.parent = d.parent.limit
 	}
@@ -189,12 +202,17 @@ func (d *dialer) keepaliveOptions() keepalive.Options {
 	if d.opts.NoKeepalive {
 		return keepalive.Options{}
 	}
-	return keepalive.Options{
-		Interval: d.cfg.ServerAliveInterval,
-		CountMax: d.cfg.ServerAliveCountMax,
-		Logger:   d.opts.Logger,
-		OnChange: func(s keepalive.Stats) { d.notify(Alive{s}) },
+	o := keepalive.Options{Interval: d.cfg.ServerAliveInterval, CountMax: d.cfg.ServerAliveCountMax}
+	if d.kept && o.Interval <= 0 && !d.cfg.IsSet("ServerAliveInterval") {
+		own := keepalive.DefaultOptions()
+		o.Interval = own.Interval
+		if !d.cfg.IsSet("ServerAliveCountMax") {
+			o.CountMax = own.CountMax
+		}
 	}
+	o.Logger = d.opts.Logger
+	o.OnChange = func(s keepalive.Stats) { d.notify(Alive{s}) }
+	return o
 }
 
 // unhurried runs what a person may have to answer, with the clocks standing
