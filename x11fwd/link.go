@@ -1,0 +1,97 @@
+package x11fwd
+
+import (
+	"errors"
+	"io"
+	"net"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// link is one connection of a remote program to our X server.
+type link struct {
+	f  *Forwarder
+	ch ssh.Channel
+	x  net.Conn
+
+	gone chan struct{} // closed when the server has closed the channel, or the SSH connection ended
+}
+
+func newLink(f *Forwarder, ch ssh.Channel, x net.Conn) *link {
+	return &link{f: f, ch: ch, x: x, gone: make(chan struct{})}
+}
+
+// refuseRequests ends when the server closes the channel, or with the SSH
+// connection.
+func (l *link) refuseRequests(reqs <-chan *ssh.Request) {
+	ssh.DiscardRequests(reqs)
+	close(l.gone)
+}
+
+// run moves both directions until both have ended, one of them has failed, or
+// the Forwarder is closed.
+func (l *link) run() {
+	toX, fromX := make(chan error, 1), make(chan error, 1)
+	go l.toX(toX)
+	go l.fromX(fromX)
+	defer l.ch.Close()
+	gone := (<-chan struct{})(nil)
+	for toX != nil || fromX != nil {
+		select {
+		case err := <-toX:
+			if err != nil {
+				return
+			}
+			toX, gone = nil, l.gone // what it had sent is delivered
+		case err := <-fromX:
+			if err != nil {
+				return
+			}
+			fromX = nil
+		case <-gone:
+			return
+		case <-l.f.ctx.Done():
+			return
+		}
+	}
+}
+
+// toX checks the first packet and copies the rest. It ends with the channel or
+// when the X server takes no more.
+func (l *link) toX(done chan<- error) {
+	done <- l.copyToX()
+}
+
+func (l *link) copyToX() error {
+	setup, err := readSetup(l.ch, l.f.real.protocol, l.f.fake, l.f.real.cookie)
+	switch {
+	case errors.Is(err, ErrWrongAuth):
+		l.f.opts.Warn(ErrWrongAuth)
+		return err
+	case err != nil:
+		return err
+	case l.f.expired():
+		l.f.opts.Warn(ErrExpired)
+		return ErrExpired
+	}
+	if _, err := l.x.Write(setup); err != nil {
+		return err
+	}
+	if _, err := io.Copy(l.x, l.ch); err != nil {
+		return err
+	}
+	if c, ok := l.x.(interface{ CloseWrite() error }); ok {
+		c.CloseWrite()
+	}
+	return nil
+}
+
+// fromX ends with the X server's connection, which run's end closes.
+func (l *link) fromX(done chan<- error) {
+	_, err := io.Copy(l.ch, l.x)
+	if err == nil {
+		err = l.ch.CloseWrite()
+	}
+	done <- err
+}
+
