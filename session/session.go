@@ -119,6 +119,10 @@ type X11 struct {
 	AuthProtocol     string // "MIT-MAGIC-COOKIE-1"
 	AuthCookie       string // hexadecimal
 	Screen           uint32
+
+	// Refused, if set, is called by Start when the server refuses; the program
+	// is started all the same. Without it the answer is not waited for.
+	Refused func()
 }
 
 // Command prepares line to be run over conn. The end of ctx closes the

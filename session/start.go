@@ -128,7 +128,7 @@ func (c *Cmd) request() error {
 		all = append(all, req{"env", ssh.Marshal(v)})
 	}
 	for _, r := range all {
-		if _, err := c.ch.SendRequest(r.name, false, r.payload); err != nil {
+		if err := c.sendRequest(r.name, r.payload); err != nil {
 			return err
 		}
 	}
@@ -141,6 +141,17 @@ func (c *Cmd) request() error {
 		return &RequestError{Request: name}
 	}
 	return nil
+}
+
+// sendRequest waits for no answer, save to an x11-req for whose refusal there
+// is somebody to tell: that is one round trip more.
+func (c *Cmd) sendRequest(name string, payload []byte) error {
+	ask := c.X11 != nil && c.X11.Refused != nil && name == "x11-req"
+	ok, err := c.ch.SendRequest(name, ask, payload)
+	if err == nil && ask && !ok {
+		c.X11.Refused()
+	}
+	return err
 }
 
 // program is the request that starts the program (RFC 4254, section 6.5).
