@@ -222,7 +222,6 @@ type keywordInfo struct {
 const (
 	noGSSAPI    = "x/crypto's GSSAPI needs a Kerberos library, and there is none here"
 	noHostbased = "x/crypto has no hostbased authentication"
-	noX11       = "X11 is not forwarded"
 	noTunnel    = "tun devices are not forwarded"
 	gone        = "it has no meaning in SSH protocol 2 any more"
 	notBuilt    = "OpenSSH is built without it"
@@ -265,9 +264,9 @@ var keywordTable = [numKeywords]keywordInfo{
 	kwFingerprintHash:         {name: "FingerprintHash"},
 	kwForkAfterAuthentication: {name: "ForkAfterAuthentication", kind: kindFlag},
 	kwForwardAgent:            {name: "ForwardAgent"},
-	kwForwardX11:              {name: "ForwardX11", kind: kindFlag, status: NoEffect, reason: noX11},
-	kwForwardX11Timeout:       {name: "ForwardX11Timeout", kind: kindTime, status: NoEffect, reason: noX11},
-	kwForwardX11Trusted:       {name: "ForwardX11Trusted", kind: kindFlag, status: NoEffect, reason: noX11},
+	kwForwardX11:              {name: "ForwardX11", kind: kindFlag},
+	kwForwardX11Timeout:       {name: "ForwardX11Timeout", kind: kindTime},
+	kwForwardX11Trusted:       {name: "ForwardX11Trusted", kind: kindFlag},
 	kwGatewayPorts:            {name: "GatewayPorts", kind: kindFlag},
 	kwGlobalKnownHostsFile:    {name: "GlobalKnownHostsFile", kind: kindFiles},
 
@@ -350,7 +349,7 @@ var keywordTable = [numKeywords]keywordInfo{
 	kwVersionAddendum: {name: "VersionAddendum"},
 	kwVisualHostKey:   {name: "VisualHostKey", kind: kindFlag},
 	kwWarnWeakCrypto:  {name: "WarnWeakCrypto", kind: kindWord, words: wordsWarnWeak},
-	kwXAuthLocation:   {name: "XAuthLocation", kind: kindString, status: NoEffect, reason: noX11},
+	kwXAuthLocation:   {name: "XAuthLocation", kind: kindString},
 
 	kwProtocol:                {name: "Protocol", kind: kindIgnore, status: Deprecated, reason: gone},
 	kwCipher:                  {name: "Cipher", kind: kindDeprecated, status: Deprecated, reason: gone},
