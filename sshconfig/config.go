@@ -183,6 +183,9 @@ func (c *Config) Origin(keyword string) (file string, line int, ok bool) {
 // less here than ssh_config(5) says, for a person who asks why.
 func (c *Config) WithoutEffect() []Keyword {
 	var list []Keyword
+	if c.res == nil {
+		return nil
+	}
 	for id := kwBad + 1; id < numKeywords; id++ {
 		v, info := c.res.st.values[id], &keywordTable[id]
 		if v.at.file != "" && v.text != "no" && (info.status == NoEffect || info.status == Partial) {

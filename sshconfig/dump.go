@@ -11,8 +11,11 @@ import (
 
 // Dump prints the configuration as `ssh -G` does: the same keywords in the
 // same order and form, one to a line. Keywords of OpenSSH 10 and our own are
-// printed only where they were set.
+// printed only where they were set. Errors are w's, or [ErrNotLoaded].
 func (c *Config) Dump(w io.Writer) error {
+	if c.res == nil {
+		return ErrNotLoaded
+	}
 	d := dumper{bufio.NewWriter(w), c, &c.res.st}
 	d.text("host", c.Host)
 	d.strings(kwUser)
@@ -331,6 +334,9 @@ func (d dumper) own() {
 
 // DumpOwn prints the keywords that OpenSSH does not have, set or not.
 func (c *Config) DumpOwn(w io.Writer) error {
+	if c.res == nil {
+		return ErrNotLoaded
+	}
 	d := dumper{bufio.NewWriter(w), c, &c.res.st}
 	for id := firstOwn; id < numKeywords; id++ {
 		d.ownKeyword(id)

@@ -37,6 +37,9 @@ func (e *Error) Lines() []string {
 	return lines
 }
 
+// ErrNotLoaded is the error for a Config that Load has not made.
+var ErrNotLoaded = errors.New("sshconfig: the configuration was not loaded")
+
 // ErrUsage is the error for a destination or a flag that ssh answers with its
 // usage message.
 var ErrUsage = errors.New("usage")

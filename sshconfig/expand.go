@@ -70,7 +70,7 @@ func expand(text string, tokens Tokens, env func(string) (string, bool)) (string
 		} else if text[i] == '%' {
 			out.WriteByte('%')
 		} else {
-			return fail("unknown key %%%c", text[i])
+			return fail("unknown key %%%s", text[i:i+1])
 		}
 	}
 	if missing != nil {

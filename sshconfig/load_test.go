@@ -634,6 +634,22 @@ func TestWithoutEffect(t *testing.T) {
 	}
 }
 
+func TestConfigMadeByHand(t *testing.T) {
+	cfg := &sshconfig.Config{LocalCommand: "x %T", KnownHostsCommand: "cmd %H"}
+	if err := cfg.Dump(&bytes.Buffer{}); !errors.Is(err, sshconfig.ErrNotLoaded) {
+		t.Errorf("Dump: %v", err)
+	}
+	if got, err := cfg.ExpandLocalCommand("tun0"); got != "x tun0" || err != nil {
+		t.Errorf("LocalCommand: %q, %v", got, err)
+	}
+	if got, err := cfg.ExpandKnownHostsCommand(sshconfig.KnownHostsTokens{Hostname: "h"}); err != nil || !slices.Equal(got, []string{"cmd", "h"}) {
+		t.Errorf("KnownHostsCommand: %q, %v", got, err)
+	}
+	if cfg.IsSet("Port") || cfg.WithoutEffect() != nil {
+		t.Error("something is set")
+	}
+}
+
 func TestProxyJumpTokens(t *testing.T) {
 	cfg := loadText(t, "web", "User joe\nProxyJump %r@gate-%n,[fe80::1%eth0]:22\n")
 	want := []sshconfig.JumpHost{{User: "joe", Host: "gate-web"}, {Host: "fe80::1%eth0", Port: 22}}

@@ -3,11 +3,18 @@ package sshconfig
 import (
 	"fmt"
 	"maps"
+	"os"
 )
 
 // ConnectionTokens returns the tokens that most keywords take, for this
 // connection: %C %d %h %i %j %k %L %l %n %p %r %u.
-func (c *Config) ConnectionTokens() Tokens { return maps.Clone(c.res.tokens) }
+// A Config that Load has not made has none.
+func (c *Config) ConnectionTokens() Tokens {
+	if c.res == nil {
+		return Tokens{}
+	}
+	return maps.Clone(c.res.tokens)
+}
 
 // KnownHostsTokens are the tokens of KnownHostsCommand besides those of the
 // connection.
@@ -32,11 +39,15 @@ func (c *Config) ExpandKnownHostsCommand(t KnownHostsTokens) ([]string, error) {
 		return nil, &TokenError{c.KnownHostsCommand,
 			fmt.Sprintf("KnownHostsCommand-%s \"%s\" yielded no arguments", t.Invocation, c.KnownHostsCommand)}
 	}
+	env := os.LookupEnv
+	if c.res != nil {
+		env = c.res.env
+	}
 	tokens := c.ConnectionTokens()
 	tokens['H'], tokens['I'] = t.Hostname, t.Invocation
 	tokens['t'], tokens['f'], tokens['K'] = orNONE(t.KeyType), orNONE(t.Fingerprint), orNONE(t.Key)
 	for i := 1; i < len(args); i++ {
-		out, err := expand(args[i], tokens, c.res.env)
+		out, err := expand(args[i], tokens, env)
 		if err != nil {
 			return nil, asTokenError(args[i], err)
 		}
