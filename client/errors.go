@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -11,9 +12,6 @@ var ErrClosed = errors.New("client: connection closed")
 
 // ErrTimeout is the cause of a Dial that ConnectTimeout ended.
 var ErrTimeout = errors.New("client: timed out")
-
-// ErrNoMaster: no live control socket was found, though one was required.
-var ErrNoMaster = errors.New("client: no control socket")
 
 // Phase is how far a Dial had come.
 type Phase int
@@ -117,6 +115,9 @@ func asDisconnect(err error) *DisconnectError {
 			continue
 		}
 		_, d.Message, _ = strings.Cut(text, ": ")
+		if plain, err := strconv.Unquote(d.Message); err == nil {
+			d.Message = plain
+		}
 		return d
 	}
 	return nil

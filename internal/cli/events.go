@@ -2,8 +2,11 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
@@ -41,18 +44,24 @@ func (p *program) notify(e client.Event) {
 	}
 }
 
-// bannerText takes the control characters out of a server's banner, which is
-// printed as it is otherwise, UTF-8 included (RFC 4252, section 5.4).
+// bannerText escapes what could drive a terminal in a server's banner, which
+// is printed as it is otherwise, UTF-8 included (RFC 4252, section 5.4).
 func bannerText(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n', r == '\t', r == '\r':
-			return r
-		case r < 0x20, r >= 0x7f && r < 0xa0:
-			return -1
+	var b strings.Builder
+	for i, r := range s {
+		width := max(1, utf8.RuneLen(r))
+		if r == utf8.RuneError && !strings.HasPrefix(s[i:], string(r)) {
+			width = 1 // a byte that is no UTF-8
 		}
-		return r
-	}, strings.ToValidUTF8(s, "?"))
+		if r == '\n' || r == '\t' || r == '\r' || (unicode.IsPrint(r) && width == utf8.RuneLen(r)) {
+			b.WriteRune(r)
+			continue
+		}
+		for _, ch := range []byte(s[i : i+width]) {
+			fmt.Fprintf(&b, `\%03o`, ch)
+		}
+	}
+	return b.String()
 }
 
 func (p *program) signFailed(e client.SignFailed) {

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -87,7 +88,11 @@ func (p *program) failConn(e *client.ConnError) {
 	var lost *keepalive.PeerLostError
 	var disconnect *client.DisconnectError
 	var negotiation *ssh.AlgorithmNegotiationError
+	var refused *ssh.OpenChannelError // by the jump host
 	switch where := fmt.Sprintf("%s port %d", e.Address, portOf(e)); {
+	case errors.As(e.Err, &refused):
+		p.console.error("channel 0: open failed: %s: %s", refused.Reason, refused.Message)
+		p.console.fatal("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, cmp.Or(refused.Message, "refused by the jump host"))
 	case e.Phase == client.PhaseConnect:
 		p.console.fatal("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, errnoText(e.Err))
 	case errors.As(e.Err, &lost) && e.Phase == client.PhaseConnected:
