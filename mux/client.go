@@ -1,90 +1,248 @@
 package mux
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/gossh-project/gossh/forward"
 )
 
 // Client is a connection to a master. One session can be had of it; other
 // requests can be made one after the other. A master drops a client that has
 // no session and asks for nothing for a minute.
-type Client struct{}
+type Client struct {
+	c     *net.UnixConn
+	log   *slog.Logger
+	hello *helloMessage // the master's
+
+	mu     sync.Mutex // held while a request waits for its reply
+	nextID uint32
+	taken  error // why no further request is possible
+}
 
 // Connect connects to the master at path and exchanges HELLOs. Its error wraps
 // ErrNoMaster, ErrStale, ErrTimeout, ErrMasterGone, ErrPeer or the cause of
 // ctx, or is a *PathError, *VersionError or *ProtocolError.
 func Connect(ctx context.Context, path string, opts ClientOptions) (*Client, error) {
-	return nil, errors.New("TODO")
+	if err := checkPath(path, 0); err != nil {
+		return nil, err
+	}
+	limited, cancel := context.WithTimeout(ctx, cmp.Or(opts.HelloTimeout, helloTimeout))
+	defer cancel()
+	conn, err := connect(limited, path, opts.RemoveStale)
+	if err != nil {
+		return nil, fmt.Errorf("mux: connect to %s: %w", path, explain(ctx, limited, err))
+	}
+	c := &Client{c: conn, log: opts.Logger}
+	if c.log == nil {
+		c.log = slog.New(slog.DiscardHandler)
+	}
+	if err := c.greet(limited); err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("mux: greet %s: %w", path, explain(ctx, limited, err))
+	}
+	return c, nil
 }
 
-// Alive asks who the master is and, of a gossh master, how its connection does.
-func (c *Client) Alive(ctx context.Context) (MasterStatus, error) { return MasterStatus{}, nil }
-
-// Terminate asks the master to exit (-O exit).
-func (c *Client) Terminate(ctx context.Context) error { return nil }
-
-// Stop asks the master to accept no more clients (-O stop).
-func (c *Client) Stop(ctx context.Context) error { return nil }
-
-// OpenForward asks for a forwarding (-O forward). For a Remote with port 0 it
-// returns the port that the server chose, otherwise 0.
-func (c *Client) OpenForward(ctx context.Context, spec forward.Spec) (port int, err error) {
-	return 0, nil
+// connect makes sure that nobody else gets what follows: commands, and
+// descriptors.
+func connect(ctx context.Context, path string, removeStale bool) (*net.UnixConn, error) {
+	dev, ino, own := ownSocket(path)
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w: %w", ErrNoMaster, err)
+	case errors.Is(err, syscall.ECONNREFUSED):
+		// A new master may have replaced it in the meantime.
+		if removeStale && own && sameSocket(path, dev, ino) {
+			os.Remove(path)
+		}
+		return nil, fmt.Errorf("%w: %w", ErrStale, err)
+	case errors.Is(err, syscall.EAGAIN):
+		// The queue of a master that accepts nobody is full (unix(7)).
+		return nil, fmt.Errorf("%w: %w", ErrTimeout, err)
+	case err != nil:
+		return nil, err
+	}
+	c := conn.(*net.UnixConn)
+	if err := checkPeer(c); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
 }
 
-// CloseForward asks for the end of a forwarding (-O cancel).
-func (c *Client) CloseForward(ctx context.Context, spec forward.Spec) error { return nil }
-
-// Info asks for the text of -O conninfo ("connection") or -O channels
-// ("channels"), which OpenSSH's master has since version 10.
-func (c *Client) Info(ctx context.Context, what string) (string, error) { return "", nil }
-
-// NewSession asks for a session with the given standard input, output and
-// error, and returns when the server has confirmed it. The descriptors stay
-// the caller's; raw mode is his too.
-func (c *Client) NewSession(ctx context.Context, req SessionRequest, fds [3]int) (*ClientSession, error) {
-	return nil, errors.New("TODO")
+// explain makes of a failure what a caller can act on. limited is ctx with our
+// own limit.
+func explain(ctx, limited context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
+			return cause
+		}
+		return fmt.Errorf("%w: %w", ErrTimeout, context.Cause(ctx))
+	case limited.Err() != nil, errors.Is(err, os.ErrDeadlineExceeded):
+		return fmt.Errorf("%w: %w", ErrTimeout, os.ErrDeadlineExceeded)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
+		errors.Is(err, syscall.EPIPE), errors.Is(err, syscall.ECONNRESET):
+		return fmt.Errorf("%w: %w", ErrMasterGone, err)
+	}
+	return err
 }
 
-// StdioForward asks for a connection to target that is fed from the given
-// standard input and output (-W).
-func (c *Client) StdioForward(ctx context.Context, target forward.Addr, fds [2]int) (*ClientSession, error) {
-	return nil, errors.New("TODO")
+// greet exchanges HELLOs. We go first: OpenSSH's master sends its own only
+// when it has something to read.
+func (c *Client) greet(ctx context.Context) error {
+	defer c.interruptible(ctx)()
+	if err := c.send(ourHello()); err != nil {
+		return err
+	}
+	b, err := readFrame(c.c, nil)
+	if err != nil {
+		return err
+	}
+	c.hello, err = parseHello(b)
+	return err
 }
 
-// Proxy turns the connection into one that speaks SSH's connection protocol.
-// It takes the Client over.
-func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
-	return nil, nil, nil, errors.New("TODO")
+// interruptible ends reads and writes when ctx ends, until the function that
+// it returns is called.
+func (c *Client) interruptible(ctx context.Context) (release func()) {
+	stop := context.AfterFunc(ctx, func() { c.c.SetDeadline(past()) })
+	return func() {
+		if stop() {
+			c.c.SetDeadline(time.Time{})
+		}
+	}
+}
+
+func (c *Client) send(m message) error {
+	b, err := frame(m)
+	if err != nil {
+		return err
+	}
+	_, err = c.c.Write(b)
+	return err
+}
+
+// ask makes a request, passes descriptors and waits for the reply. request gets
+// its id. After a failure the connection is closed: a reply that
+// comes late would be taken for the next one's.
+func (c *Client) ask(ctx context.Context, request func(id uint32) message, fds ...int) (message, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.taken != nil {
+		return nil, c.taken
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	id := c.nextID
+	c.nextID++
+	release := c.interruptible(ctx)
+	reply, err := c.exchange(request(id), id, fds)
+	release()
+	if err != nil {
+		err = explain(ctx, ctx, err)
+		c.taken = fmt.Errorf("mux: connection closed: %w", err)
+		c.c.Close()
+		return nil, err
+	}
+	if no, ok := reply.(*refusalMessage); ok {
+		return nil, &RefusedError{Denied: no.kind == msgPermissionDenied, Reason: no.reason}
+	}
+	return reply, nil
+}
+
+func (c *Client) exchange(m message, id uint32, fds []int) (message, error) {
+	if err := c.send(m); err != nil {
+		return nil, err
+	}
+	for _, fd := range fds {
+		if err := sendFD(c.c, fd); err != nil {
+			return nil, err
+		}
+	}
+	b, err := readFrame(c.c, nil)
+	if err != nil {
+		return nil, err
+	}
+	reply, err := parseReply(b)
+	if err != nil {
+		return nil, err
+	}
+	if got := replyID(reply); got != id {
+		return nil, &ProtocolError{fmt.Sprintf("out of sequence reply: my id %d theirs %d", id, got)}
+	}
+	return reply, nil
+}
+
+func replyID(m message) uint32 {
+	switch m := m.(type) {
+	case *plainReply:
+		return m.id
+	case *refusalMessage:
+		return m.id
+	case *infoReplyMessage:
+		return m.id
+	}
+	return 0
+}
+
+// want takes a reply of one kind.
+func want(reply message, kind msgType) (*plainReply, error) {
+	if r, ok := reply.(*plainReply); ok && r.kind == kind {
+		return r, nil
+	}
+	return nil, &ProtocolError{fmt.Sprintf("unexpected %T from the master", reply)}
 }
 
 // Close closes the connection; a session on it is ended by the master.
-func (c *Client) Close() error { return nil }
+func (c *Client) Close() error { return c.c.Close() }
 
-// Dial returns a client on the connection of the master at path.
-func Dial(ctx context.Context, path string) (*ssh.Client, error) {
-	return nil, errors.New("TODO")
+// Proxy turns the connection into one that speaks SSH's connection protocol.
+// It takes the Client over: the end of the ssh.Conn is the end of both. As
+// with x/crypto's NewClientConn, both Go channels have to be served.
+//
+// OpenSSH's master answers no global request but tcpip-forward, not even with
+// a failure: whoever asks for a reply to another waits for ever.
+func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	reply, err := c.ask(ctx, func(id uint32) message { return &plainRequest{msgProxy, id} })
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if _, err := want(reply, msgProxyReply); err != nil {
+		return nil, nil, nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.taken = &ProtocolError{"the connection is in proxy mode"}
+	return proxyConn(c.c)
 }
 
-// ClientSession is a session as the passenger sees it.
-type ClientSession struct{}
-
-// ID is the master's number of the session.
-func (s *ClientSession) ID() uint32 { return 0 }
-
-// MasterPID is the master's process, to which SIGWINCH is to be relayed.
-func (s *ClientSession) MasterPID() int { return 0 }
-
-// TTYFailed is closed when the server gave no terminal: raw mode has to end.
-func (s *ClientSession) TTYFailed() <-chan struct{} { return nil }
-
-// Wait returns the exit status when the session has ended. Without one it is
-// 255, and the error ErrNoExitStatus. A stdio forwarding ends with 0.
-func (s *ClientSession) Wait() (int, error) { return 255, nil }
-
-// Close leaves the session; the master ends it. Wait then returns.
-func (s *ClientSession) Close() error { return nil }
+// Dial returns a client on the connection of the master at path, OpenSSH's or
+// ours. Its Close leaves the master and its connection alone. See
+// [Client.Proxy].
+func Dial(ctx context.Context, path string) (*ssh.Client, error) {
+	c, err := Connect(ctx, path, ClientOptions{})
+	if err != nil {
+		return nil, err
+	}
+	conn, channels, requests, err := c.Proxy(ctx)
+	if err != nil {
+		c.Close()
+		return nil, err
+	}
+	return ssh.NewClient(conn, channels, requests), nil
+}

@@ -41,7 +41,7 @@ type Descriptors interface {
 
 // Input reads a descriptor. Cancel ends a Read in progress and all later ones,
 // and leaves what was not read to others. Close does the same, and waits until
-// no Read is in progress.
+// no Read is in progress; it may be called more than once.
 type Input interface {
 	io.Reader
 	Cancel()

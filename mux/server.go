@@ -1,66 +1,349 @@
 package mux
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"io"
+	"log/slog"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
 
-	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/forward"
 )
 
-// Server is a master.
-type Server struct{}
+// Server is a master. Its methods may be called from any goroutine.
+type Server struct {
+	conn   Connection
+	opts   ServerOptions
+	log    *slog.Logger
+	socket *controlSocket
+	path   string
+
+	stopOnce sync.Once
+
+	ctx    context.Context // ends the server; its cause is Err
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup // the goroutines of clients, and ours but await
+	done   chan struct{}
+	resize chan struct{} // holds one: terminals are to be asked
+
+	forwarding chan struct{} // held while forwardings are compared and changed
+	asked      map[*forward.Forward]forward.Spec
+
+	mu        sync.Mutex
+	clients   map[*serverConn]struct{}
+	sessions  map[uint32]*ServerSession
+	nextID    uint32
+	holds     int
+	idle      *time.Timer // runs while nobody is there
+	draining  error       // why no client is taken any more
+	accepting bool        // the accept loop is running
+}
 
 // Listen makes the control socket at path, mode 0600, and serves conn on it.
-// Nothing that is at the path is followed or replaced: the error is then
+// Nothing that is at the path is followed or replaced: the error then wraps
 // ErrExists. A path that is too long is a *PathError.
 //
 // The end of ctx ends the server, as Close does.
 func Listen(ctx context.Context, path string, conn Connection, opts ServerOptions) (*Server, error) {
-	return nil, errors.New("TODO")
+	socket, err := listenSocket(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	opts.StepTimeout = cmp.Or(opts.StepTimeout, stepTimeout)
+	opts.SilenceTimeout = cmp.Or(opts.SilenceTimeout, silenceTimeout)
+	s := &Server{
+		conn: conn, opts: opts, log: opts.Logger, socket: socket, path: path,
+		done:       make(chan struct{}),
+		resize:     make(chan struct{}, 1),
+		forwarding: make(chan struct{}, 1),
+		asked:      make(map[*forward.Forward]forward.Spec),
+		clients:    make(map[*serverConn]struct{}),
+		sessions:   make(map[uint32]*ServerSession),
+		accepting:  true,
+	}
+	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	s.work.Add(2)
+	go s.accept()
+	go s.resizeAll()
+	go s.await()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changed()
+	return s, nil
 }
 
 // Path is where the socket was made.
-func (s *Server) Path() string { return "" }
+func (s *Server) Path() string { return s.path }
 
-// Resize asks the terminals of all sessions for their size and passes on what
-// has changed. It is to be called at SIGWINCH, which clients relay.
-func (s *Server) Resize() {}
+// Done is closed when the server no longer listens and no client is left.
+func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Hold keeps the server from being idle until release is called.
-func (s *Server) Hold() (release func()) { return func() {} }
+// Err tells, after Done, why: ErrTerminated, ErrStopped, ErrIdle, ErrClosed,
+// the cause of the context of Listen, or the error of the connection. Before
+// Done it is nil.
+func (s *Server) Err() error {
+	select {
+	case <-s.done:
+		return context.Cause(s.ctx)
+	default:
+		return nil
+	}
+}
+
+// Close removes the socket, ends all sessions and waits until they are gone.
+func (s *Server) Close() error {
+	s.end(ErrClosed)
+	<-s.done
+	return nil
+}
+
+// end ends everything. The first cause wins.
+func (s *Server) end(cause error) {
+	s.cancel(cause)
+	s.stopListening()
+}
+
+// stopListening takes the name away before the socket, so that no client
+// finds a socket that refuses and takes it for one that was left behind. It
+// does so once: later the name, and even the inode, may be another master's.
+func (s *Server) stopListening() {
+	s.stopOnce.Do(func() {
+		s.socket.remove()
+		s.socket.refuse()
+		s.socket.SetDeadline(past()) // wakes accept
+	})
+}
+
+// await ends when the server does, of itself or with the connection.
+func (s *Server) await() {
+	select {
+	case <-s.ctx.Done():
+	case <-s.conn.Done():
+		s.cancel(cmp.Or(s.conn.Err(), ErrClosed))
+	}
+	s.stopListening()
+	s.mu.Lock()
+	if s.idle != nil {
+		s.idle.Stop()
+	}
+	s.mu.Unlock()
+	s.work.Wait()
+	s.socket.Close()
+	close(s.done)
+}
+
+// accept takes clients. It ends when the socket has been made to refuse them
+// and the last of those that were in the queue has come out.
+func (s *Server) accept() {
+	defer s.work.Done()
+	draining, admitted := false, 0
+	for {
+		c, err := s.socket.AcceptUnix()
+		switch {
+		case err == nil:
+			s.admit(c)
+			admitted++
+			continue
+		case s.ctx.Err() != nil:
+		case errors.Is(err, os.ErrDeadlineExceeded) && (!draining || admitted > 0):
+			// Nothing tells that the queue is empty but a wait in which
+			// nobody comes out.
+			draining, admitted = true, 0
+			s.socket.SetDeadline(soon())
+			continue
+		case transient(err):
+			s.log.Debug("mux: accept", "error", err)
+			select {
+			case <-time.After(acceptPause):
+				continue
+			case <-s.ctx.Done():
+			}
+		}
+		break
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accepting = false
+	s.changed()
+}
+
+// acceptPause is the wait for descriptors to be free again.
+const acceptPause = 100 * time.Millisecond
+
+// transient tells the want of descriptors, say, from the end of the listener.
+func transient(err error) bool {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// admit lets in who may come in.
+func (s *Server) admit(c *net.UnixConn) {
+	if err := checkPeer(c); err != nil {
+		s.log.Warn("mux: client turned away", "error", err)
+		c.Close()
+		return
+	}
+	sc := newServerConn(s, c)
+	s.mu.Lock()
+	s.clients[sc] = struct{}{}
+	s.changed()
+	s.mu.Unlock()
+	s.work.Add(1)
+	go sc.serve()
+}
+
+// leave is the end of a client.
+func (s *Server) leave(c *serverConn) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.clients, c)
+	s.changed()
+}
+
+// Hold keeps the server from being idle until release is called. A master has
+// one for each session that is its own.
+func (s *Server) Hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.holds++
+	s.changed()
+	return sync.OnceFunc(func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.holds--
+		s.changed()
+	})
+}
 
 // Stop removes the socket. Clients that are there, or were about to come in,
 // are served to their end, at which the server ends with ErrStopped.
-func (s *Server) Stop() {}
+func (s *Server) Stop() { s.drain(ErrStopped) }
 
-// Done is closed when the server no longer listens and no client is left.
-func (s *Server) Done() <-chan struct{} { return nil }
+func (s *Server) drain(why error) {
+	s.mu.Lock()
+	if s.draining == nil {
+		s.draining = why
+	}
+	s.mu.Unlock()
+	s.stopListening()
+}
 
-// Err tells, after Done, why: ErrTerminated, ErrStopped, ErrIdle, ErrClosed,
-// the cause of the context of Listen, or the error of the connection.
-func (s *Server) Err() error { return nil }
+// changed is called, with mu held, when clients have come or gone: it ends a
+// server that is to leave with the last of them, and winds the idle timer.
+func (s *Server) changed() {
+	if len(s.clients) > 0 || s.holds > 0 {
+		if s.idle != nil {
+			s.idle.Stop()
+			s.idle = nil
+		}
+		return
+	}
+	switch {
+	case s.draining != nil:
+		if !s.accepting {
+			s.cancel(s.draining)
+		}
+	case s.opts.IdleTimeout > 0 && s.idle == nil && s.ctx.Err() == nil:
+		s.idle = time.AfterFunc(s.opts.IdleTimeout, s.expire)
+	}
+}
 
-// Close removes the socket, ends all sessions and waits until they are gone.
-func (s *Server) Close() error { return nil }
+// expire is called by the idle timer. Who connects from now on finds no
+// socket, and who has connected already is served.
+func (s *Server) expire() {
+	s.mu.Lock()
+	if s.idle == nil { // somebody came in the last moment
+		s.mu.Unlock()
+		return
+	}
+	s.idle = nil
+	if s.forwardsBusy() {
+		s.changed() // another round
+		s.mu.Unlock()
+		return
+	}
+	s.draining = ErrIdle
+	s.mu.Unlock()
+	s.stopListening()
+}
+
+// forwardsBusy tells whether a forwarded connection is open.
+func (s *Server) forwardsBusy() bool {
+	for _, f := range s.conn.Forwards().Forwards() {
+		if len(f.Snapshot().Conns) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Resize asks the terminals of all sessions for their size and passes on what
+// has changed. It is to be called at SIGWINCH, which clients relay; it does
+// not wait.
+func (s *Server) Resize() {
+	select {
+	case s.resize <- struct{}{}:
+	default: // they are about to be asked anyway
+	}
+}
+
+// resizeAll does the work of Resize, apart, since sending may have to wait for
+// the network. It ends with the server.
+func (s *Server) resizeAll() {
+	defer s.work.Done()
+	for {
+		select {
+		case <-s.resize:
+			for _, session := range s.Sessions() {
+				session.resize()
+			}
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
 
 // Sessions are the sessions of passengers, in the order in which they came.
-func (s *Server) Sessions() []*ServerSession { return nil }
+func (s *Server) Sessions() []*ServerSession {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []*ServerSession
+	for _, session := range s.sessions {
+		all = append(all, session)
+	}
+	slices.SortFunc(all, func(a, b *ServerSession) int { return cmp.Compare(a.id, b.id) })
+	return all
+}
 
-// ServerSession is a passenger's session in the master.
-type ServerSession struct{}
+// newID numbers sessions.
+func (s *Server) newID() uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nextID++
+	return s.nextID
+}
 
-// ID is the number that the client was told.
-func (s *ServerSession) ID() uint32 { return 0 }
+// enter lists a session that has begun.
+func (s *Server) enter(session *ServerSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessions[session.id] = session
+}
 
-// Request is what the client asked for.
-func (s *ServerSession) Request() SessionRequest { return SessionRequest{} }
-
-// Command is the session on the connection; nil for a stdio forwarding.
-func (s *ServerSession) Command() *session.Cmd { return nil }
-
-// Stderr writes to the client's standard error.
-func (s *ServerSession) Stderr() io.Writer { return io.Discard }
-
-// Close ends the session: the client exits with 255.
-func (s *ServerSession) Close() error { return nil }
+func (s *Server) remove(session *ServerSession) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.sessions, session.id)
+}

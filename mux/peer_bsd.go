@@ -1,0 +1,14 @@
+//go:build darwin || freebsd
+
+package mux
+
+import "golang.org/x/sys/unix"
+
+// peerUID asks the kernel who made the connection (unix(4), LOCAL_PEERCRED).
+func peerUID(fd int) (int, error) {
+	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
+	if err != nil {
+		return -1, err
+	}
+	return int(cred.Uid), nil
+}

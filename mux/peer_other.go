@@ -1,0 +1,8 @@
+//go:build !(linux || darwin || freebsd)
+
+package mux
+
+import "net"
+
+// checkPeer has nobody to ask here; the rights of the socket's file decide.
+func checkPeer(*net.UnixConn) error { return nil }

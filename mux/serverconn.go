@@ -1,0 +1,217 @@
+package mux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// The extensions that our HELLO announces; OpenSSH passes over those that it
+// does not know.
+const (
+	// extInfo says that INFO requests are answered (OpenSSH 10).
+	extInfo = "info"
+
+	// extStatus says that INFO requests of this name are answered with
+	// statusText, for Client.Alive.
+	//
+	// An attaching client's own agent, in place of the master's, would be
+	// announced here too, as an extension of its own, and its socket passed
+	// like the descriptors of a session.
+	extStatus = "status@gossh-project.github.io"
+)
+
+func ourHello() *helloMessage {
+	return &helloMessage{version: version, extensions: []extension{{extInfo, "0"}, {extStatus, "0"}}}
+}
+
+// serverConn is one client of a Server. Its goroutines are serve, which does
+// what is asked for, one request after the other; read, which notices that the
+// client has gone even while serve is busy; and the one of a session.
+type serverConn struct {
+	s *Server
+	c *net.UnixConn
+
+	ctx    context.Context // ends with the client
+	cancel context.CancelCauseFunc
+	work   sync.WaitGroup // read, and the session
+
+	requests chan request
+
+	writing sync.Mutex
+
+	mu   sync.Mutex
+	busy int // requests and sessions under way: the client may be silent
+
+	session *ServerSession // of serve; set once
+}
+
+// request is a message and the descriptors that came with it.
+type request struct {
+	message message
+	fds     []int
+	lacking error // why descriptors are missing
+}
+
+// errDone is the end of a client that is served.
+var errDone = errors.New("mux: done")
+
+func newServerConn(s *Server, c *net.UnixConn) *serverConn {
+	sc := &serverConn{s: s, c: c, requests: make(chan request)}
+	sc.ctx, sc.cancel = context.WithCancelCause(s.ctx)
+	return sc
+}
+
+// serve ends with the client, or with the server.
+func (c *serverConn) serve() {
+	defer c.s.work.Done()
+	defer c.s.leave(c)
+	err := c.greet()
+	if err == nil {
+		stop := context.AfterFunc(c.ctx, func() { c.c.SetReadDeadline(past()) })
+		c.startReading()
+		err = c.handleAll()
+		c.cancel(err)
+		c.work.Wait()
+		stop()
+	}
+	c.cancel(err)
+	c.c.Close()
+	if cause := context.Cause(c.ctx); cause != errDone && cause != io.EOF {
+		c.s.log.Debug("mux: client ended", "error", cause)
+	}
+}
+
+// greet exchanges HELLOs.
+func (c *serverConn) greet() error {
+	c.c.SetDeadline(time.Now().Add(c.s.opts.StepTimeout))
+	defer c.c.SetDeadline(time.Time{})
+	stop := context.AfterFunc(c.ctx, func() { c.c.SetDeadline(past()) })
+	defer stop()
+	if err := c.write(ourHello()); err != nil {
+		return err
+	}
+	b, err := readFrame(c.c, nil)
+	if err != nil {
+		return err
+	}
+	_, err = parseHello(b)
+	return err
+}
+
+// handleAll does what the client asks for until it has left.
+func (c *serverConn) handleAll() error {
+	for {
+		select {
+		case r := <-c.requests:
+			err := c.handle(r)
+			c.addBusy(-1)
+			if err != nil {
+				return err
+			}
+		case <-c.ctx.Done():
+			return context.Cause(c.ctx)
+		}
+	}
+}
+
+// handle does one request. An error ends the connection.
+func (c *serverConn) handle(r request) error {
+	if r.lacking != nil {
+		c.refuse(r.message, "did not receive file descriptors")
+		return r.lacking
+	}
+	switch m := r.message.(type) {
+	case *sessionMessage:
+		return c.openSession(m, r.fds)
+	case *stdioMessage:
+		return c.openStdio(m, r.fds)
+	case *forwardMessage:
+		if m.kind == msgCloseForward {
+			return c.closeForward(m)
+		}
+		return c.openForward(m)
+	case *infoMessage:
+		return c.info(m)
+	case *plainRequest:
+		return c.plain(m)
+	}
+	return fmt.Errorf("mux: no handler for %T", r.message)
+}
+
+func (c *serverConn) plain(m *plainRequest) error {
+	s := c.s
+	switch m.kind {
+	case msgAliveCheck:
+		return c.write(&plainReply{msgAlive, m.id, uint32(os.Getpid())})
+	case msgTerminate:
+		if !c.confirm("Terminate shared connection to %s? ", s.opts.Host) {
+			return c.deny(m)
+		}
+		err := c.write(&plainReply{kind: msgOK, id: m.id})
+		s.end(ErrTerminated)
+		return err
+	case msgStopListening:
+		if !c.confirm("Disable further multiplexing on shared connection to %s? ", s.opts.Host) {
+			return c.deny(m)
+		}
+		s.Stop()
+		return c.write(&plainReply{kind: msgOK, id: m.id})
+	case msgProxy:
+		return c.proxy(m)
+	}
+	return c.refuse(m, "unsupported request")
+}
+
+// confirm asks the person, if one is to be asked.
+func (c *serverConn) confirm(question string, args ...any) bool {
+	ask := c.s.opts.Confirm
+	return ask == nil || ask(c.ctx, fmt.Sprintf(question, args...))
+}
+
+// requestID is the number that the reply to m has to carry.
+func requestID(m message) uint32 {
+	switch m := m.(type) {
+	case *sessionMessage:
+		return m.id
+	case *stdioMessage:
+		return m.id
+	case *forwardMessage:
+		return m.id
+	case *infoMessage:
+		return m.id
+	case *plainRequest:
+		return m.id
+	}
+	return 0
+}
+
+func (c *serverConn) refuse(m message, reason string) error {
+	c.s.log.Debug("mux: request failed", "reason", reason)
+	return c.write(&refusalMessage{msgFailure, requestID(m), reason})
+}
+
+func (c *serverConn) deny(m message) error {
+	return c.write(&refusalMessage{msgPermissionDenied, requestID(m), "Permission denied"})
+}
+
+// write sends a message whole, or ends the connection: a client that takes no
+// reply gets no second one.
+func (c *serverConn) write(m message) error {
+	b, err := frame(m)
+	if err != nil {
+		return err
+	}
+	c.writing.Lock()
+	defer c.writing.Unlock()
+	c.c.SetWriteDeadline(time.Now().Add(c.s.opts.StepTimeout))
+	if _, err = c.c.Write(b); err != nil {
+		c.cancel(err)
+	}
+	return err
+}

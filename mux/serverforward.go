@@ -1,0 +1,169 @@
+package mux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gossh-project/gossh/forward"
+)
+
+// spec is what a client asks to be forwarded; ok is false if that is nonsense.
+func (m *forwardMessage) spec() (spec forward.Spec, ok bool) {
+	spec = forward.Spec{Kind: forward.Kind(m.direction), Listen: wireAddr(m.listenHost, m.listenPort)}
+	switch spec.Kind {
+	case forward.Dynamic:
+		return spec, spec.Listen.Socket != "" || m.listenPort != 0 && m.listenPort != portSocket
+	case forward.Local, forward.Remote:
+	default:
+		return spec, false
+	}
+	// A Remote that speaks SOCKS has port 0, and OpenSSH writes "socks" for
+	// the host.
+	if spec.Kind != forward.Remote || m.connectPort != 0 {
+		spec.Connect = wireAddr(m.connectHost, m.connectPort)
+		if spec.Connect.Socket == "" && (spec.Connect.Host == "" || spec.Connect.Port == 0) {
+			return spec, false
+		}
+	}
+	if m.listenPort == portSocket {
+		return spec, spec.Listen.Socket != ""
+	}
+	return spec, true
+}
+
+// wireAddr reads one end of a forwarding: "" is no bind address and "*" all.
+func wireAddr(host string, port uint32) forward.Addr {
+	if port == portSocket {
+		return forward.Addr{Socket: host}
+	}
+	return forward.Addr{Host: host, Port: int(port)}
+}
+
+// normal gives every interface its one form on the wire.
+func normal(spec forward.Spec) forward.Spec {
+	if spec.Listen.EmptyHost && spec.Listen.Host == "" {
+		spec.Listen.Host = "*"
+	}
+	spec.Listen.EmptyHost = false
+	return spec
+}
+
+// describe is what OpenSSH calls a forwarding in the question about it.
+func (s *Server) describe(spec forward.Spec) string {
+	text := func(a forward.Addr, none string) string {
+		switch {
+		case a.Socket != "":
+			return a.Socket + ":-2"
+		case a.Host == "":
+			return fmt.Sprintf("%s:%d", none, a.Port)
+		}
+		return fmt.Sprintf("%s:%d", a.Host, a.Port)
+	}
+	local := "LOCALHOST"
+	if s.opts.Forward.GatewayPorts {
+		local = "*"
+	}
+	switch spec.Kind {
+	case forward.Dynamic:
+		return fmt.Sprintf("dynamic forward %s -> *", text(spec.Listen, local))
+	case forward.Remote:
+		return fmt.Sprintf("remote forward %s -> %s", text(spec.Listen, "LOCALHOST"), text(spec.Connect, "socks"))
+	}
+	return fmt.Sprintf("local forward %s -> %s", text(spec.Listen, local), text(spec.Connect, ""))
+}
+
+// lockForwards is a lock that a client who leaves does not wait for.
+func (c *serverConn) lockForwards() error {
+	select {
+	case c.s.forwarding <- struct{}{}:
+		return nil
+	case <-c.ctx.Done():
+		return context.Cause(c.ctx)
+	}
+}
+
+func (c *serverConn) unlockForwards() { <-c.s.forwarding }
+
+// findForward finds what was asked for before, by a client or by the master
+// itself.
+func (s *Server) findForward(spec forward.Spec) *forward.Forward {
+	open := s.conn.Forwards().Forwards()
+	listening := make(map[*forward.Forward]bool)
+	for _, f := range open {
+		listening[f] = f.Err() == nil
+	}
+	for f := range s.asked {
+		if !listening[f] {
+			delete(s.asked, f)
+		}
+	}
+	for _, f := range open {
+		asked, ok := s.asked[f]
+		if listening[f] && (normal(f.Spec()) == spec || ok && asked == spec) {
+			return f
+		}
+	}
+	return nil
+}
+
+// openForward is OPEN_FWD.
+func (c *serverConn) openForward(m *forwardMessage) error {
+	spec, ok := m.spec()
+	if !ok {
+		return c.refuse(m, "Invalid forwarding request")
+	}
+	if err := c.lockForwards(); err != nil {
+		return err
+	}
+	defer c.unlockForwards()
+	f := c.s.findForward(spec)
+	if f == nil {
+		if !c.confirm("Open %s on %s?", c.s.describe(spec), c.s.opts.Host) {
+			return c.deny(m)
+		}
+		var err error
+		if f, err = c.s.conn.Forwards().Open(c.ctx, spec, c.s.opts.Forward); err != nil {
+			c.s.log.Warn("mux: forwarding failed", "forward", spec.String(), "error", err)
+			return c.refuse(m, forwardFailure(spec, err))
+		}
+		c.s.asked[f] = spec
+	}
+	if spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0 {
+		return c.write(&plainReply{msgRemotePort, m.id, uint32(f.Spec().Listen.Port)})
+	}
+	return c.write(&plainReply{kind: msgOK, id: m.id})
+}
+
+// forwardFailure is how OpenSSH words it.
+func forwardFailure(spec forward.Spec, err error) string {
+	var refused *forward.RefusedError
+	switch {
+	case !errors.As(err, &refused):
+		return "Port forwarding failed"
+	case spec.Listen.Socket != "":
+		return "remote port forwarding failed for listen path " + spec.Listen.Socket
+	}
+	return fmt.Sprintf("remote port forwarding failed for listen port %d", spec.Listen.Port)
+}
+
+// closeForward is CLOSE_FWD. Connections that are established stay.
+func (c *serverConn) closeForward(m *forwardMessage) error {
+	spec, ok := m.spec()
+	if !ok {
+		return c.refuse(m, "port not forwarded")
+	}
+	if err := c.lockForwards(); err != nil {
+		return err
+	}
+	defer c.unlockForwards()
+	f := c.s.findForward(spec)
+	if f == nil {
+		return c.refuse(m, "port not forwarded")
+	}
+	if err := f.Stop(); err != nil {
+		c.s.log.Warn("mux: closing a forwarding", "forward", spec.String(), "error", err)
+		return c.refuse(m, "port not found")
+	}
+	return c.write(&plainReply{kind: msgOK, id: m.id})
+}

@@ -1,0 +1,92 @@
+package mux
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// infoOK is the status of an INFO reply that has what was asked for.
+const infoOK = 0
+
+// info answers -O conninfo, -O channels, and Client.Alive.
+func (c *serverConn) info(m *infoMessage) error {
+	s := c.s
+	text := ""
+	switch m.name {
+	case "connection":
+		if text = s.connectionText(); s.opts.ConnectionInfo != nil {
+			text = s.opts.ConnectionInfo()
+		}
+	case "channels":
+		text = s.channelsText()
+	case extStatus:
+		text = s.statusText()
+	default:
+		return c.refuse(m, "unsupported info request")
+	}
+	return c.write(&infoReplyMessage{m.id, infoOK, text})
+}
+
+func (s *Server) connectionText() string {
+	stats := s.conn.Stats()
+	return fmt.Sprintf("Connection to %s: %v, last heard %v ago, received %d bytes, sent %d bytes\r\n",
+		s.opts.Host, stats.State, time.Since(stats.LastHeard).Round(time.Millisecond), stats.BytesIn, stats.BytesOut)
+}
+
+// channelsText lists what is open. Strings that clients or the server have
+// chosen are quoted, as the text goes to a terminal.
+func (s *Server) channelsText() string {
+	var b strings.Builder
+	b.WriteString("The following connections are open:\r\n")
+	for _, session := range s.Sessions() {
+		fmt.Fprintf(&b, "  #%d %s\r\n", session.id, session.describe())
+	}
+	for _, f := range s.conn.Forwards().Forwards() {
+		snapshot := f.Snapshot()
+		fmt.Fprintf(&b, "  %v forward %q (%d accepted, %d failed)\r\n", snapshot.Spec.Kind, snapshot.Spec,
+			snapshot.Accepted, snapshot.Failed)
+		for _, conn := range snapshot.Conns {
+			fmt.Fprintf(&b, "    #%d %q -> %q (%d bytes in, %d out)\r\n", conn.ID, conn.Origin, conn.Target, conn.In, conn.Out)
+		}
+	}
+	return b.String()
+}
+
+func (s *ServerSession) describe() string {
+	switch {
+	case s.cmd == nil:
+		return fmt.Sprintf("stdio forward -> %q", s.target)
+	case s.req.Subsystem:
+		return fmt.Sprintf("subsystem %q", s.req.Command)
+	case s.req.Command == "":
+		return "shell"
+	}
+	return fmt.Sprintf("session %q", s.req.Command)
+}
+
+// statusText is how the connection does, one "name value" to a line, times in
+// microseconds. Names that a reader does not know are passed over.
+func (s *Server) statusText() string {
+	stats := s.conn.Stats()
+	return fmt.Sprintf("state %v\nsilence %d\nrtt %d\n", stats.State,
+		time.Since(stats.LastHeard).Microseconds(), stats.SmoothedRTT.Microseconds())
+}
+
+// parseStatus reads statusText.
+func parseStatus(text string, status *MasterStatus) {
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		micros, err := strconv.ParseInt(value, 10, 64)
+		switch {
+		case name == "state":
+			status.State = value
+		case err != nil || micros < 0 || micros > int64(1<<62)/1000:
+		case name == "silence":
+			status.Silence, status.Known = time.Duration(micros)*time.Microsecond, true
+		case name == "rtt":
+			status.RTT = time.Duration(micros) * time.Microsecond
+		}
+	}
+}

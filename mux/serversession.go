@@ -1,0 +1,268 @@
+package mux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/session"
+)
+
+// ServerSession is a passenger's session in the master: a program on the
+// server, or a stdio forwarding.
+type ServerSession struct {
+	client *serverConn
+	id     uint32
+	req    SessionRequest
+	target forward.Addr // of a stdio forwarding
+
+	ctx    context.Context // ends with the session or the client
+	cancel context.CancelCauseFunc
+	stop   func() bool // undoes the watching of ctx
+
+	fds  []int
+	in   Input
+	outs []Output // standard output, and error
+
+	cmd *session.Cmd
+
+	mu   sync.Mutex
+	size session.Size
+}
+
+// ID is the number that the client was told.
+func (s *ServerSession) ID() uint32 { return s.id }
+
+// Request is what the client asked for.
+func (s *ServerSession) Request() SessionRequest { return s.req }
+
+// Target is where a stdio forwarding goes, zero for any other session.
+func (s *ServerSession) Target() forward.Addr { return s.target }
+
+// Command is the session on the connection; nil for a stdio forwarding.
+func (s *ServerSession) Command() *session.Cmd { return s.cmd }
+
+// Stderr writes to the client's standard error.
+func (s *ServerSession) Stderr() io.Writer {
+	if len(s.outs) < 2 {
+		return io.Discard
+	}
+	return s.outs[1]
+}
+
+// Close ends the session: the client exits with 255. It does not wait.
+func (s *ServerSession) Close() error {
+	s.cancel(errDone)
+	return nil
+}
+
+// newSession opens the descriptors that a client passed, which become the
+// session's to close.
+func (c *serverConn) newSession(fds []int) (*ServerSession, error) {
+	s := &ServerSession{client: c, fds: fds}
+	s.ctx, s.cancel = context.WithCancelCause(c.ctx)
+	open := c.s.opts.Descriptors
+	var err error
+	if s.in, err = open.OpenInput(fds[0]); err != nil {
+		s.release()
+		return nil, err
+	}
+	for _, fd := range fds[1:] {
+		out, err := open.OpenOutput(fd)
+		if err != nil {
+			s.release()
+			return nil, err
+		}
+		s.outs = append(s.outs, out)
+	}
+	s.stop = context.AfterFunc(s.ctx, s.interrupt)
+	return s, nil
+}
+
+// interrupt ends what waits for the client's descriptors: a client that was
+// stopped, or killed, takes nothing any more.
+func (s *ServerSession) interrupt() {
+	s.in.Cancel()
+	for _, out := range s.outs {
+		out.Cancel()
+	}
+}
+
+// release gives the descriptors back. Nothing reads or writes them any more
+// when it returns.
+func (s *ServerSession) release() {
+	s.cancel(errDone)
+	if s.stop != nil {
+		s.stop()
+	}
+	if s.in != nil {
+		s.in.Close()
+	}
+	for _, out := range s.outs {
+		out.Close()
+	}
+	for _, fd := range s.fds {
+		closeFD(fd)
+	}
+	s.fds = nil
+}
+
+// passenger is what a session and a stdio forwarding have in common before
+// anything is opened. ok is false if the client has had its answer.
+func (c *serverConn) passenger(m message, fds []int, question string, args ...any) (s *ServerSession, ok bool, err error) {
+	reason := ""
+	switch {
+	case c.session != nil:
+		reason = "Multiple sessions not supported"
+	case c.s.opts.Descriptors == nil:
+		reason = "Passing file descriptors is not supported"
+	case !c.confirm(question, args...):
+		closeAll(fds)
+		return nil, false, c.deny(m)
+	}
+	if reason != "" {
+		closeAll(fds)
+		return nil, false, c.refuse(m, reason)
+	}
+	if s, err = c.newSession(fds); err != nil {
+		c.s.log.Debug("mux: descriptors", "error", err)
+		return nil, false, c.refuse(m, "did not receive file descriptors")
+	}
+	return s, true, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		closeFD(fd)
+	}
+}
+
+// openSession starts a program and answers. The session then runs by itself.
+func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
+	s, ok, err := c.passenger(m, fds, "Allow shared connection to %s? ", c.s.opts.Host)
+	if !ok {
+		return err
+	}
+	s.req, s.id = m.req, c.s.newID()
+	s.prepare()
+	s.cmd.OnStarted = func() { c.write(&plainReply{msgSessionOpened, m.id, s.id}) }
+	err = s.cmd.Start()
+	var refused *session.RequestError
+	var notOpened *ssh.OpenChannelError
+	switch {
+	case err == nil:
+		c.run(s, s.runCommand)
+		s.resize() // what happened since prepare
+		return nil
+	case errors.As(err, &notOpened):
+		err = c.refuse(m, "Session open refused by peer")
+	case errors.As(err, &refused):
+		// OpenSSH has answered by now, and tells on the client's stderr.
+		if err = c.write(&plainReply{msgSessionOpened, m.id, s.id}); err == nil {
+			fmt.Fprintf(s.Stderr(), "%s request failed on channel %d\r\n", refused.Request, s.id)
+			err = errDone
+		}
+	}
+	s.leave()
+	return err
+}
+
+// prepare makes the command that the client wants.
+func (s *ServerSession) prepare() {
+	opts, conn := &s.client.s.opts, s.client.s.conn
+	if s.req.Subsystem {
+		s.cmd = session.Subsystem(s.ctx, conn, s.req.Command)
+	} else {
+		s.cmd = session.Command(s.ctx, conn, s.req.Command)
+	}
+	s.cmd.Stdin, s.cmd.Stdout, s.cmd.Stderr = s.in, s.outs[0], s.outs[1]
+	s.cmd.Env = slices.DeleteFunc(slices.Clone(s.req.Env), func(v session.EnvVar) bool {
+		return opts.PermitEnv != nil && !opts.PermitEnv(v.Name)
+	})
+	s.cmd.ForwardAgent = s.req.Agent && opts.ForwardAgent != nil && opts.ForwardAgent()
+	if s.req.X11 && opts.X11 != nil {
+		s.cmd.X11 = opts.X11(s.ctx)
+	}
+	if !s.req.TTY {
+		return
+	}
+	s.size, _ = opts.Descriptors.Size(s.fds[0])
+	s.cmd.TTY = &session.TTY{Term: s.req.Term, Size: s.size, Modes: opts.Descriptors.Modes(s.fds[0])}
+	s.cmd.OnStderr = s.ttyRefused
+	if s.req.EscapeChar > 0 && opts.Escapes != nil {
+		s.cmd.Stdin = opts.Escapes(s, s.in, byte(s.req.EscapeChar))
+	}
+}
+
+// ttyRefused is called for the first byte of standard error: with a terminal,
+// servers send none apart. The client then leaves raw mode.
+func (s *ServerSession) ttyRefused() {
+	s.client.write(&plainReply{kind: msgTTYAllocFail, id: s.id})
+	fmt.Fprintf(s.Stderr(), "PTY allocation request failed on channel %d\r\n", s.id)
+}
+
+// resize tells the server the size of the client's terminal, if it is new.
+func (s *ServerSession) resize() {
+	if s.cmd == nil || !s.req.TTY {
+		return
+	}
+	s.mu.Lock()
+	size, changed := s.size, false
+	if s.fds != nil {
+		now, ok := s.client.s.opts.Descriptors.Size(s.fds[0])
+		if changed = ok && now != size; changed {
+			s.size, size = now, now
+		}
+	}
+	s.mu.Unlock()
+	if changed {
+		s.cmd.Resize(size)
+	}
+}
+
+// run has a session run apart from the requests of its client, whose
+// connection ends with it.
+func (c *serverConn) run(s *ServerSession, body func()) {
+	c.session = s
+	c.s.enter(s)
+	c.addBusy(+1)
+	c.work.Add(1)
+	go func() { // ends with the session
+		defer c.work.Done()
+		body()
+		s.leave()
+		c.cancel(errDone)
+	}()
+}
+
+// leave takes the session out of the server.
+func (s *ServerSession) leave() {
+	s.client.s.remove(s)
+	s.mu.Lock() // resize uses the descriptors
+	defer s.mu.Unlock()
+	s.release()
+}
+
+// runCommand waits for the program and tells the client its exit status. A
+// program that ended by a signal has none, and the client exits with 255.
+func (s *ServerSession) runCommand() {
+	err := s.cmd.Wait()
+	var exit *session.ExitError
+	var output *session.OutputError
+	status := uint32(0)
+	switch {
+	case err == nil, errors.As(err, &output):
+	case errors.As(err, &exit) && exit.Signal == "":
+		status = uint32(exit.Status)
+	default:
+		s.client.s.log.Debug("mux: session ended without status", "session", s.id, "error", err)
+		return
+	}
+	s.client.write(&plainReply{msgExit, s.id, status})
+}
