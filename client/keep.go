@@ -68,12 +68,11 @@ type generation struct {
 // KeepOptions say how a connection is kept. The zero value is ready for use.
 type KeepOptions struct {
 	// Options are those of each Dial. With a nil Config the configuration is
-	// read anew each time. Two things differ from a plain Dial where neither
-	// the configuration nor NoKeepalive says anything about them: the
-	// keepalive is on, with keepalive.DefaultOptions, or a connection that
-	// died silently would be kept for ever; and an attempt is given up after
-	// 30 seconds (ConnectTimeout), unless RequireFirst lets it be as patient
-	// as Dial.
+	// read anew each time. It is the keepalive that finds out that a
+	// connection is lost: without it (NoKeepalive, ServerAliveInterval 0) one
+	// that died silently is kept for ever. Where there is no ConnectTimeout,
+	// an attempt is given up after DefaultDialTimeout; only a first one that
+	// RequireFirst is set for is as patient as Dial.
 	Options
 
 	// Forwards are opened on each connection, with ForwardOptions. More can

@@ -19,7 +19,6 @@ func (a *keepDial) dial(ctx context.Context) (*Client, error) {
 		return nil, err
 	}
 	d := newDialer(o, nil)
-	d.kept = true
 	if a.attempt > 1 || !a.opts.RequireFirst {
 		d.patience = DefaultDialTimeout
 	}

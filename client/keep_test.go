@@ -432,6 +432,7 @@ func TestKeepRestoresForwards(t *testing.T) {
 		cancelled, _ := k.Forward(t.Context(), remote(83), forward.Options{})
 		stopped.Stop()
 		cancelled.Forward().Stop() // as ~C and -O cancel would
+		synctest.Wait()
 		s.last().cancel(io.EOF)
 		time.Sleep(time.Minute)
 		// The port that the server chose once is asked for again.
