@@ -3,7 +3,6 @@ package session_test
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"testing"
 	"time"
@@ -219,7 +218,7 @@ type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 
-// want fails the test if a session did not end as it should.
+// wantErr fails the test if err is not an E, and returns it as one.
 func wantErr[E error](t *testing.T, err error) E {
 	t.Helper()
 	var e E
@@ -227,11 +226,6 @@ func wantErr[E error](t *testing.T, err error) E {
 		t.Fatalf("got %T %v, want %T", err, err, e)
 	}
 	return e
-}
-
-func readAll(s *sshtest.Session) sshtest.Exit {
-	io.Copy(io.Discard, s)
-	return sshtest.Exit{}
 }
 
 var _ session.Canceler = (*keys)(nil)

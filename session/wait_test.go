@@ -138,6 +138,7 @@ func TestConnectionLost(t *testing.T) {
 func TestConnectionLostAfterStatus(t *testing.T) {
 	conn, _ := newConn(t, sshtest.Options{Handler: func(s *sshtest.Session) sshtest.Exit {
 		s.Channel().SendRequest("exit-status", false, []byte{0, 0, 0, 5})
+		s.Channel().SendRequest("is it told?", true, nil)
 		s.Channel().CloseWrite()
 		io.Copy(io.Discard, s) // until the client is gone
 		return sshtest.Exit{Silent: true}
@@ -212,6 +213,7 @@ func TestStatusBeforeCancel(t *testing.T) {
 	for _, status := range []int{0, 6} {
 		conn, _ := newConn(t, sshtest.Options{Handler: func(s *sshtest.Session) sshtest.Exit {
 			s.Channel().SendRequest("exit-status", false, []byte{0, 0, 0, byte(status)})
+			s.Channel().SendRequest("is it told?", true, nil)
 			io.WriteString(s, "half of it")
 			<-s.Context().Done()
 			return sshtest.Exit{Silent: true}
