@@ -22,6 +22,7 @@ const drainLimit = time.Second
 type State struct {
 	fd    int
 	saved unix.Termios
+	modes func(unix.Termios) unix.Termios // from saved to those of raw mode
 
 	mu  sync.Mutex
 	raw bool
@@ -52,7 +53,14 @@ func GetSize(fd int) (Size, error) {
 // every byte goes to the server untouched, and nothing is done to the output.
 // In a background process group that is stopped first (SIGTTOU) until the shell
 // brings it to the foreground, as job control wants it.
-func MakeRaw(fd int) (*State, error) {
+func MakeRaw(fd int) (*State, error) { return newState(fd, rawTermios) }
+
+// MakeKeywise puts the terminal at fd into a mode for whoever waits for a key:
+// keys come at once and unseen. All else stays: ^C and ^Z are signals, output
+// is processed. It is undone, and gone back to, as raw mode is.
+func MakeKeywise(fd int) (*State, error) { return newState(fd, keywiseTermios) }
+
+func newState(fd int, modes func(unix.Termios) unix.Termios) (*State, error) {
 	if err := waitForeground(fd); err != nil {
 		return nil, err
 	}
@@ -60,7 +68,7 @@ func MakeRaw(fd int) (*State, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotTerminal, os.NewSyscallError("tcgetattr", err))
 	}
-	s := &State{fd: fd, saved: *termios}
+	s := &State{fd: fd, saved: *termios, modes: modes}
 	if err := s.Reenter(); err != nil {
 		return nil, err
 	}
@@ -77,7 +85,7 @@ func (s *State) Reenter() error {
 }
 
 func (s *State) reenterLocked() error {
-	raw := rawTermios(s.saved)
+	raw := s.modes(s.saved)
 	if err := setDrained(s.fd, &raw); err != nil {
 		return err
 	}
@@ -172,6 +180,14 @@ func rawTermios(t unix.Termios) unix.Termios {
 	t.Iflag &^= unix.ISTRIP | unix.INLCR | unix.IGNCR | unix.ICRNL | unix.IXON | unix.IXANY | unix.IXOFF | iuclc
 	t.Lflag &^= unix.ISIG | unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ECHONL | unix.IEXTEN
 	t.Oflag &^= unix.OPOST
+	t.Cc[unix.VMIN] = 1
+	t.Cc[unix.VTIME] = 0
+	return t
+}
+
+// keywiseTermios returns t without line editing and echo.
+func keywiseTermios(t unix.Termios) unix.Termios {
+	t.Lflag &^= unix.ICANON | unix.ECHO | unix.ECHONL
 	t.Cc[unix.VMIN] = 1
 	t.Cc[unix.VTIME] = 0
 	return t

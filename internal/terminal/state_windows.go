@@ -13,6 +13,7 @@ import (
 type State struct {
 	fd    int
 	saved uint32
+	off   uint32 // the modes of saved that raw mode goes without
 
 	mu  sync.Mutex
 	raw bool
@@ -57,7 +58,18 @@ func ownConsoleInfo(info *windows.ConsoleScreenBufferInfo) error {
 // escape sequences of a VT220, one by one and without echo, Ctrl-C among them.
 // The console's output (CONOUT$) is made to obey such sequences, in UTF-8.
 func MakeRaw(fd int) (*State, error) {
-	s := &State{fd: fd}
+	return newState(fd, windows.ENABLE_ECHO_INPUT|windows.ENABLE_LINE_INPUT|windows.ENABLE_PROCESSED_INPUT)
+}
+
+// MakeKeywise puts the console input at fd into a mode for whoever waits for a
+// key: keys come at once and unseen. ^C stays a signal. It is undone, and gone
+// back to, as raw mode is.
+func MakeKeywise(fd int) (*State, error) {
+	return newState(fd, windows.ENABLE_ECHO_INPUT|windows.ENABLE_LINE_INPUT)
+}
+
+func newState(fd int, off uint32) (*State, error) {
+	s := &State{fd: fd, off: off}
 	if err := windows.GetConsoleMode(windows.Handle(fd), &s.saved); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNotTerminal, err)
 	}
@@ -71,7 +83,7 @@ func MakeRaw(fd int) (*State, error) {
 func (s *State) Reenter() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	mode := s.saved &^ (windows.ENABLE_ECHO_INPUT | windows.ENABLE_LINE_INPUT | windows.ENABLE_PROCESSED_INPUT)
+	mode := s.saved &^ s.off
 	mode |= windows.ENABLE_VIRTUAL_TERMINAL_INPUT
 	if err := windows.SetConsoleMode(windows.Handle(s.fd), mode); err != nil {
 		return fmt.Errorf("terminal: SetConsoleMode: %w", err)
