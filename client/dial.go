@@ -76,9 +76,7 @@ type dialer struct {
 	parent *dialer // of whom this is a jump host
 	depth  int
 
-	// kept and patience are Keep's: the keepalive is on, and an attempt is
-	// bounded, unless the configuration has a word on it.
-	kept     bool
+	// patience bounds the attempt where no ConnectTimeout does: Keep's.
 	patience time.Duration
 
 	limit    *deadline
@@ -96,7 +94,7 @@ func newDialer(o Options, parent *dialer) *dialer {
 	if parent != nil {
 		d.notifyMu = parent.notifyMu
 		d.depth = parent.depth + 1
-		d.kept, d.patience = parent.kept, parent.patience
+		d.patience = parent.patience
 	}
 	return d
 }
@@ -105,6 +103,9 @@ func newDialer(o Options, parent *dialer) *dialer {
 func (d *dialer) dial(ctx context.Context) (*Client, error) {
 	if d.cfg.RefuseConnection != "" {
 		return nil, &RefusedError{Reason: d.cfg.RefuseConnection}
+	}
+	if c := d.attach(ctx); c != nil {
+		return c, nil
 	}
 	ctx, d.limit = withDeadline(ctx, cmp.Or(d.cfg.ConnectTimeout, d.patience), ErrTimeout)
 	if d.parent != nil {
@@ -121,9 +122,7 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 
 // handshake makes an SSH connection out of conn, which is closed if it fails.
 func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) {
-	d.watched = keepalive.WrapConn(conn)
-	d.transport = newTransport(d.watched)
-	d.observer = agentfwd.ObserveKex(d.transport)
+	d.layers(conn)
 	d.keys = d.newHostKeys(ctx, conn.RemoteAddr())
 	d.auth = newAuthenticator(ctx, d)
 	defer d.auth.close()
@@ -147,6 +146,13 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 	d.debugf("Authenticated to %s ([%s]:%d) using \"%s\".", d.cfg.HostName,
 		peerHost(conn), peerPort(conn), d.auth.lastMethod())
 	return newClient(d, sc, chans, reqs), nil
+}
+
+// layers puts what we want to know of a connection on top of it.
+func (d *dialer) layers(conn net.Conn) {
+	d.watched = keepalive.WrapConn(conn)
+	d.transport = newTransport(d.watched)
+	d.observer = agentfwd.ObserveKex(d.transport)
 }
 
 // handshakeError finds the first cause of a failed handshake.
@@ -202,17 +208,12 @@ func (d *dialer) keepaliveOptions() keepalive.Options {
 	if d.opts.NoKeepalive {
 		return keepalive.Options{}
 	}
-	o := keepalive.Options{Interval: d.cfg.ServerAliveInterval, CountMax: d.cfg.ServerAliveCountMax}
-	if d.kept && o.Interval <= 0 && !d.cfg.IsSet("ServerAliveInterval") {
-		own := keepalive.DefaultOptions()
-		o.Interval = own.Interval
-		if !d.cfg.IsSet("ServerAliveCountMax") {
-			o.CountMax = own.CountMax
-		}
+	return keepalive.Options{
+		Interval: d.cfg.ServerAliveInterval,
+		CountMax: d.cfg.ServerAliveCountMax,
+		Logger:   d.opts.Logger,
+		OnChange: func(s keepalive.Stats) { d.notify(Alive{s}) },
 	}
-	o.Logger = d.opts.Logger
-	o.OnChange = func(s keepalive.Stats) { d.notify(Alive{s}) }
-	return o
 }
 
 // unhurried runs what a person may have to answer, with the clocks standing

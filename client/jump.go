@@ -32,6 +32,7 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	}
 	opts.Config = cfg
 	opts.Password = nil // it is the target's
+	opts.OwnConnection = false
 	d.debugf("Setting up jump host %s for %s port %d", cfg.HostName, d.cfg.HostName, d.cfg.Port)
 	hop, err := newDialer(opts, d).dial(ctx)
 	if err != nil {

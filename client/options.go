@@ -23,6 +23,10 @@ type Options struct {
 	// when Config is nil, and for jump hosts. Nil means the user's files.
 	ConfigOptions *sshconfig.Options
 
+	// OwnConnection makes a connection of its own even if ControlPath names
+	// a master that lives. Jump hosts still use theirs.
+	OwnConnection bool
+
 	// Signers are offered before the keys of the configuration, to jump hosts
 	// too.
 	Signers []ssh.Signer
