@@ -133,9 +133,14 @@ func listen(t *testing.T, conn mux.Connection, opts mux.ServerOptions) *mux.Serv
 // inProcess is a master on a connection to the server in this process.
 func inProcess(t *testing.T, server sshtest.Options, opts mux.ServerOptions) (*mux.Server, *sshtest.Server) {
 	t.Helper()
-	s := sshtest.New(t, server)
-	conn := newConnection(t, s.Pipe(), s.ClientConfig())
+	conn, s := pipeConnection(t, server)
 	return listen(t, conn, opts), s
+}
+
+func pipeConnection(t *testing.T, server sshtest.Options) (*connection, *sshtest.Server) {
+	t.Helper()
+	s := sshtest.New(t, server)
+	return newConnection(t, s.Pipe(), s.ClientConfig()), s
 }
 
 // dialSSHD is a connection to a real sshd.
@@ -310,4 +315,13 @@ func (o *openSSH) master(t *testing.T, args ...string) (path string, cmd *exec.C
 		return err == nil
 	})
 	return path, cmd
+}
+
+func parseSpec(t *testing.T, text string) forward.Spec {
+	t.Helper()
+	spec, err := forward.ParseSpec(forward.Local, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return spec
 }

@@ -410,4 +410,3 @@ func testForwards(t *testing.T, p passenger, path string) {
 		}
 	})
 }
-
