@@ -242,8 +242,14 @@ func TestIdle(t *testing.T) {
 	if testing.Short() {
 		span = time.Second
 	}
-	for _, stdin := range []string{"open pipe", "end of file"} {
+	for _, stdin := range []string{"open pipe", "end of file", "terminal"} {
 		cmd := w.gossh("sshd", "echo ready; exec sleep 100")
+		if stdin == "terminal" {
+			s := w.onScreen(w.gossh("-t", "-o", "ServerAliveInterval=1", "sshd", "echo ready; exec sleep 100"))
+			s.expect(`ready\r\n`)
+			idle(t, stdin, s.cmd.Process.Pid, span)
+			continue
+		}
 		if stdin == "open pipe" {
 			in, err := cmd.StdinPipe()
 			if err != nil {
@@ -261,17 +267,22 @@ func TestIdle(t *testing.T) {
 		if got := readLine(t, out); got != "ready" {
 			t.Fatalf("got %q", got)
 		}
-		before := cpuTime(t, cmd.Process.Pid)
-		time.Sleep(span) // what is measured
-		used := cpuTime(t, cmd.Process.Pid) - before
-		if used > span/20 {
-			t.Errorf("%s: %v of processor time in %v", stdin, used, span)
-		}
+		idle(t, stdin, cmd.Process.Pid, span)
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 		if got := cmd.ProcessState.ExitCode(); got != 255 {
 			t.Errorf("%s: status %d after SIGTERM", stdin, got)
 		}
+	}
+}
+
+// idle wants the process to use less than a twentieth of the time.
+func idle(t *testing.T, what string, pid int, span time.Duration) {
+	t.Helper()
+	before := cpuTime(t, pid)
+	time.Sleep(span) // what is measured
+	if used := cpuTime(t, pid) - before; used > span/20 {
+		t.Errorf("%s: %v of processor time in %v", what, used, span)
 	}
 }
 

@@ -93,6 +93,29 @@ func (w *world) ending(program string, args []string, end func(*screen, *faultne
 	return text, status
 }
 
+// TestInterruptedCommand: without a terminal of its own the session ends by
+// the keys of ours.
+func TestInterruptedCommand(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	for _, key := range []string{"\x03", "\x1c"} {
+		var texts []string
+		var statuses []int
+		for _, program := range []string{gosshPath, "ssh"} {
+			s := w.onScreen(w.command(program, "sshd", "echo ready; exec sleep 1000"))
+			s.expect(`ready\r\n`)
+			s.send(key)
+			statuses = append(statuses, s.wait())
+			s.send("behind\n")
+			s.expect(`behind\r\n`)
+			texts = append(texts, s.text())
+		}
+		if texts[0] != texts[1] || statuses[0] != statuses[1] {
+			t.Errorf("%q: status %d, %q\nssh %d, %q", key, statuses[0], texts[0], statuses[1], texts[1])
+		}
+	}
+}
+
 // TestRefusedLeavesTerminal: nothing has happened to a terminal that no
 // session was given.
 func TestRefusedLeavesTerminal(t *testing.T) {

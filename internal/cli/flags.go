@@ -50,22 +50,22 @@ type flags struct {
 	command    string // joined with single spaces; "" if there is none
 	directives []sshconfig.Directive
 
-	configFile string // -F
-	logFile    string // -E
-	query      string // -Q
-	control    string // -O
-	version    bool   // -V
-	dump       bool   // -G
-	syslog     bool   // -y
-	demo       bool   // --demo
-	quiet      bool   // -q
-	verbose    int    // -v
+	configFile string             // -F
+	logFile    string             // -E
+	query      string             // -Q
+	control    string             // -O
+	version    bool               // -V
+	dump       bool               // -G
+	syslog     bool               // -y
+	demo       bool               // --demo
+	verbose    bool               // -v
+	level      sshconfig.LogLevel // of -q and -v, in their order
 }
 
 // parseFlags is ssh's getopt loop: clustered letters, an argument attached or
 // following, options once more behind the host, and the rest is the command.
 func parseFlags(args []string) (*flags, error) {
-	f := new(flags)
+	f := &flags{level: sshconfig.LogInfo}
 	if len(args) == 1 && args[0] == "--demo" {
 		f.demo = true
 		return f, nil
@@ -152,9 +152,14 @@ func (f *flags) set(letter byte, value string) error {
 	case 'y':
 		f.syslog = true
 	case 'q':
-		f.quiet = true
+		f.level = sshconfig.LogQuiet
 	case 'v':
-		f.verbose++
+		// The first -v overrides a -q, the others add to what there is.
+		if f.verbose {
+			f.level = min(f.level+1, sshconfig.LogDebug3)
+		} else {
+			f.verbose, f.level = true, sshconfig.LogDebug1
+		}
 	}
 	if strings.IndexByte(lettersConfig, letter) >= 0 {
 		f.directives = append(f.directives, sshconfig.Flag(letter, value))
@@ -163,12 +168,4 @@ func (f *flags) set(letter byte, value string) error {
 }
 
 // logLevel is that of the flags, for messages about the configuration itself.
-func (f *flags) logLevel() sshconfig.LogLevel {
-	switch {
-	case f.verbose > 0:
-		return min(sshconfig.LogVerbose+sshconfig.LogLevel(f.verbose), sshconfig.LogDebug3)
-	case f.quiet:
-		return sshconfig.LogQuiet
-	}
-	return sshconfig.LogInfo
-}
+func (f *flags) logLevel() sshconfig.LogLevel { return f.level }
