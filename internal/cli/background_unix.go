@@ -146,7 +146,7 @@ func (r *sessionRun) keepDescriptors() error {
 	if r.err, err = duplicated(r.err, 2); err != nil {
 		return err
 	}
-	r.cmd.Stdout, r.cmd.Stderr = r.out, r.err
+	r.cmd.Stdout, r.cmd.Stderr = held{r.out, &r.hold}, held{r.err, &r.hold}
 	return nil
 }
 

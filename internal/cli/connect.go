@@ -79,6 +79,7 @@ func (p *program) connect(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer c.Close()
+	defer p.awaitQuestion(ctx, c)
 	ctx, quit := p.untilSignal(ctx)
 	defer quit(nil)
 	status, err := p.serve(ctx, c)

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/gossh-project/gossh/sshconfig"
@@ -35,6 +36,8 @@ type escapeActions interface {
 	sendBreak()
 	louder(by int) sshconfig.LogLevel
 	connections() string
+	commandLine()
+	hasCommandLine() bool
 }
 
 func newEscapes(in keyboard, char byte, a escapeActions) *escapes {
@@ -107,6 +110,8 @@ func (e *escapes) escape(ch byte) bool {
 	case 'B':
 		said("B")
 		a.sendBreak()
+	case 'C': // without an echo, as ssh has it
+		a.commandLine()
 	case 'R':
 		said("R [rekeying on request is not possible: x/crypto rekeys by volume alone]")
 	case 'V', 'v':
@@ -141,12 +146,16 @@ func (e *escapes) help() string {
 		"Supported escape sequences:",
 		" " + c + ".   - terminate connection (and any multiplexed sessions)",
 		" " + c + "B   - send a BREAK to the remote system",
+		" " + c + "C   - open a command line",
 		" " + c + "V/v - decrease/increase verbosity (LogLevel)",
 		" " + c + "^Z  - suspend ssh",
 		" " + c + "#   - list forwarded connections",
 		" " + c + "?   - this message",
 		" " + c + c + "   - send the escape character by typing it twice",
 		"(Note that escapes are only recognized immediately after newline.)",
+	}
+	if !e.actions.hasCommandLine() {
+		lines = slices.Delete(lines, 3, 4)
 	}
 	return strings.Join(lines, "\r\n") + "\r\n"
 }

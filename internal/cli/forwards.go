@@ -166,11 +166,16 @@ func (p *program) localCommand(ctx context.Context) error {
 	if err != nil {
 		return linef("%s", strings.TrimSpace(err.Error()))
 	}
+	p.runLocalCommand(line)
+	return context.Cause(ctx)
+}
+
+// runLocalCommand runs a line by the user's shell.
+func (p *program) runLocalCommand(line string) {
 	p.console.printf(sshconfig.LogDebug1, "debug1: Executing command: '%s'", line)
 	cmd := userShellCommand(line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
 	cmd.Run()
-	return context.Cause(ctx)
 }
 
 // awaitForwards waits, after the session, for the connections that are still

@@ -29,7 +29,7 @@ type Std struct {
 // Main runs the program with its arguments, args[0] being its name, and
 // returns the exit status.
 func Main(args []string, std Std) int {
-	p := &program{std: std, name: programName(args)}
+	p := &program{std: std, name: programName(args), questions: newQuestions()}
 	p.console = newConsole(std.Stderr)
 	if len(args) == 0 {
 		args = []string{p.name}
@@ -43,13 +43,14 @@ func Main(args []string, std Std) int {
 
 // program is what one invocation shares.
 type program struct {
-	std     Std
-	name    string // what messages begin with: the name it was called by
-	args    []string
-	flags   *flags
-	cfg     *sshconfig.Config
-	console *console
-	ready   *readiness // of a child in the background; nil in the foreground
+	std       Std
+	name      string // what messages begin with: the name it was called by
+	args      []string
+	flags     *flags
+	cfg       *sshconfig.Config
+	console   *console
+	questions *questions
+	ready     *readiness // of a child in the background; nil in the foreground
 }
 
 // programName is "ssh" for those who put the program in its place.

@@ -66,8 +66,17 @@ func (a *prompter) AddKey(ctx context.Context, q client.AddKeyQuestion) (bool, e
 	return a.ask.Confirm(ctx, printable(fmt.Sprintf("Add key %s (%s) to agent?", q.File, q.Fingerprint)))
 }
 
-// HostKey puts the questions of package hostkey.
-func (a *prompter) HostKey(ctx context.Context, q hostkey.Question) (bool, error) {
+// HostKey puts the questions of package hostkey, of which the last may come in
+// the middle of a session.
+func (a *prompter) HostKey(ctx context.Context, q hostkey.Question) (yes bool, err error) {
+	err = a.p.questions.ask(ctx, func(ctx context.Context) error {
+		yes, err = a.hostKey(ctx, q)
+		return err
+	})
+	return yes, err
+}
+
+func (a *prompter) hostKey(ctx context.Context, q hostkey.Question) (bool, error) {
 	switch q := q.(type) {
 	case hostkey.NewHostQuestion:
 		return a.confirm(ctx, a.p.newHostText(q), q.Fingerprint)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/gossh-project/gossh/client"
@@ -58,9 +59,10 @@ type sessionRun struct {
 	quit context.CancelCauseFunc // the escape ~. and signals
 	cmd  *session.Cmd
 
-	in       *terminal.Input
+	in       *pausable // nil without standard input
 	out, err *terminal.Output
-	tty      *ttySession // nil without a terminal
+	tty      *ttySession  // nil without a terminal
+	hold     sync.RWMutex // held while a question is open: nothing is written
 
 	closeAgent func() error // nil without a forwarded agent
 }
@@ -84,12 +86,13 @@ func (r *sessionRun) prepare() error {
 	if r.err, err = terminal.NewOutput(int(p.std.Stderr.Fd())); err != nil {
 		return err
 	}
-	r.cmd.Stdout, r.cmd.Stderr = r.out, r.err
+	r.cmd.Stdout, r.cmd.Stderr = held{r.out, &r.hold}, held{r.err, &r.hold}
+	r.cmd.OnStarted = r.takeTerminal
 	if err := p.ready.announce(p, r); err != nil {
 		return err
 	}
 	if !p.cfg.StdinNull {
-		if r.in, err = terminal.NewInput(int(p.std.Stdin.Fd())); err != nil {
+		if r.in, err = newPausable(int(p.std.Stdin.Fd())); err != nil {
 			return err
 		}
 		r.cmd.Stdin = r.in
@@ -116,9 +119,7 @@ func (r *sessionRun) run() (int, error) {
 		p.console.printf(sshconfig.LogDebug1, "debug1: Entering interactive session.")
 		err = r.cmd.Wait()
 	}
-	if r.tty != nil {
-		r.tty.leave()
-	}
+	r.leaveTerminal()
 	return r.end(err)
 }
 
@@ -157,9 +158,7 @@ func endsSilently(err error) bool {
 
 // close gives the descriptors back as they were.
 func (r *sessionRun) close() {
-	if r.tty != nil {
-		r.tty.leave()
-	}
+	r.leaveTerminal()
 	if r.closeAgent != nil {
 		r.closeAgent()
 	}

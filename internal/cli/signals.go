@@ -26,17 +26,23 @@ func (p *program) untilSignal(ctx context.Context) (context.Context, context.Can
 			signal.Notify(caught, sig)
 		}
 	}
-	go awaitSignal(ctx, cancel, caught)
+	go p.awaitSignal(ctx, cancel, caught)
 	return ctx, cancel
 }
 
 // awaitSignal ends with the first signal, or with ctx.
-func awaitSignal(ctx context.Context, cancel context.CancelCauseFunc, caught chan os.Signal) {
+func (p *program) awaitSignal(ctx context.Context, cancel context.CancelCauseFunc, caught chan os.Signal) {
 	defer signal.Stop(caught)
-	select {
-	case sig := <-caught:
-		cancel(&signalError{sig})
-	case <-ctx.Done():
+	for {
+		select {
+		case sig := <-caught:
+			if p.questions.ignores(sig) {
+				continue
+			}
+			cancel(&signalError{sig})
+		case <-ctx.Done():
+		}
+		return
 	}
 }
 

@@ -20,7 +20,9 @@ type ttySession struct {
 	mu    sync.Mutex
 	state *terminal.State // nil if stdin is no terminal (-tt)
 	left  bool
-	check *ptyCheck
+	// cooked is set while a question has made raw mode pause.
+	cooked bool
+	check  *ptyCheck
 }
 
 // attachTTY asks for a terminal like the local one, and puts the escapes
@@ -40,8 +42,7 @@ func (r *sessionRun) attachTTY() {
 		ask:     func() (granted, known bool) { return askForPTY(r.c, r.cmd.TTY) },
 		settled: t.settled,
 	}
-	r.cmd.Stdout = t.check
-	r.cmd.OnStarted = t.enter
+	r.cmd.Stdout = held{t.check, &r.hold}
 	// A server sends stderr apart only when there is no terminal after all.
 	r.cmd.OnStderr = func() { t.check.settle(false) }
 	if r.in != nil && r.p.cfg.EscapeChar >= 0 {
