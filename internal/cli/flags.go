@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/gossh-project/gossh/sshconfig"
@@ -77,7 +78,8 @@ func parseFlags(args []string) (*flags, error) {
 	if len(rest) == 0 {
 		return f, nil
 	}
-	f.host, rest = rest[0], rest[1:]
+	f.destination(rest[0])
+	rest = rest[1:]
 	if !terminated {
 		if rest, _, err = f.options(rest); err != nil {
 			return nil, err
@@ -85,6 +87,22 @@ func parseFlags(args []string) (*flags, error) {
 	}
 	f.command = strings.Join(rest, " ")
 	return f, nil
+}
+
+// destination notes the host. A user and a port in front of it or behind it
+// count where they stand among the options, of which the first wins.
+func (f *flags) destination(text string) {
+	f.host = text
+	dest, err := sshconfig.ParseDestination(text)
+	if err != nil {
+		return // said when it is resolved
+	}
+	if dest.User != "" {
+		f.directives = append(f.directives, sshconfig.Flag('l', dest.User))
+	}
+	if dest.Port != 0 {
+		f.directives = append(f.directives, sshconfig.Flag('p', strconv.Itoa(dest.Port)))
+	}
 }
 
 // options takes flags from the front of args, up to the first argument that
@@ -144,7 +162,12 @@ func (f *flags) set(letter byte, value string) error {
 	case 'G':
 		f.dump = true
 	case 'O':
-		f.control = value
+		switch value {
+		case "check", "forward", "exit", "stop", "cancel", "proxy":
+			f.control = value
+		default:
+			return linef("Invalid multiplex command.")
+		}
 	case 'Q':
 		f.query = value
 	case 'V':
