@@ -29,3 +29,12 @@ cross:
 .PHONY: bench
 bench:
 	GOSSH_BENCH=1 $(GO) test -count=1 -timeout 20m -run TestCompare ./bench
+
+# OpenSSH's own regression suite with gossh in ssh's place: make regress
+# TESTS="banner scp" for some of it, CLIENT=/usr/bin/ssh for ssh's own score.
+.PHONY: regress regress-all
+regress: build
+	@CLIENT="$(CLIENT)" sh regress/run $(TESTS)
+
+regress-all: build
+	@CLIENT="$(CLIENT)" sh regress/run -all $(TESTS)

@@ -1,0 +1,173 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The ports of the tests: each needs up to portSpan in a row.
+const (
+	firstPort = 4242
+	portSpan  = 10
+)
+
+// outcome is what became of a test.
+type outcome string
+
+const (
+	passed  outcome = "ok"
+	failed  outcome = "FAILED"
+	skipped outcome = "skipped"
+)
+
+type result struct {
+	test    test
+	outcome outcome
+	took    time.Duration
+	steps   int    // lines that the test printed
+	reason  string // of a failure or of being skipped: the last lines
+}
+
+// runAll runs the tests, jobs at a time, the longest first, and returns their
+// results in the order of tests.
+func (s *suite) runAll(ctx context.Context, tests []test, jobs int) []result {
+	results := make([]result, len(tests))
+	order := make(chan int, len(tests))
+	for _, i := range longestFirst(tests) {
+		order <- i
+	}
+	close(order)
+	var fixed sync.Mutex
+	var wg sync.WaitGroup
+	for worker := range jobs {
+		wg.Go(func() {
+			for i := range order {
+				if ctx.Err() != nil {
+					return
+				}
+				if tests[i].fixedPorts {
+					fixed.Lock()
+				}
+				results[i] = s.runOne(ctx, tests[i], firstPort+100*worker)
+				if tests[i].fixedPorts {
+					fixed.Unlock()
+				}
+				fmt.Printf("%-8s %s\n", results[i].outcome, tests[i].name)
+			}
+		})
+	}
+	wg.Wait()
+	return results
+}
+
+// longestFirst orders the tests by their limits, which are about in
+// proportion to what they take.
+func longestFirst(tests []test) []int {
+	order := make([]int, len(tests))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(tests[b].limit, tests[a].limit) })
+	return order
+}
+
+// runOne gives the test a folder of its own, named by its number in tests.txt:
+// tests take lines out of configuration files by words such as hostkey, which
+// must not be words of the path.
+func (s *suite) runOne(ctx context.Context, t test, port int) result {
+	obj := filepath.Join(s.temp, fmt.Sprintf("t%02d", t.number))
+	if err := copyTree(ctx, s.template, obj); err != nil {
+		return result{test: t, outcome: failed, reason: err.Error()}
+	}
+	return s.runIn(ctx, t, obj, port)
+}
+
+// runIn runs one test in the folder obj, below a supervisor that lives no
+// longer than the pipe to it.
+func (s *suite) runIn(ctx context.Context, t test, obj string, port int) result {
+	r := result{test: t, outcome: failed}
+	if err := os.MkdirAll(filepath.Join(obj, "tmp"), 0o755); err != nil {
+		r.reason = err.Error()
+		return r
+	}
+	script := filepath.Join(obj, t.name+".sh")
+	cmd := exec.CommandContext(ctx, s.self, superviseCommand, t.limit.String(),
+		"sh", filepath.Join(obj, "test-exec.sh"), obj, script)
+	cmd.Dir = obj
+	cmd.Env = s.environment(obj, freePorts(port))
+	lifeline, err := cmd.StdinPipe()
+	if err != nil {
+		r.reason = err.Error()
+		return r
+	}
+	cmd.Cancel = lifeline.Close
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	began := time.Now()
+	err = cmd.Run()
+	r.took = time.Since(began)
+	os.WriteFile(filepath.Join(obj, "output"), output.Bytes(), 0o644)
+	r.judge(err, output.String())
+	return r
+}
+
+// judge reads the outcome off the test's exit status and what it printed.
+func (r *result) judge(err error, output string) {
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	r.steps = len(lines)
+	last := lines[max(0, len(lines)-4):]
+	switch {
+	case err != nil:
+		r.reason = tail(last) + "\n" + err.Error()
+	case strings.HasPrefix(lines[len(lines)-1], "SKIPPED"):
+		r.outcome, r.reason = skipped, lines[len(lines)-1]
+	case r.steps < r.test.steps:
+		r.reason = fmt.Sprintf("only %d of %d steps: has the client no algorithm to try?", r.steps, r.test.steps)
+	default:
+		r.outcome = passed
+	}
+}
+
+// tail joins lines, each cut to what a table can bear.
+func tail(lines []string) string {
+	const width = 160
+	short := make([]string, len(lines))
+	for i, line := range lines {
+		short[i] = strings.ToValidUTF8(line[:min(len(line), width)], "?")
+	}
+	return strings.Join(short, "\n")
+}
+
+// freePorts returns a port at which, and behind which, nobody listens. The
+// tests cannot be handed a listener, so this is as sure as it gets.
+func freePorts(port int) int {
+	for ; port < 30000; port += portSpan {
+		if portsFree(port) {
+			break
+		}
+	}
+	return port
+}
+
+func portsFree(first int) bool {
+	for port := first; port < first+portSpan; port++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			return false
+		}
+		l.Close()
+	}
+	return true
+}

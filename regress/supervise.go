@@ -1,0 +1,145 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// superviseCommand is the argument with which the program is a supervisor.
+const superviseCommand = "supervise"
+
+// The exit statuses of a supervisor that are not the test's own.
+const (
+	exitTimeout = 124
+	exitBroken  = 125
+)
+
+// supervise runs argv with a time limit and returns its exit status. It is the
+// parent of every orphan below it (PR_SET_CHILD_SUBREAPER), daemons included,
+// and leaves none of them alive. It gives up when its stdin ends.
+func supervise(limit string, argv []string) int {
+	d, err := time.ParseDuration(limit)
+	if err != nil {
+		return broken(err)
+	}
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return broken(err)
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return broken(err)
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return broken(err)
+	}
+	// Not os/exec: nothing but reap may wait for children.
+	process, err := os.StartProcess(path, argv, &os.ProcAttr{
+		Files: []*os.File{null, os.Stdout, os.Stderr},
+		Sys:   &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		return broken(err)
+	}
+	ended := make(chan int, 1)
+	go reap(process.Pid, ended)
+	status := await(ended, d)
+	killDescendants()
+	return status
+}
+
+func broken(err error) int {
+	fmt.Println("supervisor:", err)
+	return exitBroken
+}
+
+// await returns the status of the test, or what cut it short.
+func await(ended <-chan int, limit time.Duration) int {
+	abandoned := make(chan struct{})
+	go func() { // ends with the runner's end of the pipe, or with this process
+		io.Copy(io.Discard, os.Stdin)
+		close(abandoned)
+	}()
+	select {
+	case status := <-ended:
+		return status
+	case <-time.After(limit):
+		fmt.Println("time limit of", limit, "exceeded")
+		return exitTimeout
+	case <-abandoned:
+		return exitBroken
+	}
+}
+
+// reap waits for every child, adopted ones as they come, and reports the
+// status of the one with this pid. It ends when there is no child left.
+func reap(pid int, ended chan<- int) {
+	for {
+		var status unix.WaitStatus
+		child, err := unix.Wait4(-1, &status, 0, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return
+		}
+		if child == pid {
+			ended <- exitStatus(status)
+		}
+	}
+}
+
+func exitStatus(status unix.WaitStatus) int {
+	if status.Signaled() {
+		return 128 + int(status.Signal())
+	}
+	return status.ExitStatus()
+}
+
+// killDescendants kills children until none is left: those of a dead child
+// become ours.
+func killDescendants() {
+	for range 200 {
+		pids := children(os.Getpid())
+		if len(pids) == 0 {
+			return
+		}
+		for _, pid := range pids {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	fmt.Println("supervisor: processes are left that cannot be killed")
+}
+
+// children are the processes whose parent is ppid, zombies excepted.
+func children(ppid int) []int {
+	var pids []int
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended meanwhile
+		}
+		// PID (COMMAND) STATE PPID ...; the command may hold anything.
+		fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+		if len(fields) < 2 || string(fields[0]) == "Z" || string(fields[1]) != strconv.Itoa(ppid) {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat))); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
