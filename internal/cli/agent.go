@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"io/fs"
+
 	"github.com/gossh-project/gossh/agentfwd"
 )
 
@@ -11,47 +15,71 @@ func (r *sessionRun) agent() error {
 	if !want.Enabled || r.c.Restricted() {
 		return nil
 	}
-	config, err := p.agentConfig()
+	source, ok, err := p.agentSource()
+	if err != nil || !ok || !p.agentAnswers(r.ctx, source) {
+		return err
+	}
+	policy, closeLog, err := p.agentPolicy()
 	if err != nil {
 		return err
 	}
-	if config == nil {
-		return nil
+	config := agentfwd.ForwarderConfig{
+		Source: source,
+		Agent:  agentfwd.Options{Logger: p.console.logger()},
+		Host:   p.cfg.HostName,
+		Policy: policy,
+		Warn:   p.agentWarning,
 	}
 	if binding, err := r.c.Binding(); err == nil {
 		config.Binding = &binding
 	}
-	f := agentfwd.NewForwarder(*config)
+	f := agentfwd.NewForwarder(config)
+	r.closeAgent = func() error { return errors.Join(f.Close(), closeLog()) }
 	if !r.c.HandleChannelOpen(agentfwd.ChannelType, f.ServeChannel) {
 		return nil
 	}
+	p.console.printf(levelDebug1, "debug1: Requesting authentication agent forwarding.")
 	f.Allow()
-	r.closeAgent = f.Close
 	r.cmd.ForwardAgent = true
 	return nil
 }
 
-// agentConfig is what ForwardAgent and its policy say; nil if there is no
-// agent to forward.
-func (p *program) agentConfig() (*agentfwd.ForwarderConfig, error) {
+// agentSource is the agent that ForwardAgent names, or that authentication
+// uses; ok is false if there is none.
+func (p *program) agentSource() (source agentfwd.Source, ok bool, err error) {
 	text := p.cfg.IdentityAgent
 	if p.cfg.ForwardAgent.Socket != "" {
 		text = p.cfg.ForwardAgent.Socket
 	}
-	var source agentfwd.Source
-	var err error
 	if text != "" {
 		if source, err = agentfwd.ParseSource(text); err != nil {
-			return nil, linef("%v", err)
+			return source, false, linef("%s", xcryptoText(err))
 		}
 	}
-	if _, err := source.Address(nil); err != nil {
-		return nil, nil
+	_, err = source.Address(nil)
+	return source, err == nil, nil
+}
+
+// agentAnswers says whether there is an agent to forward: ssh does not ask for
+// forwarding where none answers at the start.
+func (p *program) agentAnswers(ctx context.Context, source agentfwd.Source) bool {
+	conn, err := agentfwd.Dial(ctx, source, nil)
+	if err != nil {
+		p.console.printf(levelDebug1, "debug1: no agent to forward: %s", xcryptoText(err))
+		return false
 	}
-	return &agentfwd.ForwarderConfig{
-		Source: source,
-		Agent:  agentfwd.Options{Logger: p.console.logger()},
-		Host:   p.cfg.HostName,
-		Warn:   func(err error) { p.console.error("agent forwarding: %v", err) },
-	}, nil
+	conn.Close()
+	return true
+}
+
+// agentWarning words what package agentfwd warns of.
+func (p *program) agentWarning(err error) {
+	switch {
+	case errors.Is(err, agentfwd.ErrNotRequested):
+		p.breakIn("agent")
+	case errors.Is(err, agentfwd.ErrNoAgent), errors.Is(err, fs.ErrNotExist):
+		p.console.printf(levelDebug1, "debug1: agent forwarding: %s", xcryptoText(err))
+	default:
+		p.console.error("Agent forwarding: %s", xcryptoText(err))
+	}
 }

@@ -64,6 +64,7 @@ type sessionRun struct {
 	tty      *ttySession  // nil without a terminal
 	hold     sync.RWMutex // held while a question is open: nothing is written
 
+	closeX11   func() error // nil without forwarded X11
 	closeAgent func() error // nil without a forwarded agent
 }
 
@@ -76,7 +77,7 @@ func (r *sessionRun) prepare() error {
 	r.cmd = r.c.Command(r.ctx, p.remoteCommand())
 	r.cmd.Subsystem = p.cfg.SessionType == sshconfig.SessionSubsystem
 	r.cmd.Env = p.sentEnvironment(os.Environ())
-	if err := r.agent(); err != nil {
+	if err := r.forwardBack(); err != nil {
 		return err
 	}
 	var err error
@@ -159,6 +160,9 @@ func endsSilently(err error) bool {
 // close gives the descriptors back as they were.
 func (r *sessionRun) close() {
 	r.leaveTerminal()
+	if r.closeX11 != nil {
+		r.closeX11()
+	}
 	if r.closeAgent != nil {
 		r.closeAgent()
 	}
