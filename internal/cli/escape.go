@@ -20,6 +20,7 @@ type escapes struct {
 	lineStart bool // the last byte sent was a line end, or there was none
 	pending   bool // the escape character was typed at a line's start
 	ended     bool
+	rest      []byte // what the last Read had no room for
 }
 
 // keyboard is a terminal.Input.
@@ -50,6 +51,11 @@ func (e *escapes) Cancel() { e.in.Cancel() }
 // Read gives what is for the remote side. A Read that took only escapes goes
 // on to the next.
 func (e *escapes) Read(p []byte) (int, error) {
+	if len(e.rest) > 0 {
+		n := copy(p, e.rest)
+		e.rest = e.rest[n:]
+		return n, nil
+	}
 	// An escape character that was held back may have to be given out too.
 	buf := make([]byte, max(1, len(p)/2))
 	for {
@@ -64,7 +70,9 @@ func (e *escapes) Read(p []byte) (int, error) {
 			}
 		}
 		if len(out) > 0 {
-			return len(out), nil
+			n := copy(p, out)
+			e.rest = out[n:] // of a p of one byte
+			return n, nil
 		}
 		if err != nil {
 			return 0, err

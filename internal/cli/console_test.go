@@ -1,0 +1,165 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+func TestConsoleLevels(t *testing.T) {
+	for _, test := range []struct {
+		level sshconfig.LogLevel
+		want  string
+	}{
+		{sshconfig.LogQuiet, ""},
+		{sshconfig.LogFatal, "F"},
+		{sshconfig.LogError, "FEW"},
+		{sshconfig.LogInfo, "FEWI"},
+		{sshconfig.LogVerbose, "FEWIV"},
+		{sshconfig.LogDebug1, "FEWIVd"},
+		{sshconfig.LogDebug3, "FEWIVd"},
+	} {
+		var b bytes.Buffer
+		c := newConsole(&b)
+		c.setLevel(test.level)
+		c.fatal("F")
+		c.error("E")
+		c.warnLine("W")
+		c.info("I")
+		c.printf(sshconfig.LogVerbose, "V")
+		c.printf(sshconfig.LogDebug1, "d")
+		if got := strings.ReplaceAll(b.String(), "\r\n", ""); got != test.want {
+			t.Errorf("%v: %q, want %q", test.level, got, test.want)
+		}
+		if want := 2*len(test.want) + len(test.want); b.Len() != want {
+			t.Errorf("%v: lines do not end in \\r\\n: %q", test.level, b.String())
+		}
+	}
+}
+
+func TestConsoleLogger(t *testing.T) {
+	log := func(level sshconfig.LogLevel) string {
+		var b bytes.Buffer
+		c := newConsole(&b)
+		c.setLevel(level)
+		l := c.logger()
+		l.Error("e")
+		l.Warn("w")
+		l.Info("i", "k", "v")
+		l.Debug("one", "n", 1)
+		l.Log(context.Background(), slog.LevelDebug-1, "two")
+		l.Log(context.Background(), slog.LevelDebug-2, "three")
+		return strings.ReplaceAll(b.String(), "\r\n", "|")
+	}
+	for level, want := range map[sshconfig.LogLevel]string{
+		sshconfig.LogQuiet:  "",
+		sshconfig.LogError:  "e|",
+		sshconfig.LogInfo:   "e|w|i k=v|",
+		sshconfig.LogDebug1: "e|w|i k=v|debug1: one n=1|",
+		sshconfig.LogDebug2: "e|w|i k=v|debug1: one n=1|debug2: two|",
+		sshconfig.LogDebug3: "e|w|i k=v|debug1: one n=1|debug2: two|debug3: three|",
+	} {
+		if got := log(level); got != want {
+			t.Errorf("%v: %q, want %q", level, got, want)
+		}
+	}
+}
+
+// TestPrintable: nothing that a server or a file says drives the terminal.
+func TestPrintable(t *testing.T) {
+	for text, want := range map[string]string{
+		"plain text":              "plain text",
+		"tab\tand\nlines\r\nkept": "tab\tand\nlines\r\nkept",
+		"\x1b[2Jgone":             `\033[2Jgone`,
+		"\a\b\x7f\x00":            `\007\010\177\000`,
+		"\u009b2J":                `\302\2332J`, // CSI in UTF-8
+		"naïve":                   `na\303\257ve`,
+		"\xff":                    `\377`,
+		`back\slash`:              `back\slash`,
+	} {
+		if got := printable(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+// FuzzPrintable: no control character and no byte beyond ASCII gets through.
+func FuzzPrintable(f *testing.F) {
+	f.Add("\x1b]0;title\a")
+	f.Add("\u009b\u2028")
+	f.Fuzz(func(t *testing.T, s string) {
+		for i, ch := range []byte(printable(s)) {
+			if ch >= 0x7f || ch < 0x20 && ch != '\n' && ch != '\t' && ch != '\r' {
+				t.Fatalf("%q: byte %d is %#x", s, i, ch)
+			}
+		}
+	})
+}
+
+func TestBannerText(t *testing.T) {
+	for text, want := range map[string]string{
+		"Welcome\r\n\tübung\n":    "Welcome\r\n\tübung\n",
+		"\x1b[31mred\x1b[0m":      `\033[31mred\033[0m`,
+		"\u009b31mred \x7f\a":     `\302\23331mred \177\007`,
+		"not UTF-8: \xff\xfe end": `not UTF-8: \377\376 end`,
+		"\x9b31m in ISO 8859-1":   `\23331m in ISO 8859-1`,
+		"":                        "",
+	} {
+		if got := bannerText(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
+func TestConsoleFile(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "log")
+	if err := os.WriteFile(name, []byte("before\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	c := newConsole(&stderr)
+	if err := c.toFile(name); err != nil {
+		t.Fatal(err)
+	}
+	c.info("after")
+	c.w.(*os.File).Close()
+	text, _ := os.ReadFile(name)
+	if string(text) != "before\nafter\r\n" || stderr.Len() != 0 {
+		t.Errorf("%q, and on stderr %q", text, stderr.String())
+	}
+	err := newConsole(&stderr).toFile(filepath.Join(name, "no"))
+	if err == nil || !strings.HasPrefix(err.Error(), "Couldn't open logfile "+name+"/no: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestConsoleTogether is for the race detector: the level changes (~v) while
+// others print.
+func TestConsoleTogether(t *testing.T) {
+	var b bytes.Buffer
+	c := newConsole(&b)
+	var all sync.WaitGroup
+	for i := range 4 {
+		all.Go(func() {
+			for range 50 {
+				c.setLevel(sshconfig.LogInfo + sshconfig.LogLevel(i%2))
+				c.info("line %d", i)
+				c.raw("raw\r\n")
+				c.getLevel()
+			}
+		})
+	}
+	all.Wait()
+	for line := range strings.Lines(b.String()) {
+		if len(line) != len("line 0\r\n") && line != "raw\r\n" {
+			t.Errorf("%q", line)
+		}
+	}
+}
