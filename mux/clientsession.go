@@ -116,6 +116,7 @@ func (s *ClientSession) ID() uint32 { return s.id }
 func (s *ClientSession) MasterPID() int { return s.pid }
 
 // TTYFailed is closed when the server gave no terminal: raw mode has to end.
+// The master has written why to the session's standard error.
 func (s *ClientSession) TTYFailed() <-chan struct{} { return s.ttyFailed }
 
 // Done is closed when the session has ended.

@@ -293,30 +293,6 @@ func (o *openSSH) run(t *testing.T, path, stdin string, args ...string) result {
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-// master starts `ssh -M -N` and waits for its socket.
-func (o *openSSH) master(t *testing.T, args ...string) (path string, cmd *exec.Cmd) {
-	t.Helper()
-	path = filepath.Join(shortDir(t), "ctl")
-	cmd = o.command(context.Background(), path, append([]string{"-M", "-N"}, args...)...)
-	log := &bytes.Buffer{}
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Signal(unix.SIGTERM)
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("ssh -M: %s", log)
-		}
-	})
-	eventually(t, "the socket of ssh -M", func() bool {
-		_, err := os.Lstat(path)
-		return err == nil
-	})
-	return path, cmd
-}
-
 func parseSpec(t *testing.T, text string) forward.Spec {
 	t.Helper()
 	spec, err := forward.ParseSpec(forward.Local, text)

@@ -92,8 +92,8 @@ type ServerOptions struct {
 	X11 func(ctx context.Context) *session.X11
 
 	// Escapes, if set, is called for each session with a terminal and an
-	// escape character. What it returns is read instead of in; its Cancel
-	// must cancel in.
+	// escape character, before it starts. What it returns is read instead of
+	// in; its Cancel must cancel in. Its Close is not called: in is closed.
 	Escapes func(s *ServerSession, in Input, char byte) Input
 
 	// ConnectionInfo is the text of -O conninfo. Nil: a short one is made.

@@ -122,7 +122,7 @@ func openDescriptors(t *testing.T) int {
 	return 0
 }
 
-// TestSecondRequest: what OpenSSH answers to what it does not do.
+// TestUnsupported: what OpenSSH answers to what it does not do.
 func TestUnsupported(t *testing.T) {
 	srv, _ := inProcess(t, sshtest.Options{}, mux.ServerOptions{})
 	r := dialRaw(t, srv.Path())
@@ -180,7 +180,7 @@ func TestRefusedProgram(t *testing.T) {
 	srv, _ := inProcess(t, sshtest.Options{OnRequest: sshtest.React(map[string]sshtest.Reaction{"exec": {Verdict: sshtest.Refuse}})},
 		mux.ServerOptions{})
 	got := run(t, srv.Path(), mux.SessionRequest{Command: "true"}, "")
-	if got.status != 255 || !strings.Contains(got.stderr, "exec request failed on channel") {
+	if got.status != 255 || !strings.Contains(got.stderr, "exec request failed\r\n") {
 		t.Errorf("%+v", got)
 	}
 }
@@ -334,7 +334,7 @@ func TestTTYRefused(t *testing.T) {
 	default:
 		t.Error("the client was not told")
 	}
-	if got := std.stderr.String(); !strings.Contains(got, "PTY allocation request failed on channel") || !strings.Contains(got, "err\n") {
+	if got := std.stderr.String(); !strings.Contains(got, "PTY allocation request failed\r\n") || !strings.Contains(got, "err\n") {
 		t.Errorf("stderr %q", got)
 	}
 }
@@ -498,7 +498,7 @@ func TestTwoHundredSessions(t *testing.T) {
 	}
 }
 
-// TestDialAgain: a program gets an *ssh.Client on the master's connection.
+// TestDial: a program gets an *ssh.Client on the master's connection.
 func TestDial(t *testing.T) {
 	srv, server := inProcess(t, sshtest.Options{}, mux.ServerOptions{})
 	c, err := mux.Dial(patient(t), srv.Path())

@@ -163,9 +163,10 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 	case errors.As(err, &notOpened):
 		err = c.refuse(m, "Session open refused by peer")
 	case errors.As(err, &refused):
-		// OpenSSH has answered by now, and tells on the client's stderr.
+		// OpenSSH has answered by now; what failed it writes to the client's
+		// stderr, as for a terminal.
 		if err = c.write(&plainReply{msgSessionOpened, m.id, s.id}); err == nil {
-			fmt.Fprintf(s.Stderr(), "%s request failed on channel %d\r\n", refused.Request, s.id)
+			fmt.Fprintf(s.Stderr(), "%s request failed\r\n", refused.Request)
 			err = errDone
 		}
 	}
@@ -201,10 +202,11 @@ func (s *ServerSession) prepare() {
 }
 
 // ttyRefused is called for the first byte of standard error: with a terminal,
-// servers send none apart. The client then leaves raw mode.
+// servers send none apart. The client then leaves raw mode, and it is the
+// master that says why, as OpenSSH's does.
 func (s *ServerSession) ttyRefused() {
 	s.client.write(&plainReply{kind: msgTTYAllocFail, id: s.id})
-	fmt.Fprintf(s.Stderr(), "PTY allocation request failed on channel %d\r\n", s.id)
+	io.WriteString(s.Stderr(), "PTY allocation request failed\r\n")
 }
 
 // resize tells the server the size of the client's terminal, if it is new.
