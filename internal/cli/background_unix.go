@@ -41,33 +41,33 @@ func (p *program) inBackground() bool {
 }
 
 // startBackground runs this invocation in a child, and returns when that is
-// ready or has failed.
-func (p *program) startBackground() (int, error) {
+// ready, or has failed with a status. env is for the child alone.
+func (p *program) startBackground(env ...string) (ready bool, status int, err error) {
 	exe, err := os.Executable()
 	if err != nil {
-		return 0, linef("%s: cannot find the program to run in the background: %v", p.name, err)
+		return false, 0, linef("%s: cannot find the program to run in the background: %v", p.name, err)
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
-		return 0, err
+		return false, 0, err
 	}
 	defer r.Close()
 	child := exec.Command(exe, p.args...)
 	child.Args[0] = p.name
 	child.Stdin, child.Stdout, child.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
 	child.ExtraFiles = []*os.File{w}
-	child.Env = append(os.Environ(), readyVariable+"=3")
+	child.Env = append(append(os.Environ(), readyVariable+"=3"), env...)
 	err = child.Start()
 	w.Close()
 	if err != nil {
-		return 0, err
+		return false, 0, err
 	}
 	return p.awaitBackground(child, r)
 }
 
 // awaitBackground passes on the signals that would have met the child, had it
 // been this process.
-func (p *program) awaitBackground(child *exec.Cmd, r io.Reader) (int, error) {
+func (p *program) awaitBackground(child *exec.Cmd, r io.Reader) (ready bool, status int, err error) {
 	caught := make(chan os.Signal, 4)
 	signal.Notify(caught, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(caught)
@@ -82,9 +82,10 @@ func (p *program) awaitBackground(child *exec.Cmd, r io.Reader) (int, error) {
 			child.Process.Signal(sig)
 		case ready := <-said:
 			if ready {
-				return 0, nil
+				return true, 0, nil
 			}
-			return waitStatus(child)
+			status, err := waitStatus(child)
+			return false, status, err
 		}
 	}
 }
@@ -134,6 +135,7 @@ func (r *readiness) announce(p *program, run *sessionRun) error {
 	}
 	_, err = r.pipe.Write([]byte{1})
 	r.pipe.Close()
+	p.ready = nil // with Reconnect there are others
 	return err
 }
 

@@ -11,8 +11,8 @@ type readiness struct{}
 
 func (p *program) inBackground() bool { return false }
 
-func (p *program) startBackground() (int, error) {
-	return 0, linef("%s: going to the background (-f) is not possible on Windows", p.name)
+func (p *program) startBackground(...string) (ready bool, status int, err error) {
+	return false, 0, linef("%s: going to the background (-f) is not possible on Windows", p.name)
 }
 
 func (r *readiness) announce(*program, *sessionRun) error { return nil }

@@ -34,7 +34,7 @@ func (p *program) checkPlan() error {
 	case cfg.Tunnel != sshconfig.TunnelNo:
 		return linef("Tunnel device forwarding (-w) is not supported.")
 	}
-	if p.wantsTTY() && !p.ttyForced() && !terminal.IsTerminal(int(p.std.Stdin.Fd())) {
+	if p.ready == nil && p.wantsTTY() && !p.ttyForced() && !terminal.IsTerminal(int(p.std.Stdin.Fd())) {
 		p.console.info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
 	}
 	p.sayWithoutEffect()
@@ -65,16 +65,10 @@ func (p *program) remoteCommand() string {
 // connect makes the connection and runs what it is for.
 func (p *program) connect(ctx context.Context) (int, error) {
 	p.console.printf(sshconfig.LogDebug1, "debug1: %s", versionLine())
-	options := p.configOptions()
-	c, err := client.Dial(ctx, p.flags.host, client.Options{
-		Config:        p.cfg,
-		ConfigOptions: &options,
-		Prompter:      p.newPrompter(),
-		Notify:        p.notify,
-		Logger:        p.console.logger(),
-		ProxyStderr:   p.std.Stderr,
-		ClientVersion: client.DefaultClientVersion,
-	})
+	if p.repeats() {
+		return p.stayConnected(ctx)
+	}
+	c, err := client.Dial(ctx, p.flags.host, p.clientOptions())
 	if err != nil {
 		return 0, err
 	}
@@ -82,6 +76,7 @@ func (p *program) connect(ctx context.Context) (int, error) {
 	defer p.awaitQuestion(ctx, c)
 	ctx, quit := p.untilSignal(ctx)
 	defer quit(nil)
+	defer p.watchNetwork(ctx, c.Hint)()
 	status, err := p.serve(ctx, c)
 	if err != nil {
 		return 0, err
@@ -89,14 +84,53 @@ func (p *program) connect(ctx context.Context) (int, error) {
 	return status, nil
 }
 
+// clientOptions are those of the connection, and of each that takes its place.
+func (p *program) clientOptions() client.Options {
+	options := p.configOptions()
+	return client.Options{
+		Config:        p.cfg,
+		ConfigOptions: &options,
+		Prompter:      p.newPrompter(),
+		Notify:        p.notify,
+		Logger:        p.console.logger(),
+		ProxyStderr:   p.std.Stderr,
+		ClientVersion: client.DefaultClientVersion,
+		OwnConnection: true, // what a master can do for us has been tried
+	}
+}
+
 // serve runs forwards, the session, or both, over a connection that is up.
 func (p *program) serve(ctx context.Context, c *client.Client) (int, error) {
 	if err := p.openForwards(ctx, c); err != nil {
 		return 0, err
 	}
+	ctx, srv, err := p.share(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	if srv != nil {
+		defer srv.close()
+	}
+	if p.master {
+		return p.runMaster(ctx, srv, c)
+	}
+	status, err := p.serveAlone(ctx, c)
+	if err == nil && srv != nil && ctx.Err() == nil {
+		err = srv.awaitPassengers(ctx)
+	}
+	return status, err
+}
+
+// serveAlone runs what this process itself wants of the connection.
+func (p *program) serveAlone(ctx context.Context, c *client.Client) (int, error) {
 	if !p.cfg.StdioForward.IsZero() {
 		return p.stdioForward(ctx, c)
 	}
+	return p.serveSession(ctx, c)
+}
+
+// serveSession runs what the connection is for besides its forwards.
+func (p *program) serveSession(ctx context.Context, c *client.Client) (int, error) {
 	if err := p.localCommand(ctx); err != nil {
 		return 0, err
 	}

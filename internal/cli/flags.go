@@ -163,7 +163,7 @@ func (f *flags) set(letter byte, value string) error {
 		f.dump = true
 	case 'O':
 		switch value {
-		case "check", "forward", "exit", "stop", "cancel", "proxy":
+		case "check", "forward", "exit", "stop", "cancel", "proxy", "conninfo", "channels":
 			f.control = value
 		default:
 			return linef("Invalid multiplex command.")

@@ -46,16 +46,12 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 
 // openForward opens one, and says what came of it in ssh's words.
 func (p *program) openForward(ctx context.Context, c *client.Client, spec forward.Spec) error {
-	fwd, err := c.Forwards().Open(ctx, spec, p.forwardOptions())
+	fwd, err := p.forwardOver(ctx, c, spec)
 	var listen *forward.ListenError
 	var refused *forward.RefusedError
 	switch {
 	case err == nil && spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0:
-		to := spec.Connect.String()
-		if spec.SOCKS() {
-			to = "socks"
-		}
-		p.console.info("Allocated port %d for remote forward to %s", fwd.Spec().Listen.Port, to)
+		p.allocatedPort(fwd)
 	case errors.As(err, &refused):
 		p.remoteForwardRefused(spec)
 	case errors.As(err, &listen):
@@ -65,6 +61,15 @@ func (p *program) openForward(ctx context.Context, c *client.Client, spec forwar
 		p.console.error("%s", xcryptoText(err))
 	}
 	return err
+}
+
+// allocatedPort says which port the server chose.
+func (p *program) allocatedPort(fwd *forward.Forward) {
+	to := fwd.Spec().Connect.String()
+	if fwd.Spec().SOCKS() {
+		to = "socks"
+	}
+	p.console.info("Allocated port %d for remote forward to %s", fwd.Spec().Listen.Port, to)
 }
 
 // remoteForwardRefused is an error where it is the end, and a warning else.
@@ -181,6 +186,7 @@ func (p *program) runLocalCommand(line string) {
 // awaitForwards waits, after the session, for the connections that are still
 // forwarded, as ssh does.
 func (p *program) awaitForwards(ctx context.Context, c *client.Client) error {
+	p.stopForwards()
 	for _, f := range c.Forwards().Forwards() {
 		f.Stop()
 	}

@@ -50,7 +50,9 @@ type program struct {
 	cfg       *sshconfig.Config
 	console   *console
 	questions *questions
-	ready     *readiness // of a child in the background; nil in the foreground
+	ready     *readiness   // of a child in the background; nil in the foreground
+	master    bool         // a master that persists, in a process of its own
+	kept      *client.Kept // with Reconnect; nil for one connection alone
 }
 
 // programName is "ssh" for those who put the program in its place.
@@ -86,13 +88,18 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	if f.dump {
 		return 0, p.cfg.Dump(p.std.Stdout)
 	}
+	if f.control != "" {
+		return p.control(ctx)
+	}
+	background := p.inBackground()
 	if err := p.checkPlan(); err != nil {
 		return 0, err
 	}
-	if p.cfg.ForkAfterAuthentication && !p.inBackground() {
-		return p.startBackground()
+	if p.cfg.ForkAfterAuthentication && !background {
+		_, status, err := p.startBackground()
+		return status, err
 	}
-	return p.connect(ctx)
+	return p.start(ctx)
 }
 
 // configure resolves ssh_config, and sets the messages to its LogLevel.

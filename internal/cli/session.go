@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"path"
 	"strings"
 	"sync"
 	"syscall"
@@ -127,6 +126,9 @@ func (r *sessionRun) run() (int, error) {
 // end turns how the session ended into a status, with ssh's last words.
 func (r *sessionRun) end(err error) (int, error) {
 	p := r.p
+	if p.kept != nil && isLost(err) {
+		return 0, err // not the end
+	}
 	var exit *session.ExitError
 	var output *session.OutputError
 	status := 0
@@ -197,10 +199,7 @@ func (p *program) sentEnvironment(environ []string) []session.EnvVar {
 // matchesAny compares with patterns of * and ?.
 func matchesAny(patterns []string, name string) bool {
 	for _, pattern := range patterns {
-		// A bracket has no meaning in ssh's patterns, and path.Match's
-		// separator does not occur in names.
-		pattern = strings.NewReplacer(`[`, `\[`, `\`, `\\`).Replace(pattern)
-		if ok, err := path.Match(pattern, name); ok && err == nil {
+		if matchesPattern(pattern, name) {
 			return true
 		}
 	}

@@ -1,0 +1,310 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// sharing is what became of the control socket when this process looked.
+type sharing int
+
+const (
+	sharingOff    sharing = iota // no ControlPath, or not for us: connect alone
+	sharingVacant                // nobody is there: the place of a master is free
+	sharingBusy                  // something is there, and of no use: connect alone
+	sharingDone                  // the session ran over a master
+)
+
+// attach runs the session over the master that ControlPath names, if there is
+// one that will have it.
+func (p *program) attach(ctx context.Context) (int, sharing, error) {
+	cfg := p.cfg
+	if cfg.ControlPath == "" {
+		return 0, sharingOff, nil
+	}
+	switch cfg.ControlMaster {
+	case sshconfig.ControlMasterYes, sshconfig.ControlMasterAsk:
+		return 0, p.occupied(), nil
+	}
+	mc, found, err := p.connectMaster(ctx)
+	if mc == nil {
+		return 0, found, err
+	}
+	if err := p.muxForwards(ctx, mc.OpenForward); err != nil {
+		mc.Close()
+		p.console.error("muxclient: master forward request failed")
+		return 0, sharingBusy, nil
+	}
+	return p.rideAlong(ctx, mc)
+}
+
+// rideAlong is ride for as long as no signal ends it. It takes mc over.
+func (p *program) rideAlong(ctx context.Context, mc *mux.Client) (int, sharing, error) {
+	defer mc.Close()
+	ctx, quit := p.untilSignal(ctx)
+	defer quit(nil)
+	return p.ride(ctx, mc)
+}
+
+// occupied says whether a master could take its place; whatever is there
+// already stays.
+func (p *program) occupied() sharing {
+	if _, err := os.Lstat(p.cfg.ControlPath); err == nil {
+		return sharingBusy
+	}
+	return sharingVacant
+}
+
+// connectMaster connects to a master. Without one the client is nil, and found
+// says what is there instead.
+func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found sharing, err error) {
+	path := p.cfg.ControlPath
+	mc, err = mux.Connect(ctx, path, mux.ClientOptions{
+		RemoveStale: p.cfg.ControlMaster != sshconfig.ControlMasterNo,
+		Logger:      p.console.logger(),
+	})
+	var long *mux.PathError
+	switch c := p.console; {
+	case err == nil:
+		return mc, sharingDone, nil
+	case errors.As(err, &long):
+		return nil, sharingOff, pathTooLong(long)
+	case context.Cause(ctx) != nil:
+		return nil, sharingOff, context.Cause(ctx)
+	case errors.Is(err, mux.ErrNoMaster):
+		c.printf(sshconfig.LogDebug1, "debug1: Control socket \"%s\" does not exist", path)
+		return nil, sharingVacant, nil
+	case errors.Is(err, mux.ErrStale) && p.cfg.ControlMaster != sshconfig.ControlMasterNo:
+		c.printf(sshconfig.LogDebug1, "debug1: Stale control socket %s, unlinking", path)
+		return nil, p.occupied(), nil
+	case errors.Is(err, mux.ErrStale):
+		c.error("Control socket connect(%s): Connection refused", path)
+	case errors.Is(err, mux.ErrTimeout):
+		c.error("Control socket %s: the master does not answer; connecting without it", path)
+	case errors.Is(err, mux.ErrMasterGone):
+		// It was just leaving. A connection of one's own is as good.
+		c.printf(sshconfig.LogDebug1, "debug1: Control socket %s: the master is leaving", path)
+		return nil, p.occupied(), nil
+	default:
+		c.error("Control socket connect(%s): %s", path, errnoText(err))
+	}
+	return nil, sharingBusy, nil
+}
+
+// ride is the session, over somebody else's connection.
+func (p *program) ride(ctx context.Context, mc *mux.Client) (int, sharing, error) {
+	var err error
+	var status int
+	switch {
+	case !p.cfg.StdioForward.IsZero():
+		status, err = p.rideStdio(ctx, mc)
+	case p.cfg.SessionType == sshconfig.SessionNone:
+		status, err = p.rideWithoutSession(ctx, mc)
+	default:
+		status, err = p.rideSession(ctx, mc)
+	}
+	var refused *mux.RefusedError
+	switch {
+	case errors.As(err, &refused) && refused.Denied:
+		p.console.error("Master refused session request: %s", refused.Reason)
+		return exitFailure, sharingDone, nil
+	case errors.As(err, &refused):
+		p.console.error("mux_client_request_session: session request failed: %s", refused.Reason)
+		return 0, sharingBusy, nil
+	case errors.Is(err, mux.ErrMasterGone), errors.Is(err, mux.ErrTimeout):
+		if errors.Is(err, mux.ErrTimeout) {
+			p.console.error("Control socket %s: the master does not answer; connecting without it", p.cfg.ControlPath)
+		}
+		return 0, p.occupied(), nil
+	}
+	return status, sharingDone, err
+}
+
+// rideStdio is -W over a master.
+func (p *program) rideStdio(ctx context.Context, mc *mux.Client) (int, error) {
+	fds := [2]int{int(p.std.Stdin.Fd()), int(p.std.Stdout.Fd())}
+	s, err := mc.StdioForward(ctx, p.cfg.StdioForward, fds)
+	var refused *mux.RefusedError
+	if errors.As(err, &refused) {
+		p.console.error("Stdio forwarding request failed: %s", refused.Reason)
+		return exitFailure, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	return p.awaitRide(ctx, s)
+}
+
+// rideWithoutSession is -N: the forwards are the master's now, and this
+// process waits for the master's end.
+func (p *program) rideWithoutSession(ctx context.Context, mc *mux.Client) (int, error) {
+	if err := p.ready.announce(p, nil); err != nil {
+		return 0, err
+	}
+	for {
+		if err := sleepContext(ctx, aliveInterval); err != nil {
+			return 0, err
+		}
+		if _, err := mc.Alive(ctx); err != nil {
+			return exitFailure, nil
+		}
+	}
+}
+
+// rideSession passes our descriptors to the master, and waits.
+func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) {
+	req := mux.SessionRequest{
+		TTY:       p.allocatesTTY(),
+		X11:       p.cfg.ForwardX11,
+		Agent:     p.cfg.ForwardAgent.Enabled,
+		Subsystem: p.cfg.SessionType == sshconfig.SessionSubsystem,
+		Term:      p.userTerm(os.Getenv),
+		Command:   p.remoteCommand(),
+		Env:       p.sentEnvironment(os.Environ()),
+	}
+	if req.TTY && p.cfg.EscapeChar >= 0 {
+		req.EscapeChar = int(p.cfg.EscapeChar)
+	}
+	fds, done, err := p.passedDescriptors()
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	s, err := mc.NewSession(ctx, req, fds)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	if err := p.localCommand(ctx); err != nil {
+		return 0, err
+	}
+	if err := p.ready.announce(p, nil); err != nil {
+		return 0, err
+	}
+	leave := func() {}
+	if req.TTY {
+		leave = p.rideRaw(ctx, s)
+	}
+	status, err := p.awaitRide(ctx, s)
+	leave()
+	if req.TTY {
+		p.console.info("Shared connection to %s closed.", p.cfg.HostName)
+	}
+	return status, err
+}
+
+// passedDescriptors are 0, 1 and 2, or /dev/null for the first.
+func (p *program) passedDescriptors() (fds [3]int, done func(), err error) {
+	done = func() {}
+	fds = [3]int{int(p.std.Stdin.Fd()), int(p.std.Stdout.Fd()), int(p.std.Stderr.Fd())}
+	if p.cfg.StdinNull {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			return fds, done, err
+		}
+		fds[0] = int(null.Fd())
+		done = func() { null.Close() }
+	}
+	return fds, done, nil
+}
+
+// rideRaw makes the terminal raw for the time of the session: the master does
+// not touch its modes. The size is the master's to ask, when we tell it to.
+func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession) (leave func()) {
+	fd := int(p.std.Stdin.Fd())
+	if !terminal.IsTerminal(fd) {
+		return func() {}
+	}
+	state, err := terminal.MakeRaw(fd)
+	if err != nil {
+		p.console.error("tcsetattr: %s", errnoText(err))
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	followed := make(chan struct{})
+	go func() { // ends with ctx
+		defer close(followed)
+		for range terminal.Resizes(ctx, fd) {
+			relayResize(s.MasterPID())
+		}
+	}()
+	go state.FollowContinue(ctx)
+	go func() { // ends with the session
+		select {
+		case <-s.TTYFailed():
+			state.Restore()
+			p.console.info("PTY allocation request failed on channel 0")
+		case <-ctx.Done():
+		}
+	}()
+	return func() {
+		cancel()
+		state.Restore()
+		<-followed
+	}
+}
+
+// awaitRide waits for the session's end, or for ours.
+func (p *program) awaitRide(ctx context.Context, s *mux.ClientSession) (int, error) {
+	select {
+	case <-s.Done():
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	status, err := s.Wait()
+	if errors.Is(err, mux.ErrNoExitStatus) {
+		err = nil
+	}
+	return status, err
+}
+
+// muxForwards asks a master to do something about each forwarding of the
+// command line and the configuration.
+func (p *program) muxForwards(ctx context.Context, do func(context.Context, forward.Spec) (int, error)) error {
+	cfg := p.cfg
+	if cfg.ClearAllForwardings {
+		return nil
+	}
+	var failed error
+	for _, specs := range [][]forward.Spec{cfg.LocalForward, cfg.DynamicForward, cfg.RemoteForward} {
+		for _, spec := range specs {
+			port, err := do(ctx, spec)
+			var refused *mux.RefusedError
+			switch {
+			case errors.As(err, &refused):
+				p.console.error("mux_client_forward: forwarding request failed: %s", refused.Reason)
+				failed = err
+			case err != nil:
+				return err
+			case port != 0:
+				p.muxPort(port, spec)
+			}
+		}
+	}
+	return failed
+}
+
+// proxied is the session over a master in proxy mode (-O proxy): this process
+// runs it as over a connection of its own.
+func (p *program) proxied(ctx context.Context, mc *mux.Client) (int, error) {
+	conn, chans, reqs, err := mc.Proxy(ctx)
+	if err != nil {
+		return 0, err
+	}
+	c, err := client.Attach(conn, chans, reqs, p.clientOptions())
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	ctx, quit := p.untilSignal(ctx)
+	defer quit(nil)
+	return p.serve(ctx, c)
+}

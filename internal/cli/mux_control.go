@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// aliveInterval is how often a client without a session looks after its
+// master, which drops a silent one after a minute.
+const aliveInterval = 20 * time.Second
+
+// errNoControlPath is -O without a socket to send to.
+func errNoControlPath() error { return linef("No ControlPath specified for \"-O\" command") }
+
+// control is -O: one request to a master.
+func (p *program) control(ctx context.Context) (int, error) {
+	command := p.flags.control
+	if p.cfg.ControlPath == "" {
+		return 0, errNoControlPath()
+	}
+	mc, err := mux.Connect(ctx, p.cfg.ControlPath, mux.ClientOptions{Logger: p.console.logger()})
+	if err != nil {
+		return 0, p.controlError(err)
+	}
+	defer mc.Close()
+	switch command {
+	case "check":
+		return p.controlCheck(ctx, mc)
+	case "forward":
+		if err := p.muxForwards(ctx, mc.OpenForward); err != nil {
+			return 0, linef("muxclient: master forward request failed")
+		}
+		return 0, nil
+	case "cancel":
+		if err := p.muxForwards(ctx, closing(mc)); err != nil {
+			p.console.error("muxclient: master cancel forward request failed")
+		}
+		return 0, nil
+	case "proxy":
+		return p.proxied(ctx, mc)
+	case "conninfo", "channels":
+		return p.controlInfo(ctx, mc, command)
+	}
+	return p.controlEnd(ctx, mc, command)
+}
+
+// closing has the shape of an opening that gives no port.
+func closing(mc *mux.Client) func(context.Context, forward.Spec) (int, error) {
+	return func(ctx context.Context, spec forward.Spec) (int, error) { return 0, mc.CloseForward(ctx, spec) }
+}
+
+// controlError words a master that is not there.
+func (p *program) controlError(err error) error {
+	path := p.cfg.ControlPath
+	switch {
+	case errors.Is(err, mux.ErrNoMaster):
+		return linef("Control socket connect(%s): No such file or directory", path)
+	case errors.Is(err, mux.ErrStale):
+		return linef("Control socket connect(%s): Connection refused", path)
+	case errors.Is(err, mux.ErrTimeout):
+		return linef("Control socket connect(%s): the master does not answer", path)
+	}
+	var long *mux.PathError
+	if errors.As(err, &long) {
+		return pathTooLong(long)
+	}
+	return linef("Control socket connect(%s): %s", path, errnoText(err))
+}
+
+// controlCheck says that the master is there and, of one of ours, whether its
+// server is: a master that was wedged by an outage runs, too.
+func (p *program) controlCheck(ctx context.Context, mc *mux.Client) (int, error) {
+	status, err := mc.Alive(ctx)
+	if err != nil {
+		return 0, p.controlError(err)
+	}
+	text := fmt.Sprintf("Master running (pid=%d)\r\n", status.PID)
+	if status.Known {
+		text += fmt.Sprintf("server last heard %v ago", status.Silence.Round(100*time.Millisecond))
+		if status.RTT > 0 {
+			text += fmt.Sprintf(", round trip %v", short(status.RTT))
+		}
+		text += "\r\n"
+	}
+	if p.console.getLevel() > sshconfig.LogQuiet {
+		io.WriteString(p.std.Stderr, text)
+	}
+	return 0, nil
+}
+
+// controlEnd is -O exit and -O stop.
+func (p *program) controlEnd(ctx context.Context, mc *mux.Client, command string) (int, error) {
+	ask, said := mc.Terminate, "Exit request sent."
+	if command == "stop" {
+		ask, said = mc.Stop, "Stop listening request sent."
+	}
+	err := ask(ctx)
+	var refused *mux.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return 0, linef("Master refused %s request: %s", command, refused.Reason)
+	case err != nil && !(command == "exit" && errors.Is(err, mux.ErrMasterGone)):
+		return 0, p.controlError(err)
+	}
+	if p.console.getLevel() > sshconfig.LogQuiet {
+		io.WriteString(p.std.Stderr, said+"\r\n")
+	}
+	return 0, nil
+}
+
+// controlInfo is -O conninfo and -O channels.
+func (p *program) controlInfo(ctx context.Context, mc *mux.Client, command string) (int, error) {
+	what := "channels"
+	if command == "conninfo" {
+		what = "connection"
+	}
+	if !mc.HasInfo() {
+		return 0, linef("Master does not support the %s request", command)
+	}
+	text, err := mc.Info(ctx, what)
+	if err != nil {
+		return 0, p.controlError(err)
+	}
+	var b strings.Builder
+	for line := range strings.Lines(strings.ReplaceAll(text, "\r", "")) {
+		b.WriteString(printable(strings.TrimSuffix(line, "\n")) + "\n")
+	}
+	_, err = io.WriteString(p.std.Stdout, b.String())
+	return 0, err
+}
+
+// muxPort tells the port that the server chose: alone on standard output for
+// -O forward, which scripts read, and in a line otherwise.
+func (p *program) muxPort(port int, spec forward.Spec) {
+	if p.flags.control != "" {
+		fmt.Fprintf(p.std.Stdout, "%d\n", port)
+		return
+	}
+	p.console.info("Allocated port %d for remote forward to %s", port, spec.Connect)
+}
+
+func sleepContext(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

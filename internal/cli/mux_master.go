@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// wantsMaster says whether this invocation, if it makes a connection, shares
+// it.
+func (p *program) wantsMaster() bool {
+	return p.cfg.ControlPath != "" && p.cfg.ControlMaster != sshconfig.ControlMasterNo
+}
+
+// persists says whether the master is to outlive the session: then it is a
+// process of its own from the start, and this one its first client.
+func (p *program) persists() bool { return p.wantsMaster() && p.cfg.ControlPersist.Enabled }
+
+// masterVariable tells a child that it is such a process.
+const masterVariable = "GOSSH_MASTER"
+
+// isMaster says that this process is one. It is asked once: the variable is
+// not for those that this process starts.
+func isMaster() bool {
+	defer os.Unsetenv(masterVariable)
+	return os.Getenv(masterVariable) != ""
+}
+
+// start runs the session over a master, or over a connection of its own.
+func (p *program) start(ctx context.Context) (int, error) {
+	if p.master = isMaster(); p.master {
+		return p.connect(ctx)
+	}
+	status, found, err := p.attach(ctx)
+	if err != nil || found == sharingDone {
+		return status, err
+	}
+	if found == sharingVacant && p.persists() && !p.repeats() {
+		ready, status, err := p.startBackground(masterVariable + "=1")
+		if err != nil || !ready {
+			return status, err
+		}
+		mc, _, err := p.connectMaster(ctx)
+		if mc != nil {
+			status, found, err := p.rideAlong(ctx, mc)
+			if err != nil || found == sharingDone {
+				return status, err
+			}
+		} else if err != nil {
+			return 0, err
+		}
+	}
+	return p.connect(ctx)
+}
+
+// shared is a connection that this process is the master of.
+type shared struct {
+	srv  *mux.Server
+	stop func() // ends the relaying of sizes
+}
+
+// share makes a connection that is up the master's. It is nil if nothing is
+// shared. The context that comes with it ends when a client asks the master to
+// exit.
+func (p *program) share(ctx context.Context, c *client.Client) (context.Context, *shared, error) {
+	if !p.wantsMaster() {
+		return ctx, nil, nil
+	}
+	srv, err := mux.Listen(ctx, p.cfg.ControlPath, c, p.masterOptions(c))
+	switch {
+	case errors.Is(err, mux.ErrExists):
+		p.console.error("ControlSocket %s already exists, disabling multiplexing", p.cfg.ControlPath)
+		return ctx, nil, nil
+	case errors.Is(err, mux.ErrUnsupported):
+		p.console.error("Connections cannot be shared on this system, disabling multiplexing")
+		return ctx, nil, nil
+	case err != nil:
+		return ctx, nil, p.masterError(err)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() { // ends with the server, which share's caller closes
+		<-srv.Done()
+		if errors.Is(srv.Err(), mux.ErrTerminated) {
+			cancel(errQuit)
+		}
+	}()
+	return ctx, &shared{srv: srv, stop: relayedResizes(srv)}, nil
+}
+
+// masterError words why there can be no socket.
+func (p *program) masterError(err error) error {
+	var long *mux.PathError
+	if errors.As(err, &long) {
+		return pathTooLong(long)
+	}
+	return linef("unix_listener: cannot bind to path %s: %s", p.cfg.ControlPath, errnoText(err))
+}
+
+func pathTooLong(e *mux.PathError) error {
+	return linef("ControlPath too long ('%s': %d bytes, at most %d fit): %%C in it makes a short name", e.Path, e.Length, e.Limit)
+}
+
+func (s *shared) close() {
+	s.stop()
+	s.srv.Close()
+}
+
+// relayedResizes passes SIGWINCH on, which clients send for their terminals.
+// The goroutine ends with the function that it returns.
+func relayedResizes(srv *mux.Server) (stop func()) {
+	caught := make(chan os.Signal, 1)
+	if sig := resizeSignal(); sig != nil {
+		signal.Notify(caught, sig)
+	}
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-caught:
+				srv.Resize()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(caught); close(done) }
+}
+
+// masterOptions say how passengers are served.
+func (p *program) masterOptions(c *client.Client) mux.ServerOptions {
+	o := mux.ServerOptions{
+		Descriptors:  passed{},
+		Host:         p.cfg.HostName,
+		Forward:      p.forwardOptions(),
+		PermitEnv:    func(name string) bool { return true }, // the client has chosen already
+		ForwardAgent: func() bool { return p.passengerAgent(c) },
+		Escapes:      passengerEscapes,
+		Logger:       p.console.logger(),
+	}
+	if p.master {
+		o.IdleTimeout = p.cfg.ControlPersist.Timeout
+	}
+	switch p.cfg.ControlMaster {
+	case sshconfig.ControlMasterAsk, sshconfig.ControlMasterAutoAsk:
+		ask := terminal.Prompter{Logger: p.console.logger()}
+		o.Confirm = func(ctx context.Context, question string) bool {
+			yes, err := ask.Confirm(ctx, printable(question))
+			return yes && err == nil
+		}
+	}
+	return o
+}
+
+// passengerAgent has the agent of the master's user forwarded, as ssh does.
+func (p *program) passengerAgent(c *client.Client) bool {
+	run := &sessionRun{p: p, c: c, cmd: c.Command(context.Background(), "")}
+	if c.Restricted() || run.agent() != nil {
+		return false
+	}
+	return run.cmd.ForwardAgent
+}
+
+// passed opens what passengers pass.
+type passed struct{}
+
+func (passed) OpenInput(fd int) (mux.Input, error)   { return terminal.NewInput(fd) }
+func (passed) OpenOutput(fd int) (mux.Output, error) { return terminal.NewOutput(fd) }
+func (passed) Modes(fd int) []byte                   { return terminal.Modes(fd) }
+
+func (passed) Size(fd int) (session.Size, bool) {
+	size, err := terminal.GetSize(fd)
+	return sessionSize(size), err == nil
+}
+
+// passengerEscapes puts the escapes between a passenger's keyboard and its
+// session.
+func passengerEscapes(s *mux.ServerSession, in mux.Input, char byte) mux.Input {
+	return passengerInput{newEscapes(in, char, passenger{s}), in}
+}
+
+type passengerInput struct {
+	*escapes
+	in mux.Input
+}
+
+func (p passengerInput) Close() error { return p.in.Close() }
+
+// passenger does what escapes ask for, as far as a master can do it for a
+// terminal that is not its own.
+type passenger struct{ s *mux.ServerSession }
+
+func (a passenger) say(text string)    { io.WriteString(a.s.Stderr(), text) }
+func (a passenger) terminate()         { a.s.Close() }
+func (a passenger) sendBreak()         { a.s.Command().Break(breakLength) }
+func (a passenger) suspend()           { a.notHere("^Z") }
+func (a passenger) commandLine()       { a.notHere("C") }
+func (passenger) hasCommandLine() bool { return false }
+
+func (a passenger) louder(int) sshconfig.LogLevel {
+	a.notHere("v")
+	return sshconfig.LogInfo
+}
+
+func (a passenger) connections() string {
+	return fmt.Sprintf("The following connections are open:\r\n  #%d client-session\r\n", a.s.ID())
+}
+
+func (a passenger) notHere(what string) {
+	a.say(what + " escape not available to multiplexed sessions\r\n")
+}
+
+// awaitPassengers lets those that are there finish, after our own session has:
+// nobody new comes in.
+func (s *shared) awaitPassengers(ctx context.Context) error {
+	s.srv.Stop()
+	select {
+	case <-s.srv.Done():
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// runMaster is the process of a master that persists: it has no session of its
+// own, and lives until nobody needs it any more.
+func (p *program) runMaster(ctx context.Context, s *shared, c *client.Client) (int, error) {
+	if err := p.ready.announce(p, nil); err != nil {
+		return 0, err
+	}
+	if s == nil {
+		return 0, nil // another was quicker: our parent will find it
+	}
+	select {
+	case <-s.srv.Done():
+		return 0, nil
+	case <-c.Done():
+		return 0, c.Err()
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+}

@@ -1,0 +1,8 @@
+package cli
+
+import "os"
+
+// There are no passengers on Windows, and so nobody to relay for.
+func resizeSignal() os.Signal { return nil }
+
+func relayResize(int) {}

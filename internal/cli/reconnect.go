@@ -1,0 +1,221 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// repeats says whether what the connection is for is to be begun again, should
+// it be lost: that is Reconnect, within what can be repeated at all.
+func (p *program) repeats() bool {
+	cfg := p.cfg
+	switch reconnect := cfg.Own.Reconnect; {
+	case reconnect != sshconfig.ReconnectYes && reconnect != sshconfig.ReconnectAlways:
+		return false
+	case !cfg.StdioForward.IsZero(), cfg.SessionType == sshconfig.SessionSubsystem:
+		return false // whoever is at the other end of the stream has lost his place in it
+	case cfg.SessionType == sshconfig.SessionNone:
+		return true
+	case cfg.ForkAfterAuthentication:
+		return false // what the command wrote to is given up once it has begun
+	case reconnect == sshconfig.ReconnectAlways:
+		return true
+	case p.flags.command != "":
+		return false // it may have run already, and not be meant to run twice
+	}
+	// A shell that reads its commands from a file is no different.
+	return cfg.RemoteCommand != "" || p.allocatesTTY()
+}
+
+// stay is an invocation with Reconnect: one connection after another.
+type stay struct {
+	p    *program
+	kept *client.Kept
+	view atomic.Pointer[countdown] // while a person is told
+
+	mu   sync.Mutex
+	news []client.KeepState // not looked at yet
+	more chan struct{}      // holds one: there are news
+}
+
+// stayConnected is connect with Reconnect. The first connection is made, and
+// fails, as any other.
+func (p *program) stayConnected(ctx context.Context) (int, error) {
+	s := &stay{p: p, more: make(chan struct{}, 1)}
+	s.kept = client.Keep(ctx, p.flags.host, s.options())
+	p.kept = s.kept
+	defer s.kept.Close()
+	c, err := s.kept.Client(ctx)
+	if err != nil {
+		return 0, err
+	}
+	s.skipFirst()
+	defer p.watchNetwork(ctx, s.kept.Hint)()
+	ctx, quit := p.untilSignal(ctx)
+	defer quit(nil)
+	status, err := p.serve(ctx, c)
+	for isLost(err) && ctx.Err() == nil {
+		if c, err = s.again(ctx); err != nil {
+			return 0, err
+		}
+		status, err = p.serveSession(ctx, c)
+	}
+	return status, err
+}
+
+// isLost says that a connection that was up has ended.
+func isLost(err error) bool {
+	var conn *client.ConnError
+	return errors.As(err, &conn) && conn.Phase == client.PhaseConnected
+}
+
+func (s *stay) options() client.KeepOptions {
+	own := s.p.cfg.Own
+	o := client.KeepOptions{
+		Options:      s.p.clientOptions(),
+		MinDelay:     own.ReconnectMinDelay,
+		MaxDelay:     own.ReconnectMaxDelay,
+		Attempts:     own.ReconnectAttempts,
+		RequireFirst: true,
+		OnState:      s.tell,
+		OnForward:    s.p.forwardAgain,
+	}
+	o.Prompter = aside{o.Prompter, s}
+	notify := o.Notify
+	o.Notify = func(e client.Event) {
+		if _, ok := e.(client.Banner); ok {
+			s.view.Load().breakLine()
+		}
+		notify(e)
+	}
+	return o
+}
+
+// tell notes a state; again shows it.
+func (s *stay) tell(st client.KeepState) {
+	s.mu.Lock()
+	s.news = append(s.news, st)
+	s.mu.Unlock()
+	select {
+	case s.more <- struct{}{}:
+	default:
+	}
+}
+
+// next takes the first of the news.
+func (s *stay) next() (st client.KeepState, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.news) == 0 {
+		return st, false
+	}
+	st, s.news = s.news[0], s.news[1:]
+	return st, true
+}
+
+// skipFirst forgets how the first connection came about.
+func (s *stay) skipFirst() {
+	for st, ok := s.next(); ok && st.Phase != client.KeepConnected; st, ok = s.next() {
+	}
+}
+
+// again waits for the next connection, while whoever is there is told.
+func (s *stay) again(ctx context.Context) (*client.Client, error) {
+	var view waitView = &waitLog{p: s.p}
+	if s.p.personWaits() {
+		d := newCountdown(s.p)
+		s.view.Store(d)
+		defer s.view.Store(nil)
+		view = d
+	}
+	defer view.close()
+	for {
+		for st, ok := s.next(); ok; st, ok = s.next() {
+			view.show(st)
+			switch st.Phase {
+			case client.KeepConnected:
+				return st.Client, nil
+			case client.KeepEnded:
+				return nil, st.Cause
+			}
+		}
+		select {
+		case <-s.more:
+		case <-view.ticks():
+			view.tick()
+		case key := <-view.keys():
+			if key == keyQuit {
+				return nil, errQuit
+			}
+			s.kept.Retry()
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// personWaits says that there is a session which a person is at, who can be
+// shown a countdown.
+func (p *program) personWaits() bool {
+	return p.cfg.SessionType != sshconfig.SessionNone && !p.cfg.StdinNull && !p.console.file &&
+		p.console.getLevel() >= sshconfig.LogInfo &&
+		terminal.IsTerminal(int(p.std.Stdin.Fd())) && terminal.IsTerminal(int(p.std.Stderr.Fd()))
+}
+
+// forwardOver opens a forwarding for as long as this invocation lasts, which
+// may be longer than one connection does.
+func (p *program) forwardOver(ctx context.Context, c *client.Client, spec forward.Spec) (*forward.Forward, error) {
+	if p.kept == nil {
+		return c.Forwards().Open(ctx, spec, p.forwardOptions())
+	}
+	f, err := p.kept.Forward(ctx, spec, p.forwardOptions())
+	if err != nil {
+		return nil, err
+	}
+	return f.Forward(), nil
+}
+
+// stopForwards ends those that would be opened again.
+func (p *program) stopForwards() {
+	if p.kept == nil {
+		return
+	}
+	for _, f := range p.kept.Forwards() {
+		f.Stop()
+	}
+}
+
+// aside puts the countdown aside while a question is asked: a server may want
+// a password each time.
+type aside struct {
+	client.Prompter
+	s *stay
+}
+
+func (a aside) Password(ctx context.Context, q client.PasswordQuestion) (string, error) {
+	defer a.s.view.Load().setAside()()
+	return a.Prompter.Password(ctx, q)
+}
+
+func (a aside) Challenge(ctx context.Context, q client.ChallengeQuestion) ([]string, error) {
+	defer a.s.view.Load().setAside()()
+	return a.Prompter.Challenge(ctx, q)
+}
+
+func (a aside) Passphrase(ctx context.Context, q client.PassphraseQuestion) (string, error) {
+	defer a.s.view.Load().setAside()()
+	return a.Prompter.Passphrase(ctx, q)
+}
+
+func (a aside) HostKey(ctx context.Context, q hostkey.Question) (bool, error) {
+	defer a.s.view.Load().setAside()()
+	return a.Prompter.HostKey(ctx, q)
+}
