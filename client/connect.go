@@ -19,7 +19,7 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 	case len(d.cfg.ProxyJump) > 0:
 		return d.jump(ctx)
 	case d.cfg.ProxyCommand != "":
-		return d.proxyCommand(ctx)
+		return d.proxy(ctx)
 	}
 	return d.connectTCP(ctx)
 }

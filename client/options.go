@@ -53,6 +53,9 @@ type Options struct {
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ProxyStderr is where a ProxyCommand's messages go. Nil discards them.
 	ProxyStderr *os.File
+	// Stdio is what a ProxyCommand of "-" connects over: standard input and
+	// output, of which Close ends a blocked Read and Write. Nil refuses it.
+	Stdio io.ReadWriteCloser
 	// Rand is the source of randomness; nil is crypto/rand.
 	Rand io.Reader
 	// ClientVersion is the identification string of RFC 4253, section 4.2.

@@ -68,7 +68,12 @@ func (p *program) connect(ctx context.Context) (int, error) {
 	if p.repeats() {
 		return p.stayConnected(ctx)
 	}
-	c, err := client.Dial(ctx, p.flags.host, p.clientOptions())
+	options := p.clientOptions()
+	var err error
+	if options.Stdio, err = p.takeStdio(); err != nil {
+		return 0, err
+	}
+	c, err := client.Dial(ctx, p.flags.host, options)
 	if err != nil {
 		return 0, err
 	}
@@ -146,6 +151,7 @@ func (p *program) serveSession(ctx context.Context, c *client.Client) (int, erro
 
 // waitWithoutSession is -N: the connection is for its forwards.
 func (p *program) waitWithoutSession(ctx context.Context, c *client.Client) (int, error) {
+	p.setQoS(c, p.cfg.ControlMaster == sshconfig.ControlMasterNo)
 	p.denyMoreSessions(c)
 	if err := p.ready.announce(p, nil); err != nil {
 		return 0, err

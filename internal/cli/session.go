@@ -88,6 +88,7 @@ func (r *sessionRun) prepare() error {
 	}
 	r.cmd.Stdout, r.cmd.Stderr = held{r.out, &r.hold}, held{r.err, &r.hold}
 	r.cmd.OnStarted = r.takeTerminal
+	p.setQoS(r.c, p.allocatesTTY() || r.cmd.X11 != nil)
 	if err := p.ready.announce(p, r); err != nil {
 		return err
 	}

@@ -90,6 +90,8 @@ func (p *program) failConn(e *client.ConnError) {
 	var negotiation *ssh.AlgorithmNegotiationError
 	var refused *ssh.OpenChannelError // by the jump host
 	switch where := fmt.Sprintf("%s port %d", e.Address, portOf(e)); {
+	case errors.Is(e.Err, client.ErrNoDescriptor):
+		p.console.fatal("proxy dialer did not pass back a connection")
 	case errors.As(e.Err, &refused):
 		p.console.error("channel 0: open failed: %s: %s", refused.Reason, refused.Message)
 		p.console.fatal("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, cmp.Or(refused.Message, "refused by the jump host"))

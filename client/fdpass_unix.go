@@ -1,0 +1,128 @@
+//go:build unix
+
+package client
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// passedConn runs line by the user's shell with a socket as its standard input
+// and output, takes the one descriptor that comes over it, and waits for the
+// process, whose status does not matter, as with ssh.
+func passedConn(ctx context.Context, shell, line string, stderr *os.File) (net.Conn, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, err
+	}
+	defer ours.Close()
+	cmd := shellCommand(shell, line)
+	cmd.Stdin, cmd.Stdout = theirs, theirs
+	if stderr != nil {
+		cmd.Stderr = stderr
+	}
+	err = cmd.Start()
+	theirs.Close()
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { ours.Close(); hangUp(cmd.Process) })
+	defer stop()
+	conn, err := receiveConn(ours)
+	if err != nil {
+		hangUp(cmd.Process)
+	}
+	if werr := waitDialer(ctx, cmd); werr != nil && conn != nil {
+		conn.Close()
+		conn = nil
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		if conn != nil {
+			conn.Close()
+		}
+		return nil, cause
+	}
+	return conn, err
+}
+
+// waitDialer waits for the process, or for ctx, after which one that takes no
+// notice of SIGHUP is killed.
+func waitDialer(ctx context.Context, cmd *exec.Cmd) error {
+	waited := make(chan struct{})
+	go func() { // ends with the process
+		cmd.Wait()
+		close(waited)
+	}()
+	select {
+	case <-waited:
+		return nil
+	case <-ctx.Done():
+		cmd.Process.Kill()
+		<-waited
+		return context.Cause(ctx)
+	}
+}
+
+// socketPair gives a connected pair, of which theirs is for a child.
+func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	unix.CloseOnExec(fds[0])
+	unix.CloseOnExec(fds[1])
+	first := os.NewFile(uintptr(fds[0]), "proxy")
+	defer first.Close() // FileConn takes a duplicate
+	theirs = os.NewFile(uintptr(fds[1]), "proxy")
+	conn, err := net.FileConn(first)
+	if err != nil {
+		theirs.Close()
+		return nil, nil, err
+	}
+	return conn.(*net.UnixConn), theirs, nil
+}
+
+// receiveConn takes one message with one descriptor in it.
+func receiveConn(from *net.UnixConn) (net.Conn, error) {
+	data, control := make([]byte, 1), make([]byte, unix.CmsgSpace(4*4))
+	n, cn, _, _, err := from.ReadMsgUnix(data, control)
+	if err != nil || n != 1 {
+		return nil, ErrNoDescriptor
+	}
+	fds, err := passedDescriptors(control[:cn])
+	if err != nil || len(fds) == 0 {
+		return nil, ErrNoDescriptor
+	}
+	for _, fd := range fds[1:] {
+		unix.Close(fd)
+	}
+	file := os.NewFile(uintptr(fds[0]), "proxied")
+	defer file.Close() // FileConn takes a duplicate
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNoDescriptor, err)
+	}
+	return conn, nil
+}
+
+// passedDescriptors are those of the control messages, not to be inherited.
+func passedDescriptors(control []byte) (fds []int, err error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	for _, m := range messages {
+		rights, rerr := unix.ParseUnixRights(&m)
+		if rerr != nil {
+			err = rerr
+			continue
+		}
+		fds = append(fds, rights...)
+	}
+	for _, fd := range fds {
+		unix.CloseOnExec(fd)
+	}
+	return fds, err
+}
