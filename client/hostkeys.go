@@ -148,7 +148,7 @@ func (h *hostKeys) algorithms(ctx context.Context) ([]string, error) {
 	if h.checker == nil {
 		return cfg.HostKeyAlgorithms, nil
 	}
-	return h.checker.Algorithms(ctx, h.target, cfg.HostKeyAlgorithms, !cfg.IsSet("HostKeyAlgorithms"))
+	return h.checker.Algorithms(ctx, h.target, cfg.HostKeyAlgorithms, cfg.HostKeyAlgorithmsByFile)
 }
 
 // callback is called at every key exchange; the verifier knows which is the

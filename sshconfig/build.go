@@ -78,6 +78,7 @@ func (l *loader) buildAuthentication(c *Config) {
 	c.HostbasedAcceptedAlgorithms = l.names(kwHostbasedAcceptedAlgorithms)
 	c.HostbasedAuthentication = l.flagOf(kwHostbasedAuthentication)
 	c.HostKeyAlgorithms = l.names(kwHostKeyAlgorithms)
+	c.HostKeyAlgorithmsByFile = !fixesOrder(l.st.get(kwHostKeyAlgorithms).text)
 	c.HostKeyAlias = l.text(kwHostKeyAlias)
 	c.IdentitiesOnly = l.flagOf(kwIdentitiesOnly)
 	c.IdentityAgent = l.identityAgent()
@@ -372,3 +373,7 @@ func (l *loader) expandProxy(c *Config) error {
 	})
 	return err
 }
+
+// fixesOrder says whether an algorithm list, as it was written, has an order
+// of its own: + and - change the default without giving it one.
+func fixesOrder(text string) bool { return text != "" && text[0] != '+' && text[0] != '-' }

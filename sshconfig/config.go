@@ -68,8 +68,9 @@ type Config struct {
 	HashKnownHosts                   bool
 	HostbasedAcceptedAlgorithms      []string
 	HostbasedAuthentication          bool
-	HostKeyAlgorithms                []string // see IsSet: unless set, known_hosts decides the order
-	HostKeyAlias                     string   // in lower case
+	HostKeyAlgorithms                []string
+	HostKeyAlgorithmsByFile          bool   // known_hosts may choose their order: no list was set that has one
+	HostKeyAlias                     string // in lower case
 	IdentitiesOnly                   bool
 	IdentityAgent                    string // "" means $SSH_AUTH_SOCK, "none" no agent
 	IdentityFile                     []File
