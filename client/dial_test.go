@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -169,7 +170,10 @@ func TestRekey(t *testing.T) {
 
 func TestProxyCommand(t *testing.T) {
 	if _, err := exec.LookPath("nc"); err != nil {
-		t.Skip("nc is not installed")
+		if os.Getenv("CI") == "true" {
+			t.Fatal("nc is not installed")
+		}
+		t.Skip("SKIPPED: nc is not installed")
 	}
 	s := newSetup(t, sshtest.Options{}, "ProxyCommand nc %h %p")
 	c := s.mustDial(t)

@@ -27,8 +27,10 @@ func newDaemon(t *testing.T, hostKeys []ssh.Signer, certs ...*ssh.Certificate) *
 	t.Helper()
 	sshd := tool(t, "sshd")
 	tool(t, "ssh")
-	if _, err := os.Stat("/run/sshd"); err != nil && os.Getuid() == 0 {
-		t.Skip("SKIPPED: sshd has no privilege separation directory here")
+	if os.Getuid() == 0 { // sshd's privilege separation directory, which a boot would make
+		if err := os.MkdirAll("/run/sshd", 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	d := &daemon{dir: t.TempDir(), client: newSigner(t, "ed25519")}
 	d.clientFile = d.save(t, "client", d.client)
