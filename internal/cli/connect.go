@@ -96,7 +96,7 @@ func (p *program) clientOptions() client.Options {
 		Config:        p.cfg,
 		ConfigOptions: &options,
 		Prompter:      p.newPrompter(),
-		Notify:        p.notify,
+		Notify:        func(e client.Event) { p.crash.run(func() { p.notify(e) }) },
 		Logger:        p.console.logger(),
 		ProxyStderr:   p.std.Stderr,
 		ClientVersion: client.DefaultClientVersion,

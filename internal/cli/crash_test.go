@@ -1,3 +1,176 @@
+//go:build linux
+
 package cli
 
-func crash(string) int { return 0 }
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// TestCrash: whichever goroutine panics while the terminal is raw, the
+// terminal is left as it was, and the panic is seen.
+func TestCrash(t *testing.T) {
+	for where, act := range map[string]func(master *os.File){
+		"none":      nil,
+		"main":      nil,
+		"goroutine": nil,
+		"output":    nil,
+		"stderr":    nil,
+		"on stderr": nil,
+		"keyboard":  func(master *os.File) { io.WriteString(master, "\r~#") },
+		"resize":    func(master *os.File) { pty.Setsize(master, &pty.Winsize{Rows: 7, Cols: 9}) },
+	} {
+		t.Run(where, func(t *testing.T) {
+			master, slave, err := pty.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer master.Close()
+			defer slave.Close()
+			before := modes(t, slave)
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), crashVariable+"="+where)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+			cmd.SysProcAttr = &unix.SysProcAttr{Setsid: true, Setctty: true}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			kill := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+			defer kill.Stop()
+			var during unix.Termios
+			seen := make(chan string, 1)
+			go follow(master, seen, func() {
+				during = modes(t, slave)
+				if act != nil {
+					act(master)
+				}
+				io.WriteString(master, "go on\r")
+			})
+			err = cmd.Wait()
+			after := modes(t, slave)
+			slave.Close()
+			text := <-seen
+			var exit *exec.ExitError
+			crashed := errors.As(err, &exit) && exit.ExitCode() == 2 && strings.Contains(text, "panic: ")
+			if crashed != (where != "none") {
+				t.Errorf("ended with %v: %s", err, text)
+			}
+			if where != "main" && where != "goroutine" && during.Lflag&(unix.ECHO|unix.ICANON) != 0 {
+				t.Errorf("the terminal was not raw: %s", text)
+			}
+			if after != before {
+				t.Errorf("the terminal was left with the modes %+v, before %+v: %s", after, before, text)
+			}
+		})
+	}
+}
+
+func modes(t *testing.T, f *os.File) unix.Termios {
+	t.Helper()
+	m, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Error(err)
+		return unix.Termios{}
+	}
+	return *m
+}
+
+// follow reads what the program shows, and does something when it is ready. It
+// ends with the terminal.
+func follow(master io.Reader, seen chan<- string, then func()) {
+	var all strings.Builder
+	for r := bufio.NewReader(master); ; {
+		line, err := r.ReadString('\n')
+		all.WriteString(line)
+		if strings.Contains(line, "ready") {
+			then()
+		}
+		if err != nil {
+			seen <- all.String()
+			return
+		}
+	}
+}
+
+// crash is a session on the terminal that panics in the place asked for.
+func crash(where string) int {
+	dir, err := os.MkdirTemp("", "gossh-crash-")
+	check(err)
+	defer os.RemoveAll(dir)
+	srv, err := sshtest.Start(sshtest.Options{Handler: func(s *sshtest.Session) sshtest.Exit {
+		io.WriteString(s, "ready\r\n")
+		bufio.NewReader(s).ReadString('\r')
+		io.WriteString(s.Stderr(), "stderr\r\n")
+		io.WriteString(s, "stdout\r\n")
+		if where != "none" {
+			<-s.Context().Done() // there is all the time that a crash takes
+		}
+		return sshtest.Exit{}
+	}})
+	check(err)
+	files, err := srv.WriteFiles(dir)
+	check(err)
+	p := &program{std: Std{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, name: "gossh",
+		questions: newQuestions(), console: newConsole(os.Stderr), flags: &flags{host: "x"}}
+	p.cfg, err = sshconfig.Load(context.Background(), "x", sshconfig.Options{UserFile: files.Config})
+	check(err)
+	c, err := client.Dial(context.Background(), "x", client.Options{Config: p.cfg})
+	check(err)
+	run := &sessionRun{p: p, c: c, ctx: context.Background(), quit: func(error) {}}
+	check(run.prepare())
+	defer run.close()
+	switch where {
+	case "main":
+		started := run.cmd.OnStarted
+		run.cmd.OnStarted = func() { started(); panic(where) }
+	case "goroutine":
+		started := run.cmd.OnStarted
+		run.cmd.OnStarted = func() {
+			started()
+			go p.crash.run(func() { panic(where) })
+		}
+	case "output":
+		run.cmd.Stdout = panicWriter{run.cmd.Stdout}
+	case "stderr":
+		run.cmd.Stderr = panicWriter{run.cmd.Stderr}
+	case "on stderr":
+		run.cmd.OnStderr = func() { panic(where) }
+	case "keyboard": // the list of connections, of none
+		run.tty.r = &sessionRun{p: p, cmd: run.cmd}
+	case "resize":
+		run.tty.r = &sessionRun{p: p, c: c}
+	}
+	status, _ := run.run()
+	return status
+}
+
+// panicWriter panics when it is to write what the session says at last.
+type panicWriter struct{ to io.Writer }
+
+func (w panicWriter) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("std")) {
+		panic("in Write")
+	}
+	return w.to.Write(p)
+}
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

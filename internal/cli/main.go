@@ -50,6 +50,7 @@ type program struct {
 	cfg       *sshconfig.Config
 	console   *console
 	questions *questions
+	crash     crashGuard
 	ready     *readiness   // of a child in the background; nil in the foreground
 	master    bool         // a master that persists, in a process of its own
 	kept      *client.Kept // with Reconnect; nil for one connection alone

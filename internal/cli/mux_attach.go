@@ -228,23 +228,24 @@ func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession) (leave func
 		p.console.error("tcsetattr: %s", errnoText(err))
 		return func() {}
 	}
+	p.crash.hold(state)
 	ctx, cancel := context.WithCancel(ctx)
 	followed := make(chan struct{})
-	go func() { // ends with ctx
+	go p.crash.run(func() { // ends with ctx
 		defer close(followed)
 		for range terminal.Resizes(ctx, fd) {
 			relayResize(s.MasterPID())
 		}
-	}()
-	go state.FollowContinue(ctx)
-	go func() { // ends with the session
+	})
+	go p.crash.run(func() { state.FollowContinue(ctx) })
+	go p.crash.run(func() { // ends with the session
 		select {
 		case <-s.TTYFailed():
 			state.Restore()
 			p.console.info("PTY allocation request failed on channel 0")
 		case <-ctx.Done():
 		}
-	}()
+	})
 	return func() {
 		cancel()
 		state.Restore()

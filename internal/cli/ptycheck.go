@@ -23,6 +23,7 @@ const ptyPatience = time.Second
 // ptyCheck watches a session's standard output for the first \r.
 type ptyCheck struct {
 	to      io.Writer
+	crash   *crashGuard
 	settled func(granted bool) // called once, from any goroutine
 	ask     func() (granted, known bool)
 
@@ -31,7 +32,7 @@ type ptyCheck struct {
 }
 
 // start begins the wait. It comes before the first Write.
-func (k *ptyCheck) start() { k.timer = time.AfterFunc(ptyPatience, k.inquire) }
+func (k *ptyCheck) start() { k.timer = time.AfterFunc(ptyPatience, func() { k.crash.run(k.inquire) }) }
 
 // inquire ends with the server's answer, at the latest with the connection.
 func (k *ptyCheck) inquire() {

@@ -50,7 +50,8 @@ func newCountdown(p *program) *countdown {
 	fd := int(p.std.Stdin.Fd())
 	if state, err := terminal.MakeKeywise(fd); err == nil {
 		d.state = state
-		go state.FollowContinue(ctx) // ends with cancel
+		p.crash.hold(state)
+		go p.crash.run(func() { state.FollowContinue(ctx) }) // ends with cancel
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -68,7 +69,7 @@ func (d *countdown) listen() {
 	}
 	d.in = in
 	d.reading.Add(1)
-	go d.read(in)
+	go d.p.crash.run(func() { d.read(in) })
 }
 
 // deafen ends that and returns when nothing is read any more. It is called

@@ -112,6 +112,7 @@ func (r *sessionRun) run() (int, error) {
 		r.err.Cancel()
 	})
 	defer stop()
+	p.crash.cover(r.cmd)
 	err := r.cmd.Start()
 	if err == nil {
 		if r.tty == nil { // otherwise there may be a question about the terminal

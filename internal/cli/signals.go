@@ -26,7 +26,7 @@ func (p *program) untilSignal(ctx context.Context) (context.Context, context.Can
 			signal.Notify(caught, sig)
 		}
 	}
-	go p.awaitSignal(ctx, cancel, caught)
+	go p.crash.run(func() { p.awaitSignal(ctx, cancel, caught) })
 	return ctx, cancel
 }
 

@@ -39,6 +39,7 @@ func (r *sessionRun) attachTTY() {
 	}
 	t.check = &ptyCheck{
 		to:      r.out,
+		crash:   &r.p.crash,
 		ask:     func() (granted, known bool) { return askForPTY(r.c, r.cmd.TTY) },
 		settled: t.settled,
 	}
@@ -68,9 +69,11 @@ func (t *ttySession) enter() {
 	t.mu.Lock()
 	t.state = state
 	t.mu.Unlock()
+	crash := &t.r.p.crash
+	crash.hold(state)
 	t.work.Add(1)
-	go t.followSize()
-	go state.FollowContinue(t.ctx)
+	go crash.run(t.followSize)
+	go crash.run(func() { state.FollowContinue(t.ctx) })
 }
 
 // followSize ends with the session.

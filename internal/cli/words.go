@@ -76,7 +76,11 @@ func (p *program) failUsage(err error) bool {
 	case errors.As(err, &target) && target.What == "destination":
 		fmt.Fprintf(p.std.Stderr, usageText, p.name)
 	case errors.As(err, &target):
-		p.console.fatal("%s contains invalid characters", strings.ReplaceAll(target.What, " ", ""))
+		what := "hostname"
+		if target.What == "user name" {
+			what = "remote username"
+		}
+		p.console.fatal("%s contains invalid characters", what)
 	default:
 		return false
 	}

@@ -49,7 +49,7 @@ func TestWords(t *testing.T) {
 		{"signal", &session.ExitError{Signal: "SEGV", Core: true}, 255, "client_input_channel_req: exit-signal SEGV (core dumped)"},
 		{"line", linef("a %s", "line"), 255, "a line"},
 		{"config", &sshconfig.Error{Problems: []sshconfig.Problem{{Text: "f line 1: a"}, {Text: "b"}}}, 255, "f line 1: a|b"},
-		{"user name", &client.TargetError{What: "remote username"}, 255, "remote username contains invalid characters"},
+		{"user name", &client.TargetError{What: "user name"}, 255, "remote username contains invalid characters"},
 		{"host name", &client.TargetError{What: "host name"}, 255, "hostname contains invalid characters"},
 
 		{"refused", at(client.PhaseConnect, opErr(syscall.ECONNREFUSED)), 255, "ssh: connect to host web port 22: Connection refused"},
