@@ -29,14 +29,14 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-func patient(t *testing.T) context.Context {
+func patient(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 // shortDir is a folder whose path leaves room for the names of sockets.
-func shortDir(t *testing.T) string {
+func shortDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "mx")
 	if err != nil {
@@ -46,7 +46,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -76,7 +76,7 @@ type connection struct {
 	stats    keepalive.Stats
 }
 
-func newConnection(t *testing.T, nc net.Conn, config *ssh.ClientConfig) *connection {
+func newConnection(t testing.TB, nc net.Conn, config *ssh.ClientConfig) *connection {
 	t.Helper()
 	conn, chans, reqs, err := ssh.NewClientConn(nc, "server", config)
 	if err != nil {
@@ -117,7 +117,7 @@ func (c *connection) Err() error                   { return c.err }
 func (c *connection) Stats() keepalive.Stats       { return c.stats }
 
 // listen makes a master in this process.
-func listen(t *testing.T, conn mux.Connection, opts mux.ServerOptions) *mux.Server {
+func listen(t testing.TB, conn mux.Connection, opts mux.ServerOptions) *mux.Server {
 	t.Helper()
 	if opts.Descriptors == nil {
 		opts.Descriptors = descriptors{}
@@ -131,20 +131,20 @@ func listen(t *testing.T, conn mux.Connection, opts mux.ServerOptions) *mux.Serv
 }
 
 // inProcess is a master on a connection to the server in this process.
-func inProcess(t *testing.T, server sshtest.Options, opts mux.ServerOptions) (*mux.Server, *sshtest.Server) {
+func inProcess(t testing.TB, server sshtest.Options, opts mux.ServerOptions) (*mux.Server, *sshtest.Server) {
 	t.Helper()
 	conn, s := pipeConnection(t, server)
 	return listen(t, conn, opts), s
 }
 
-func pipeConnection(t *testing.T, server sshtest.Options) (*connection, *sshtest.Server) {
+func pipeConnection(t testing.TB, server sshtest.Options) (*connection, *sshtest.Server) {
 	t.Helper()
 	s := sshtest.New(t, server)
 	return newConnection(t, s.Pipe(), s.ClientConfig()), s
 }
 
 // dialSSHD is a connection to a real sshd.
-func dialSSHD(t *testing.T, srv *opensshd.Server) *connection {
+func dialSSHD(t testing.TB, srv *opensshd.Server) *connection {
 	t.Helper()
 	key, err := os.ReadFile(srv.ClientKey)
 	if err != nil {
@@ -164,7 +164,7 @@ func dialSSHD(t *testing.T, srv *opensshd.Server) *connection {
 	})
 }
 
-func needSSH(t *testing.T) string {
+func needSSH(t testing.TB) string {
 	t.Helper()
 	path, err := exec.LookPath("ssh")
 	if err != nil {
@@ -176,7 +176,7 @@ func needSSH(t *testing.T) string {
 	return path
 }
 
-func connect(t *testing.T, path string) *mux.Client {
+func connect(t testing.TB, path string) *mux.Client {
 	t.Helper()
 	c, err := mux.Connect(patient(t), path, mux.ClientOptions{})
 	if err != nil {
@@ -214,7 +214,7 @@ func (c *collector) String() string {
 	return c.buf.String()
 }
 
-func pipe(t *testing.T) (r, w *os.File) {
+func pipe(t testing.TB) (r, w *os.File) {
 	t.Helper()
 	var fds [2]int
 	if err := unix.Pipe(fds[:]); err != nil {
@@ -226,7 +226,7 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return os.NewFile(uintptr(fds[0]), "r"), os.NewFile(uintptr(fds[1]), "w")
 }
 
-func newStdio(t *testing.T) *stdio {
+func newStdio(t testing.TB) *stdio {
 	s := &stdio{}
 	s.in, s.stdin = pipe(t)
 	r, w := pipe(t)
@@ -251,7 +251,7 @@ type result struct {
 }
 
 // run runs a command as our passenger, in this process.
-func run(t *testing.T, path string, req mux.SessionRequest, stdin string) result {
+func run(t testing.TB, path string, req mux.SessionRequest, stdin string) result {
 	t.Helper()
 	c := connect(t, path)
 	defer c.Close()
@@ -281,7 +281,7 @@ func (o *openSSH) command(ctx context.Context, path string, args ...string) *exe
 	return cmd
 }
 
-func (o *openSSH) run(t *testing.T, path, stdin string, args ...string) result {
+func (o *openSSH) run(t testing.TB, path, stdin string, args ...string) result {
 	t.Helper()
 	cmd := o.command(patient(t), path, args...)
 	var stdout, stderr bytes.Buffer
@@ -293,7 +293,7 @@ func (o *openSSH) run(t *testing.T, path, stdin string, args ...string) result {
 	return result{stdout.String(), stderr.String(), cmd.ProcessState.ExitCode()}
 }
 
-func parseSpec(t *testing.T, text string) forward.Spec {
+func parseSpec(t testing.TB, text string) forward.Spec {
 	t.Helper()
 	spec, err := forward.ParseSpec(forward.Local, text)
 	if err != nil {
