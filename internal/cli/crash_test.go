@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,9 +53,16 @@ func TestCrash(t *testing.T) {
 			}
 			kill := time.AfterFunc(patience, func() { cmd.Process.Kill() })
 			defer kill.Stop()
+			var mu sync.Mutex // the program may end before it is looked at
 			var during unix.Termios
+			ended := false
 			seen := make(chan string, 1)
 			go follow(master, seen, func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if ended {
+					return
+				}
 				during = modes(t, slave)
 				if act != nil {
 					act(master)
@@ -63,7 +71,10 @@ func TestCrash(t *testing.T) {
 			})
 			err = cmd.Wait()
 			after := modes(t, slave)
+			mu.Lock()
+			ended = true
 			slave.Close()
+			mu.Unlock()
 			text := <-seen
 			var exit *exec.ExitError
 			crashed := errors.As(err, &exit) && exit.ExitCode() == 2 && strings.Contains(text, "panic: ")

@@ -193,7 +193,8 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 	if req.TTY {
 		leave = p.rideRaw(ctx, s)
 	}
-	status, err := p.awaitRide(ctx, s)
+	var status int
+	p.crash.run(func() { status, err = p.awaitRide(ctx, s) })
 	leave()
 	if req.TTY {
 		p.console.info("Shared connection to %s closed.", p.cfg.HostName)
