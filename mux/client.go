@@ -51,6 +51,7 @@ func Connect(ctx context.Context, path string, opts ClientOptions) (*Client, err
 		conn.Close()
 		return nil, fmt.Errorf("mux: greet %s: %w", path, explain(ctx, limited, err))
 	}
+	c.log.Debug("mux: connected to a master", "path", path, "version", c.hello.version, "extensions", len(c.hello.extensions))
 	return c, nil
 }
 
