@@ -39,8 +39,41 @@ func (e *OpenError) Unwrap() error { return e.err }
 // wraps the system's error, for instance syscall.EADDRINUSE.
 type ListenError struct {
 	Addr Addr
+	// Binds are the addresses that Addr stands for, each with why it could not
+	// be had; empty if it did not come to that.
+	Binds []BindError
+	Err   error
+}
+
+// BindError is one of the addresses that a listening Addr stands for, which
+// could not be had.
+type BindError struct {
+	Host string // a literal address
+	Port int
+	Last bool // of the addresses that were tried
 	Err  error
 }
+
+func (e *BindError) Error() string {
+	return fmt.Sprintf("forward: bind [%s]:%d: %v", e.Host, e.Port, e.Err)
+}
+func (e *BindError) Unwrap() error { return e.Err }
+
+// ConnFailure is a connection that never reached its target.
+type ConnFailure struct {
+	Spec Spec
+	// Channel numbers what goes over the SSH connection, with the lowest number
+	// that is free, as OpenSSH does: local listeners and connections. Sessions
+	// are not counted.
+	Channel int
+	Target  Addr // zero if it was not known yet
+	// Err is an *OpenError, ErrNotPermitted, an error of package net, or one of
+	// the SOCKS negotiation.
+	Err error
+}
+
+// ErrNotPermitted is a target that PermitRemoteOpen does not allow.
+var ErrNotPermitted = errors.New("forward: not permitted by PermitRemoteOpen")
 
 func (e *ListenError) Error() string { return fmt.Sprintf("forward: listen on %s: %v", e.Addr, e.Err) }
 func (e *ListenError) Unwrap() error { return e.Err }

@@ -24,6 +24,9 @@ type Forward struct {
 	log   *slog.Logger
 	front front
 
+	failedBinds []BindError
+	listeners   []int // numbers of the local listeners
+
 	// ctx is for what is still being opened: it ends with the SSH connection
 	// or in Close. cut ends in Close alone: when the SSH connection is lost,
 	// established connections still deliver what they have received.
@@ -105,6 +108,10 @@ func (f *Forward) Spec() Spec { return f.spec }
 // were asked for.
 func (f *Forward) Addrs() []net.Addr { return f.front.addrs() }
 
+// BindErrors returns the addresses on which it does not listen though the
+// forwarding stands for them: one success is enough.
+func (f *Forward) BindErrors() []BindError { return f.failedBinds }
+
 // Done is closed when the forwarding no longer listens.
 func (f *Forward) Done() <-chan struct{} { return f.done }
 
@@ -135,6 +142,7 @@ func (f *Forward) stop(cause error) error {
 	f.stopping, f.err = true, cause
 	f.mu.Unlock()
 	err := f.front.close()
+	f.owner.numbers.give(f.listeners...)
 	close(f.done)
 	f.settle()
 	return err
@@ -186,6 +194,7 @@ func (f *Forward) begin(origin string) (*link, bool) {
 	if f.stopping {
 		return nil, false
 	}
+	l.number = f.owner.numbers.take()
 	f.links[l.id] = l
 	f.accepted++
 	return l, true
@@ -193,6 +202,14 @@ func (f *Forward) begin(origin string) (*link, bool) {
 
 // finish takes a connection out again. err is why it never became one.
 func (f *Forward) finish(l *link, err error) {
+	if err != nil && f.opts.OnFailure != nil {
+		failure := ConnFailure{Spec: f.spec, Channel: l.number, Err: err}
+		if t := l.target.Load(); t != nil {
+			failure.Target = *t
+		}
+		f.opts.OnFailure(failure)
+	}
+	f.owner.numbers.give(l.number)
 	f.mu.Lock()
 	delete(f.links, l.id)
 	if err != nil {

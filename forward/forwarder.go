@@ -37,6 +37,7 @@ type Forwarder struct {
 	lossGrace time.Duration
 
 	registry registry
+	numbers  numbers
 
 	mu       sync.Mutex
 	forwards []*Forward

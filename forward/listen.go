@@ -26,7 +26,7 @@ func bindAddrs(ctx context.Context, a Addr, opts Options) ([]bindAddr, error) {
 	case a.Host == "" && (a.EmptyHost || opts.GatewayPorts), a.Host == "*":
 		all = []bindAddr{{"tcp4", "0.0.0.0"}, {"tcp6", "::"}}
 	case a.Host == "", a.Host == "localhost":
-		all = []bindAddr{{"tcp4", "127.0.0.1"}, {"tcp6", "::1"}}
+		all = []bindAddr{{"tcp6", "::1"}, {"tcp4", "127.0.0.1"}} // getaddrinfo's order
 	default:
 		ips, err := lookup(ctx, a.Host)
 		if err != nil {
@@ -69,21 +69,24 @@ func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
 //
 // Port 0, which the parser does not allow but a program may use, is the same
 // free port on each address.
-func (f *Forwarder) listenTCP(ctx context.Context, a Addr, opts Options) ([]net.Listener, error) {
+//
+// failed are the addresses that could not be had beside those that could.
+func (f *Forwarder) listenTCP(ctx context.Context, a Addr, opts Options) (lns []net.Listener, failed []BindError, err error) {
 	binds, err := bindAddrs(ctx, a, opts)
 	if err != nil {
-		return nil, &ListenError{a, err}
+		return nil, nil, &ListenError{Addr: a, Err: err}
 	}
 	const tries = 10 // until a port is free in both families
 	for range tries {
-		var lns []net.Listener
-		lns, err = listenEach(ctx, binds, a.Port)
+		lns, failed = listenEach(ctx, binds, a.Port)
+		if len(failed) == 0 {
+			return lns, nil, nil
+		}
+		err = failed[len(failed)-1].Err
 		taken := errors.Is(err, syscall.EADDRINUSE)
-		if len(lns) == len(binds) || len(lns) > 0 && !(taken && a.Port == 0) {
-			if err != nil {
-				f.log.Warn("not listening on every address", "listen", a.String(), "error", err)
-			}
-			return lns, nil
+		if len(lns) > 0 && !(taken && a.Port == 0) {
+			f.log.Debug("not listening on every address", "listen", a.String(), "error", err)
+			return lns, failed, nil
 		}
 		for _, ln := range lns {
 			ln.Close()
@@ -92,21 +95,20 @@ func (f *Forwarder) listenTCP(ctx context.Context, a Addr, opts Options) ([]net.
 			break
 		}
 	}
-	return nil, &ListenError{a, err}
+	return nil, nil, &ListenError{Addr: a, Binds: failed, Err: err}
 }
 
-// listenEach listens on every address that lets it, and returns the last
-// error of the others.
-func listenEach(ctx context.Context, binds []bindAddr, port int) (lns []net.Listener, err error) {
+// listenEach listens on every address that lets it, and tells of the others.
+func listenEach(ctx context.Context, binds []bindAddr, port int) (lns []net.Listener, failed []BindError) {
 	var lc net.ListenConfig
-	for _, b := range binds {
-		ln, lerr := lc.Listen(ctx, b.network, net.JoinHostPort(b.host, strconv.Itoa(port)))
-		if lerr != nil {
-			err = lerr
+	for i, b := range binds {
+		ln, err := lc.Listen(ctx, b.network, net.JoinHostPort(b.host, strconv.Itoa(port)))
+		if err != nil {
+			failed = append(failed, BindError{b.host, port, i == len(binds)-1, err})
 			continue
 		}
 		lns = append(lns, ln)
 		port = ln.Addr().(*net.TCPAddr).Port
 	}
-	return lns, err
+	return lns, failed
 }

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -19,7 +20,7 @@ import (
 )
 
 func TestBindAddrs(t *testing.T) {
-	loop := []bindAddr{{"tcp4", "127.0.0.1"}, {"tcp6", "::1"}}
+	loop := []bindAddr{{"tcp6", "::1"}, {"tcp4", "127.0.0.1"}}
 	all := []bindAddr{{"tcp4", "0.0.0.0"}, {"tcp6", "::"}}
 	open := Options{GatewayPorts: true}
 	for _, c := range []struct {
@@ -34,13 +35,13 @@ func TestBindAddrs(t *testing.T) {
 		{tcp("*", 1), Options{}, all},
 		{tcp("localhost", 1), Options{}, loop},
 		{tcp("localhost", 1), open, loop},
-		{tcp("127.0.0.1", 1), open, loop[:1]},
-		{tcp("::1", 1), Options{}, loop[1:]},
+		{tcp("127.0.0.1", 1), open, loop[1:]},
+		{tcp("::1", 1), Options{}, loop[:1]},
 		{tcp("0.0.0.0", 1), Options{}, all[:1]},
 		{tcp("192.0.2.1", 1), Options{}, []bindAddr{{"tcp4", "192.0.2.1"}}},
 		{tcp("::ffff:192.0.2.1", 1), Options{}, []bindAddr{{"tcp4", "192.0.2.1"}}},
-		{port(1), Options{Network: "tcp4"}, loop[:1]},
-		{port(1), Options{Network: "tcp6"}, loop[1:]},
+		{port(1), Options{Network: "tcp4"}, loop[1:]},
+		{port(1), Options{Network: "tcp6"}, loop[:1]},
 		{tcp("*", 1), Options{Network: "tcp4"}, all[:1]},
 		{tcp("127.0.0.1", 1), Options{Network: "tcp6"}, nil},
 	} {
@@ -74,11 +75,14 @@ func TestSamePort(t *testing.T) {
 	_, err := f.Open(context.Background(), fwd.Spec(), Options{})
 	var refused *ListenError
 	if !errors.As(err, &refused) || !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("second listener: %v", err)
+		t.Fatalf("second listener: %v", err)
+	}
+	if b := refused.Binds; len(b) != 2 || b[0].Host != "::1" || b[0].Last || b[1].Host != "127.0.0.1" || !b[1].Last {
+		t.Errorf("failed binds %+v", refused.Binds)
 	}
 	// One family that is free is enough.
 	fwd.Close()
-	ln, err := net.Listen("tcp4", addrs[0].String())
+	ln, err := net.Listen("tcp4", addrs[1].String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +90,38 @@ func TestSamePort(t *testing.T) {
 	half := open(t, f, fwd.Spec(), Options{})
 	if a := half.Addrs(); len(a) != 1 || a[0].(*net.TCPAddr).IP.To4() != nil {
 		t.Errorf("listens on %v", a)
+	}
+	if b := half.BindErrors(); len(b) != 1 || b[0].Host != "127.0.0.1" || !b[0].Last {
+		t.Errorf("failed binds %+v", b)
+	}
+}
+
+// TestFailures: who wants to know hears of connections that reach no target,
+// numbered as OpenSSH numbers its channels.
+func TestFailures(t *testing.T) {
+	f, s := scripted(t)
+	heard := make(chan ConnFailure, 1)
+	spec := Spec{Kind: Local, Listen: tcp("127.0.0.1", 0), Connect: tcp("target", 1)}
+	fwd := open(t, f, spec, Options{OnFailure: func(c ConnFailure) { heard <- c }})
+	for range 2 { // the number is free again
+		dial(t, fwd.Addrs()[0])
+		s.open(t).Reject(ssh.ConnectionFailed, "no")
+		got := <-heard
+		var refused *OpenError
+		if got.Channel != 1 || got.Target != spec.Connect || !errors.As(got.Err, &refused) || refused.Message != "no" {
+			t.Errorf("heard %+v", got)
+		}
+		eventuallyIdle(t, fwd)
+	}
+}
+
+// eventuallyIdle waits for the end of every connection.
+func eventuallyIdle(t *testing.T, fwd *Forward) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); len(fwd.Snapshot().Conns) > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a connection stays")
+		}
 	}
 }
 

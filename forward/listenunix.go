@@ -26,7 +26,7 @@ func listenSocket(ctx context.Context, path string, opts Options) (net.Listener,
 	}
 	if opts.UnlinkSocket {
 		if err := unlinkSocket(path); err != nil {
-			return nil, &ListenError{Addr{Socket: path}, err}
+			return nil, &ListenError{Addr: Addr{Socket: path}, Err: err}
 		}
 	}
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
@@ -34,7 +34,7 @@ func listenSocket(ctx context.Context, path string, opts Options) (net.Listener,
 	}}
 	ln, err := lc.Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, &ListenError{Addr{Socket: path}, err}
+		return nil, &ListenError{Addr: Addr{Socket: path}, Err: err}
 	}
 	u := ln.(*net.UnixListener)
 	u.SetUnlinkOnClose(false) // it would remove whatever has the name by then
@@ -44,7 +44,7 @@ func listenSocket(ctx context.Context, path string, opts Options) (net.Listener,
 	}
 	if err != nil {
 		ln.Close()
-		return nil, &ListenError{Addr{Socket: path}, err}
+		return nil, &ListenError{Addr: Addr{Socket: path}, Err: err}
 	}
 	abs, err := filepath.Abs(path) // the working directory may change until Close
 	if err != nil {

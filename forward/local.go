@@ -11,6 +11,7 @@ import (
 // openLocal starts a Local or Dynamic.
 func (f *Forwarder) openLocal(ctx context.Context, spec Spec, opts Options) (*Forward, error) {
 	var lns []net.Listener
+	var failed []BindError
 	if spec.Listen.Socket != "" {
 		ln, err := listenSocket(ctx, spec.Listen.Socket, opts)
 		if err != nil {
@@ -19,12 +20,16 @@ func (f *Forwarder) openLocal(ctx context.Context, spec Spec, opts Options) (*Fo
 		lns = []net.Listener{ln}
 	} else {
 		var err error
-		if lns, err = f.listenTCP(ctx, spec.Listen, opts); err != nil {
+		if lns, failed, err = f.listenTCP(ctx, spec.Listen, opts); err != nil {
 			return nil, err
 		}
 		spec.Listen.Port = lns[0].Addr().(*net.TCPAddr).Port
 	}
 	fwd := f.newForward(spec, opts)
+	fwd.failedBinds = failed
+	for range lns {
+		fwd.listeners = append(fwd.listeners, f.numbers.take())
+	}
 	front := &localFront{forward: fwd, lns: lns, closing: make(chan struct{})}
 	for _, ln := range lns {
 		front.loops.Go(func() { front.accept(ln) })

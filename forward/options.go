@@ -30,6 +30,10 @@ type Options struct {
 	// Permit limits where a Remote that speaks SOCKS connects (PermitRemoteOpen).
 	Permit PermitOpen
 
+	// OnFailure, if set, is told of each connection that does not reach its
+	// target, from the goroutine of that connection.
+	OnFailure func(ConnFailure)
+
 	// Dial reaches the targets of a Remote on this side. Nil means a
 	// net.Dialer. Its context ends with the forwarding.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -246,9 +246,8 @@ func (f *Forward) connectSOCKS(l *link, remote *stream) (net.Conn, *socksRequest
 	target := request.target
 	l.target.Store(&target)
 	if !f.opts.Permit.Allows(target.Host, target.Port) {
-		err := &OpenError{Target: target, Reason: ssh.Prohibited, Message: "not in PermitRemoteOpen"}
-		request.reply(remote, err)
-		return nil, nil, err
+		request.reply(remote, &OpenError{Target: target, Reason: ssh.Prohibited})
+		return nil, nil, ErrNotPermitted
 	}
 	c, err := f.dialTarget(target)
 	if rerr := request.reply(remote, err); err == nil && rerr != nil {

@@ -30,6 +30,7 @@ type ConnSnapshot struct {
 // link is the bookkeeping of one forwarded connection.
 type link struct {
 	id      uint64
+	number  int // see ConnFailure.Channel
 	origin  string
 	since   time.Time
 	target  atomic.Pointer[Addr]

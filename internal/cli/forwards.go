@@ -55,21 +55,18 @@ func (p *program) openForward(ctx context.Context, c *client.Client, spec forwar
 	case errors.As(err, &refused):
 		p.remoteForwardRefused(spec)
 	case errors.As(err, &listen):
-		p.console.error("bind [%s]:%d: %s", listen.Addr.Host, listen.Addr.Port, errnoText(listen.Err))
-		p.console.error("channel_setup_fwd_listener_tcpip: cannot listen to port: %d", spec.Listen.Port)
+		p.listenFailed(listen)
 	case err != nil:
 		p.console.error("%s", xcryptoText(err))
+	default:
+		p.sayBinds(fwd.BindErrors())
 	}
 	return err
 }
 
 // allocatedPort says which port the server chose.
 func (p *program) allocatedPort(fwd *forward.Forward) {
-	to := fwd.Spec().Connect.String()
-	if fwd.Spec().SOCKS() {
-		to = "socks"
-	}
-	p.console.info("Allocated port %d for remote forward to %s", fwd.Spec().Listen.Port, to)
+	p.console.info("Allocated port %d for remote forward to %s", fwd.Spec().Listen.Port, targetText(fwd.Spec()))
 }
 
 // remoteForwardRefused is an error where it is the end, and a warning else.
@@ -91,6 +88,7 @@ func (p *program) forwardOptions() forward.Options {
 		GatewayPorts: cfg.GatewayPorts,
 		SocketMode:   0o666 &^ cfg.StreamLocalBindMask,
 		UnlinkSocket: cfg.StreamLocalBindUnlink,
+		OnFailure:    p.connFailed,
 	}
 	switch cfg.AddressFamily {
 	case sshconfig.AddressFamilyInet:
