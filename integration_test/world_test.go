@@ -59,7 +59,7 @@ func newWorld(t *testing.T) *world {
 		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TMPDIR=" + home, "SHELL=/bin/sh",
 		"TERM=xterm", "LC_ALL=C.UTF-8", "HISTFILE=/dev/null", "PS1=local$ ",
 		// A race must not look like the program's own output.
-		"GORACE=log_path=" + filepath.Join(raceDir, "race"),
+		"GORACE=atexit_sleep_ms=0 log_path=" + filepath.Join(raceDir, "race"),
 	}
 	w.write("config", "")
 	w.pre = []string{"-F", w.cfg}
