@@ -87,8 +87,9 @@ type KeepOptions struct {
 	// Healthy is how long a connection has to live for its loss not to count
 	// as one more failure in a row. Zero means 1 minute.
 	Healthy time.Duration
-	// Attempts is how many attempts in a row may fail before that is the end.
-	// Zero means any number.
+	// Attempts is how many failures in a row are the end: attempts that
+	// failed, and connections that did not live for Healthy. Zero means any
+	// number.
 	Attempts int
 	// RequireFirst makes a first attempt that fails the end, whatever the
 	// error: somebody is waiting for it, and likely to have mistyped.
@@ -154,8 +155,8 @@ func (p KeepPhase) String() string {
 // KeepState is a snapshot of a Kept.
 type KeepState struct {
 	Phase KeepPhase
-	// Attempt numbers the attempts in a row, from 1: the one under way, the
-	// one that succeeded, or, while waiting, the next.
+	// Attempt numbers the attempts since the last connection, from 1: the one
+	// under way, the one that succeeded, or, while waiting, the next.
 	Attempt int
 	// Cause is why there is no connection: what ended the last one, or why
 	// the last attempt failed. It is nil before the first attempt has failed,

@@ -41,25 +41,28 @@ func (k *Kept) keep() (attempt int, up time.Duration, err error) {
 	pause := k.newBackoff()
 	var hinted time.Time // when a Hint last ended a wait
 	var lost time.Time   // when there last was a connection
+	failures := 0        // in a row
 	for attempt = 1; ; attempt++ {
 		k.enter(KeepState{Phase: KeepConnecting, Attempt: attempt, Cause: err})
 		var conn keptConn
 		conn, err = k.dial(k.ctx, attempt)
 		up = 0
+		failures++
 		switch {
 		case err == nil:
 			began := time.Now()
 			err = k.hold(conn, attempt, since(lost))
 			lost = time.Now()
 			up = lost.Sub(began)
+			attempt = 0
 			if up >= k.opts.Healthy {
-				attempt = 0
+				failures = 0
 				pause.reset()
 			}
 		case k.opts.RequireFirst && lost.IsZero(), !Retryable(err):
 			return attempt, up, k.causeOr(err)
 		}
-		if k.ctx.Err() != nil || k.opts.Attempts > 0 && attempt >= k.opts.Attempts {
+		if k.ctx.Err() != nil || k.opts.Attempts > 0 && failures >= k.opts.Attempts {
 			return attempt, up, k.causeOr(err)
 		}
 		state := KeepState{Phase: KeepWaiting, Attempt: attempt + 1, Cause: err, Up: up}

@@ -210,11 +210,11 @@ func TestKeepReconnects(t *testing.T) {
 		s.fail(0, errNet, errNet)
 		s.last().cancel(io.EOF)
 		synctest.Wait()
-		if st := k.State(); st.Phase != KeepWaiting || st.Cause != io.EOF || st.Attempt != 2 {
+		if st := k.State(); st.Phase != KeepWaiting || st.Cause != io.EOF || st.Attempt != 1 {
 			t.Errorf("after the loss: %+v", st)
 		}
 		time.Sleep(3 * time.Minute)
-		want := "connecting 1, connected 1, waiting 2, connecting 2, waiting 3, connecting 3, waiting 4, connecting 4, connected 4"
+		want := "connecting 1, connected 1, waiting 1, connecting 1, waiting 2, connecting 2, waiting 3, connecting 3, connected 3"
 		if got := l.phases(); got != want {
 			t.Errorf("states %s\nwant   %s", got, want)
 		}
@@ -222,7 +222,6 @@ func TestKeepReconnects(t *testing.T) {
 		if want := s.dials[3].Add(s.took).Sub(s.dials[0].Add(s.took)); state.Down != want {
 			t.Errorf("down for %v, want %v", state.Down, want)
 		}
-		// The health of more than a minute makes attempts count anew.
 		s.last().cancel(io.EOF)
 		synctest.Wait()
 		if st := k.State(); st.Phase != KeepWaiting || st.Attempt != 1 || st.Up < time.Minute {

@@ -53,11 +53,10 @@ func (p *program) stayConnected(ctx context.Context) (int, error) {
 	s.kept = client.Keep(ctx, p.flags.host, s.options())
 	p.kept = s.kept
 	defer s.kept.Close()
-	c, err := s.kept.Client(ctx)
+	c, err := s.first()
 	if err != nil {
 		return 0, err
 	}
-	s.skipFirst()
 	defer p.watchNetwork(ctx, s.kept.Hint)()
 	ctx, quit := p.untilSignal(ctx)
 	defer quit(nil)
@@ -121,9 +120,19 @@ func (s *stay) next() (st client.KeepState, ok bool) {
 	return st, true
 }
 
-// skipFirst forgets how the first connection came about.
-func (s *stay) skipFirst() {
-	for st, ok := s.next(); ok && st.Phase != client.KeepConnected; st, ok = s.next() {
+// first waits for the first connection, of which nothing is said. It ends with
+// that: a signal has its usual effect meanwhile.
+func (s *stay) first() (*client.Client, error) {
+	for {
+		st, ok := s.next()
+		switch {
+		case !ok:
+			<-s.more
+		case st.Phase == client.KeepConnected:
+			return st.Client, nil
+		case st.Phase == client.KeepEnded:
+			return nil, st.Cause
+		}
 	}
 }
 
