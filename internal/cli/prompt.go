@@ -15,13 +15,19 @@ import (
 // puts them.
 type prompter struct {
 	p   *program
-	ask terminal.Prompter
+	ask asker
+}
+
+// asker is a terminal.Prompter.
+type asker interface {
+	Ask(ctx context.Context, prompt string, flags terminal.Flags) (string, error)
+	Confirm(ctx context.Context, prompt string) (bool, error)
 }
 
 var _ client.Prompter = (*prompter)(nil)
 
 func (p *program) newPrompter() *prompter {
-	return &prompter{p: p, ask: terminal.Prompter{Logger: p.console.logger()}}
+	return &prompter{p: p, ask: &terminal.Prompter{Logger: p.console.logger()}}
 }
 
 // Password asks for a password in ssh's words.
@@ -102,7 +108,8 @@ func (a *prompter) confirm(ctx context.Context, prompt, fingerprint string) (boo
 		if err != nil {
 			return false, noAnswer(err)
 		}
-		switch answer = strings.TrimSpace(answer); {
+		answer, _, _ = strings.Cut(strings.TrimLeft(answer, " \t"), " ") // the first word
+		switch answer = strings.TrimRight(answer, "\t"); {
 		case answer == "", strings.EqualFold(answer, "no"):
 			return false, nil
 		case strings.EqualFold(answer, "yes"):

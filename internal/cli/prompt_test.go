@@ -1,0 +1,201 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// person answers in turn what is in answers: strings and errors.
+type person struct {
+	answers []any
+	asked   []string // the prompts, with + behind what is shown while typed
+}
+
+func (p *person) Ask(_ context.Context, prompt string, flags terminal.Flags) (string, error) {
+	if flags&terminal.Echo != 0 {
+		prompt += "+"
+	}
+	p.asked = append(p.asked, prompt)
+	if len(p.answers) == 0 {
+		return "", errors.New("asked too often")
+	}
+	answer := p.answers[0]
+	p.answers = p.answers[1:]
+	if err, ok := answer.(error); ok {
+		return "", err
+	}
+	return answer.(string), nil
+}
+
+func (p *person) Confirm(ctx context.Context, prompt string) (bool, error) {
+	answer, err := p.Ask(ctx, prompt, 0)
+	return answer == "yes", err
+}
+
+func newTestPrompter(answers ...any) (*prompter, *person, func() string) {
+	p, said := newProgram(sshconfig.LogInfo)
+	p.questions = newQuestions()
+	who := &person{answers: answers}
+	return &prompter{p: p, ask: who}, who, func() string { return strings.ReplaceAll(said.String(), "\r\n", "|") }
+}
+
+func TestHostKeyQuestions(t *testing.T) {
+	const fingerprint = "SHA256:abc"
+	lost := errors.New("lost")
+	for _, test := range []struct {
+		name    string
+		answers []any
+		want    bool
+		err     error
+		left    int // answers not asked for
+	}{
+		{"yes", []any{"yes"}, true, nil, 0},
+		{"YES", []any{"YES"}, true, nil, 0},
+		{"blanks around", []any{" \tyes  "}, true, nil, 0},
+		{"first word", []any{"yes please"}, true, nil, 0},
+		{"no", []any{"no", "yes"}, false, nil, 1},
+		{"nothing", []any{"", "yes"}, false, nil, 1},
+		{"blanks", []any{"  ", "yes"}, false, nil, 1},
+		{"fingerprint", []any{fingerprint}, true, nil, 0},
+		{"other case of it", []any{strings.ToLower(fingerprint), "no"}, false, nil, 0},
+		{"part of it", []any{"SHA256:ab", "abc", "y", "yes"}, true, nil, 0},
+		{"nonsense for long", append(slices.Repeat([]any{"what?"}, 50), "yes"), true, nil, 0},
+		{"end of input", []any{io.EOF}, false, nil, 0},
+		{"nobody there", []any{fmt.Errorf("x: %w", terminal.ErrNoTTY)}, false, nil, 0},
+		{"dismissed", []any{terminal.ErrRefused}, false, nil, 0},
+		{"failure", []any{lost}, false, lost, 0},
+		{"failure after nonsense", []any{"x", context.Canceled}, false, context.Canceled, 0},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			a, who, _ := newTestPrompter(test.answers...)
+			yes, err := a.HostKey(t.Context(), hostkey.NewHostQuestion{Host: "web\x1b[2J", Address: "192.0.2.1", KeyType: "ED25519", Fingerprint: fingerprint})
+			if yes != test.want || !errors.Is(err, test.err) || len(who.answers) != test.left {
+				t.Errorf("%v, %v, %d answers left", yes, err, len(who.answers))
+			}
+			want := "The authenticity of host 'web\\033[2J (192.0.2.1)' can't be established.\n" +
+				"ED25519 key fingerprint is SHA256:abc.\nThis key is not known by any other names.\n" +
+				"Are you sure you want to continue connecting (yes/no/[fingerprint])? +"
+			if who.asked[0] != want {
+				t.Errorf("asked %q, want %q", who.asked[0], want)
+			}
+			for _, again := range who.asked[1:] {
+				if again != "Please type 'yes', 'no' or the fingerprint: +" {
+					t.Errorf("asked again %q", again)
+				}
+			}
+		})
+	}
+}
+
+func TestNewHostText(t *testing.T) {
+	p, _ := newProgram(sshconfig.LogInfo)
+	var others []hostkey.OtherName
+	for i := range 10 {
+		others = append(others, hostkey.OtherName{Location: hostkey.Location{File: "/k", Line: i + 1}, Hosts: fmt.Sprintf("host%d", i), Hashed: i == 1})
+	}
+	text := p.newHostText(hostkey.NewHostQuestion{Host: "web", KeyType: "RSA", OtherNames: others, DNS: &hostkey.DNSResult{Matching: true}})
+	for _, line := range []string{
+		"The authenticity of host 'web' can't be established.\n", "Matching host key fingerprint found in DNS.\n",
+		"This host key is known by the following other names/addresses:\n", "    /k:1: host0\n", "    /k:2: [hashed name]\n",
+		"    /k:8: host7\n", "    (2 additional names omitted)\n",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("%q is not in %q", line, text)
+		}
+	}
+	if strings.Contains(text, "host8") {
+		t.Errorf("too many names: %q", text)
+	}
+}
+
+func TestAddressQuestion(t *testing.T) {
+	a, who, said := newTestPrompter("SHA256:abc", "yes")
+	yes, err := a.HostKey(t.Context(), hostkey.AddressQuestion{AddressDiffers: hostkey.AddressDiffers{
+		Host: "web", Address: "192.0.2.1", KeyType: "RSA", Offending: hostkey.Location{File: "/k", Line: 2}}})
+	if !yes || err != nil {
+		t.Error(yes, err)
+	}
+	want := []string{"Are you sure you want to continue connecting (yes/no)? +", "Please type 'yes' or 'no': +"}
+	if !slices.Equal(who.asked, want) {
+		t.Errorf("asked %q", who.asked)
+	}
+	if text := said(); text != "Warning: the RSA host key for 'web' differs from the key for the IP address '192.0.2.1'\nOffending key for IP in /k:2|" {
+		t.Errorf("said %q", text)
+	}
+}
+
+func TestUpdateQuestion(t *testing.T) {
+	for _, test := range []struct {
+		answers []any
+		want    bool
+		again   int
+	}{
+		{[]any{"yes"}, true, 0},
+		{[]any{"no"}, false, 0},
+		{[]any{"maybe", "Yes"}, true, 1},
+		{[]any{"a", "", "c"}, false, 3},
+		{[]any{io.EOF}, false, 0},
+	} {
+		a, who, said := newTestPrompter(test.answers...)
+		yes, err := a.HostKey(t.Context(), hostkey.UpdateQuestion{})
+		if yes != test.want || err != nil || len(who.answers) != 0 || strings.Count(said(), "Please enter \"yes\" or \"no\"|") != test.again {
+			t.Errorf("%v: %v, %v, %q", test.answers, yes, err, said())
+		}
+	}
+}
+
+func TestSecretQuestions(t *testing.T) {
+	ctx := t.Context()
+	a, who, said := newTestPrompter("one", "two", "three", "yes")
+	if s, err := a.Password(ctx, client.PasswordQuestion{User: "me", Host: "web\a", Attempt: 1}); s != "one" || err != nil {
+		t.Error(s, err)
+	}
+	if said() != "" {
+		t.Errorf("said %q at the first attempt", said())
+	}
+	a.Password(ctx, client.PasswordQuestion{User: "me", Host: "web", Attempt: 2})
+	if said() != "Permission denied, please try again.|" {
+		t.Errorf("said %q", said())
+	}
+	a.Passphrase(ctx, client.PassphraseQuestion{File: "/k\x1b"})
+	if yes, err := a.AddKey(ctx, client.AddKeyQuestion{File: "/k", Fingerprint: "SHA256:abc"}); !yes || err != nil {
+		t.Error(yes, err)
+	}
+	want := []string{`me@web\007's password: `, "me@web's password: ", `Enter passphrase for key '/k\033': `, "Add key /k (SHA256:abc) to agent?"}
+	if !slices.Equal(who.asked, want) {
+		t.Errorf("asked %q", who.asked)
+	}
+}
+
+// TestChallenge: a server's texts are shown as its own.
+func TestChallenge(t *testing.T) {
+	a, who, said := newTestPrompter("123", "me", io.EOF)
+	q := client.ChallengeQuestion{User: "me", Host: "web", Name: "Name\x1b[2J", Instruction: "Do this",
+		Prompts: []client.ChallengePrompt{{Text: "Code: \x1b[8m"}, {Text: "Who: ", Echo: true}}}
+	answers, err := a.Challenge(t.Context(), q)
+	if err != nil || !slices.Equal(answers, []string{"123", "me"}) {
+		t.Errorf("%q, %v", answers, err)
+	}
+	if want := []string{`(me@web) Code: \033[8m`, "(me@web) Who: +"}; !slices.Equal(who.asked, want) {
+		t.Errorf("asked %q", who.asked)
+	}
+	if said() != `Name\033[2J|Do this|` {
+		t.Errorf("said %q", said())
+	}
+	if _, err := a.Challenge(t.Context(), q); err != io.EOF {
+		t.Errorf("got %v", err)
+	}
+	if answers, err := a.Challenge(t.Context(), client.ChallengeQuestion{}); err != nil || len(answers) != 0 {
+		t.Errorf("%q, %v", answers, err)
+	}
+}
