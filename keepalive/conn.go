@@ -67,9 +67,12 @@ func (c *Conn) Read(p []byte) (int, error) {
 // Write writes to the connection below. After the verdict its error is a
 // *PeerLostError.
 func (c *Conn) Write(p []byte) (int, error) {
-	if c.writing.Add(1) == 1 {
+	// The time comes first: between the two a look would take this Write for
+	// one that is held up since the last.
+	if c.writing.Load() == 0 {
 		c.wrote.Store(int64(time.Since(c.epoch)))
 	}
+	c.writing.Add(1)
 	n, err := c.Conn.Write(p)
 	// Noted before it is no longer under way: see backlog.
 	c.wrote.Store(int64(time.Since(c.epoch)))

@@ -37,7 +37,7 @@ func startSSHD(t *testing.T) (*exec.Cmd, *Conn, ssh.Conn) {
 		t.Fatal(err)
 	}
 	hostKey, keys := filepath.Join(dir, "host"), filepath.Join(dir, "keys")
-	if err := os.WriteFile(hostKey, []byte(testHostKey[1:]), 0o600); err != nil {
+	if err := os.WriteFile(hostKey, []byte(testHostKey), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(keys, ssh.MarshalAuthorizedKey(signer.PublicKey()), 0o600); err != nil {
@@ -51,9 +51,9 @@ func startSSHD(t *testing.T) (*exec.Cmd, *Conn, ssh.Conn) {
 	ours, theirs := os.NewFile(uintptr(fds[0]), "ours"), os.NewFile(uintptr(fds[1]), "theirs")
 	defer ours.Close()
 	defer theirs.Close()
-	cmd := exec.Command(sshd, "-i", "-f", "/dev/null", "-h", hostKey, "-o", "AuthorizedKeysFile="+keys,
+	cmd := exec.Command(sshd, "-i", "-e", "-f", "/dev/null", "-h", hostKey, "-o", "AuthorizedKeysFile="+keys,
 		"-o", "StrictModes=no", "-o", "PermitRootLogin=yes", "-o", "UsePAM=no", "-o", "PidFile=none")
-	cmd.Stdin, cmd.Stdout = theirs, theirs
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, os.Stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
