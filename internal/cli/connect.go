@@ -109,6 +109,12 @@ func (p *program) serve(ctx context.Context, c *client.Client) (int, error) {
 	if err := p.openForwards(ctx, c); err != nil {
 		return 0, err
 	}
+	return p.serveOver(ctx, c)
+}
+
+// serveOver is serve less the forwards, which with Reconnect are back by
+// themselves.
+func (p *program) serveOver(ctx context.Context, c *client.Client) (int, error) {
 	ctx, srv, err := p.share(ctx, c)
 	if err != nil {
 		return 0, err

@@ -20,13 +20,13 @@ func (p *program) watchNetwork(ctx context.Context, hint func()) (stop func()) {
 		return func() {}
 	}
 	done := make(chan struct{})
-	go func() { // ends with the watch
+	go p.crash.run(func() { // ends with the watch
 		defer close(done)
 		for range changes {
 			p.console.printf(sshconfig.LogDebug2, "debug2: the network has changed")
 			hint()
 		}
-	}()
+	})
 	return func() {
 		cancel()
 		<-done

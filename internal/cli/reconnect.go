@@ -20,8 +20,10 @@ func (p *program) repeats() bool {
 	switch reconnect := cfg.Own.Reconnect; {
 	case reconnect != sshconfig.ReconnectYes && reconnect != sshconfig.ReconnectAlways:
 		return false
-	case !cfg.StdioForward.IsZero(), cfg.SessionType == sshconfig.SessionSubsystem:
+	case !cfg.StdioForward.IsZero(), cfg.SessionType == sshconfig.SessionSubsystem, cfg.ProxyCommand == "-":
 		return false // whoever is at the other end of the stream has lost his place in it
+	case p.master:
+		return false // the next client makes another
 	case cfg.SessionType == sshconfig.SessionNone:
 		return true
 	case cfg.ForkAfterAuthentication:
@@ -65,8 +67,9 @@ func (p *program) stayConnected(ctx context.Context) (int, error) {
 		if c, err = s.again(ctx); err != nil {
 			return 0, err
 		}
-		status, err = p.serveSession(ctx, c)
+		status, err = p.serveOver(ctx, c)
 	}
+	p.awaitQuestion(ctx, c)
 	return status, err
 }
 
@@ -85,7 +88,7 @@ func (s *stay) options() client.KeepOptions {
 		Attempts:     own.ReconnectAttempts,
 		RequireFirst: true,
 		OnState:      s.tell,
-		OnForward:    s.p.forwardAgain,
+		OnForward:    func(st client.ForwardState) { s.p.crash.run(func() { s.p.forwardAgain(st) }) },
 	}
 	o.Prompter = aside{o.Prompter, s}
 	notify := o.Notify
