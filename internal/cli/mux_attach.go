@@ -242,8 +242,7 @@ func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession) (leave func
 	go p.crash.run(func() { // ends with the session
 		select {
 		case <-s.TTYFailed():
-			state.Restore()
-			p.console.info("PTY allocation request failed on channel 0")
+			state.Restore() // the master says why
 		case <-ctx.Done():
 		}
 	})
