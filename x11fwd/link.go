@@ -94,4 +94,3 @@ func (l *link) fromX(done chan<- error) {
 	}
 	done <- err
 }
-

@@ -2,6 +2,7 @@ package x11fwd
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -54,7 +55,7 @@ func askXAuth(ctx context.Context, d display, o *Options) (auth, error) {
 		args = append(args, "timeout", strconv.FormatUint(cookieLife(o.Timeout), 10))
 	}
 	if _, err := runXAuth(ctx, o, args...); err != nil {
-		return auth{}, ErrNotGenerated
+		return auth{}, cmp.Or(context.Cause(ctx), ErrNotGenerated)
 	}
 	return listXAuth(ctx, d, o, "-f", file)
 }
@@ -69,6 +70,9 @@ func listXAuth(ctx context.Context, d display, o *Options, before ...string) (au
 	out, err := runXAuth(ctx, o, append(before, "list", d.xauthName())...)
 	line, _, _ := bytes.Cut(out, []byte("\n"))
 	fields := strings.Fields(string(line))
+	if cause := context.Cause(ctx); cause != nil {
+		return auth{}, cause
+	}
 	if err != nil || len(fields) < 3 || len(fields[1]) > maxField || len(fields[2]) > maxField {
 		return auth{}, ErrNoCookie
 	}
@@ -84,11 +88,7 @@ func runXAuth(ctx context.Context, o *Options, args ...string) ([]byte, error) {
 	o.Logger.Debug("xauth: " + o.XAuth + " " + strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, o.XAuth, args...)
 	cmd.WaitDelay = time.Second // a child of xauth's may keep the pipe
-	out, err := cmd.Output()
-	if cause := context.Cause(ctx); cause != nil {
-		return nil, cause
-	}
-	return out, err
+	return cmd.Output()
 }
 
 // randomCookie is one of n bytes.
