@@ -59,7 +59,9 @@ func (p *program) openForward(ctx context.Context, c *client.Client, spec forwar
 	case err != nil:
 		p.console.error("%s", xcryptoText(err))
 	default:
-		p.sayBinds(fwd.BindErrors())
+		if fwd != nil { // with Reconnect it may be on its way
+			p.sayBinds(fwd.BindErrors())
+		}
 	}
 	return err
 }
