@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/rand"
 	"encoding/pem"
 	"errors"
 	"reflect"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshconfig"
 )
 
 func TestPublicKeyOrder(t *testing.T) {
@@ -30,6 +32,39 @@ func TestPublicKeyOrder(t *testing.T) {
 	want := []string{"offer two", "offer one", "offer good", "sign good"}
 	if got := s.attempts(names); !reflect.DeepEqual(got, want) {
 		t.Errorf("attempts %v, want %v", got, want)
+	}
+}
+
+// TestPublicHalfBesideTheFile: what the .pub says is what is offered, as by
+// ssh, and a private key that is not its own is refused.
+func TestPublicHalfBesideTheFile(t *testing.T) {
+	s := newSetup(t, sshtest.Options{})
+	good := s.srv.ClientKey.PublicKey()
+	names := map[string]string{ssh.FingerprintSHA256(good): "good"}
+	_, file := s.newKey(t, "one", ssh.KeyAlgoED25519)
+	s.write(t, "one.pub", string(ssh.MarshalAuthorizedKey(good)))
+	s.configure(t, s.opts.ConfigOptions.UserFile, "IdentityFile "+file)
+	s.mustDial(t)
+	want := []string{"offer good", "sign good"} // offered twice, but the server remembers its answer
+	if got := s.attempts(names); !reflect.DeepEqual(got, want) {
+		t.Errorf("attempts %v, want %v", got, want)
+	}
+	if e, ok := hasEvent[KeyFileSkipped](s); !ok || !errors.Is(e.Err, ErrKeyMismatch) {
+		t.Errorf("event %+v, want a mismatch", e)
+	}
+}
+
+func TestCertificateBesideTheFile(t *testing.T) {
+	s := newSetup(t, sshtest.Options{})
+	plain, file := s.newKey(t, "one", ssh.KeyAlgoED25519)
+	cert := &ssh.Certificate{Key: plain.PublicKey(), CertType: ssh.UserCert, ValidBefore: ssh.CertTimeInfinity}
+	if err := cert.SignCert(rand.Reader, s.srv.ClientKey); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "one.pub", string(ssh.MarshalAuthorizedKey(cert)))
+	r := &keyring{d: &dialer{}}
+	if got := r.publicHalf(sshconfig.File{Path: file}); !sameKey(got, cert) {
+		t.Errorf("public half is %v, want the certificate", got)
 	}
 }
 

@@ -32,6 +32,8 @@ var (
 	// ErrKeyPassphrase: the file is encrypted, and the passphrase is missing
 	// or wrong.
 	ErrKeyPassphrase = errors.New("incorrect passphrase supplied to decrypt private key")
+	// ErrKeyMismatch: the public key beside the file is not the file's.
+	ErrKeyMismatch = errors.New("contents do not match public")
 	// ErrSecurityKey: the file needs a security key (FIDO), which is reached
 	// through an agent only.
 	ErrSecurityKey = errors.New("security key files are used through ssh-agent only")
@@ -128,6 +130,9 @@ func (k *keyFile) private(passphrase []byte) (any, error) {
 	var key any
 	var err error
 	if len(passphrase) == 0 {
+		if key, err := parseOpenSSHDSA(block); err == nil {
+			return key, nil
+		}
 		key, err = ssh.ParseRawPrivateKey(k.pem)
 	} else {
 		key, err = ssh.ParseRawPrivateKeyWithPassphrase(k.pem, passphrase)

@@ -92,9 +92,6 @@ func (r *keyring) fileKeys() []*identity {
 		}
 		id.pub = r.publicHalf(f)
 		r.d.debugf("identity file %s type %s", f.Path, typeOf(id.pub))
-		if slices.ContainsFunc(out, func(o *identity) bool { return sameKey(o.pub, id.pub) }) {
-			continue
-		}
 		out = append(out, id)
 		if len(r.d.cfg.CertificateFile) > 0 {
 			continue
@@ -106,32 +103,25 @@ func (r *keyring) fileKeys() []*identity {
 	return out
 }
 
-// publicHalf finds the public key without a passphrase: in the private file,
-// or beside it. An IdentityFile may also be a public key whose private half is
-// in the agent.
+// publicHalf finds the public key without a passphrase, where ssh looks and in
+// its order: in the file, which may itself be public while its private half is
+// in the agent; beside it, where there may be a certificate; in the private
+// key.
 func (r *keyring) publicHalf(f sshconfig.File) ssh.PublicKey {
+	for _, name := range []string{f.Path, f.Path + ".pub"} {
+		if pub, _, err := readPublicFile(name); err == nil {
+			return pub
+		}
+	}
 	kf, err := readAnyKeyFile(f.Path) // its mode matters when the private half is wanted
+	if err == nil {
+		return kf.public()
+	}
 	var failed *KeyFileError
 	if errors.As(err, &failed) && f.UserProvided && errors.Is(err, fs.ErrNotExist) {
-		if pub, _, perr := readPublicFile(f.Path + ".pub"); perr == nil {
-			return pub
-		}
 		r.d.notify(KeyMissing{File: f.Path, Err: failed.Err})
-		return nil
 	}
-	if err == nil {
-		if pub := kf.public(); pub != nil {
-			return pub
-		}
-		if pub, _, err := readPublicFile(f.Path); err == nil {
-			return pub
-		}
-	}
-	pub, _, err := readPublicFile(f.Path + ".pub")
-	if err != nil {
-		return nil
-	}
-	return pub
+	return nil
 }
 
 // certificates lists the CertificateFiles.

@@ -69,9 +69,7 @@ func (k *identity) Algorithms() []string {
 
 // signsWith says whether a key's type makes signatures of an algorithm.
 func signsWith(k ssh.PublicKey, algo string) bool {
-	if cert, ok := k.(*ssh.Certificate); ok {
-		k = cert.Key
-	}
+	k = plainKey(k)
 	if k.Type() == ssh.KeyAlgoRSA {
 		return algo == ssh.KeyAlgoRSASHA512 || algo == ssh.KeyAlgoRSASHA256 || algo == ssh.KeyAlgoRSA
 	}
@@ -103,12 +101,17 @@ func plainAlgorithm(name string) (plain string, cert bool) {
 	return name, false
 }
 
+// plainKey is the key itself, of a certificate the one that it certifies.
+func plainKey(k ssh.PublicKey) ssh.PublicKey {
+	if cert, ok := k.(*ssh.Certificate); ok {
+		return cert.Key
+	}
+	return k
+}
+
 // rsaBits is the size of an RSA key, 0 for any other.
 func rsaBits(k ssh.PublicKey) int {
-	if cert, ok := k.(*ssh.Certificate); ok {
-		k = cert.Key
-	}
-	ck, ok := k.(ssh.CryptoPublicKey)
+	ck, ok := plainKey(k).(ssh.CryptoPublicKey)
 	if !ok {
 		return 0
 	}
@@ -149,12 +152,16 @@ func (k *identity) load() error {
 	if err != nil {
 		return k.skipped(&KeyFileError{File: k.file, Err: err})
 	}
-	if k.signer, err = ssh.NewSignerFromKey(raw); err != nil {
+	signer, err := ssh.NewSignerFromKey(raw)
+	switch {
+	case err != nil:
 		return k.skipped(&KeyFileError{File: k.file, Err: err})
+	case k.pub == nil:
+		k.pub = signer.PublicKey()
+	case !sameKey(plainKey(k.pub), signer.PublicKey()):
+		return k.skipped(&KeyFileError{File: k.file, Err: ErrKeyMismatch})
 	}
-	if k.pub == nil {
-		k.pub = k.signer.PublicKey()
-	}
+	k.signer = signer
 	k.addToAgent(raw)
 	return nil
 }

@@ -65,7 +65,7 @@ func bannerText(s string) string {
 }
 
 func (p *program) signFailed(e client.SignFailed) {
-	if errors.Is(e.Err, client.ErrKeyPassphrase) || errors.Is(e.Err, fs.ErrNotExist) {
+	if errors.Is(e.Err, client.ErrKeyPassphrase) || errors.Is(e.Err, client.ErrKeyMismatch) || errors.Is(e.Err, fs.ErrNotExist) {
 		p.console.printf(levelDebug1, "debug1: %s: %v", e.Key, e.Err)
 		return
 	}
@@ -82,6 +82,10 @@ func innermost(err error) error {
 // keyFileSkipped words a private key that cannot be used.
 func (p *program) keyFileSkipped(e *client.KeyFileError) {
 	c := p.console
+	if errors.Is(e.Err, client.ErrKeyMismatch) {
+		c.error("identity_sign: private key %s contents do not match public", e.File)
+		return
+	}
 	if errors.Is(e.Err, client.ErrKeyPermissions) {
 		c.error(bannerLine)
 		c.error("@         WARNING: UNPROTECTED PRIVATE KEY FILE!          @")
