@@ -37,6 +37,7 @@ func run() int {
 	dir := flag.String("suite", "/usr/lib/openssh/regress", "where the suite is installed")
 	jobs := flag.Int("jobs", 2, "how many tests run at a time")
 	all := flag.Bool("all", false, "run the long tests too")
+	securityKeys := flag.Bool("security-keys", true, "the client uses security keys without an agent (SecurityKeyProvider)")
 	keep := flag.Bool("keep", false, "keep the folders of the tests, and say where they are")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: regress [flags] [test ...]")
@@ -50,7 +51,7 @@ func run() int {
 	if err != nil {
 		return fatal(err)
 	}
-	s, err := newSuite(ctx, *dir, *client)
+	s, err := newSuite(ctx, *dir, *client, *securityKeys)
 	if err != nil {
 		return fatal(err)
 	}

@@ -22,8 +22,9 @@ type suite struct {
 }
 
 // newSuite copies the suite from dir and has its driver make the keys, once:
-// it takes those that it finds.
-func newSuite(ctx context.Context, dir, client string) (*suite, error) {
+// it takes those that it finds. Without securityKeys it is as for an OpenSSH
+// that was built without them.
+func newSuite(ctx context.Context, dir, client string, securityKeys bool) (*suite, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -42,16 +43,32 @@ func newSuite(ctx context.Context, dir, client string) (*suite, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &suite{temp: temp, template: filepath.Join(temp, "suite"), client: client,
+	s := &suite{temp: temp, template: filepath.Join(temp, "suite"), client: filepath.Join(temp, "ssh"),
 		server: filepath.Dir(dir), self: self}
-	if err := s.prepare(ctx, dir); err != nil {
+	if err = s.wrap(client); err == nil {
+		err = s.prepare(ctx, dir, securityKeys)
+	}
+	if err != nil {
 		os.RemoveAll(temp)
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *suite) prepare(ctx context.Context, dir string) error {
+// wrap puts a script in the client's place that does one thing: the suite asks
+// the client for the key exchanges that it then configures in the server, as
+// if both were of one build, so it is told of those that both know.
+func (s *suite) wrap(client string) error {
+	script := fmt.Sprintf(`#!/bin/sh
+case "$*" in
+"-Q kex" | -E*" -Q kex") ssh -Q kex >%[2]s.$$; '%[1]s' "$@" | grep -xF -f %[2]s.$$; rm -f %[2]s.$$;;
+*) exec '%[1]s' "$@";;
+esac
+`, client, s.client)
+	return os.WriteFile(s.client, []byte(script), 0o755)
+}
+
+func (s *suite) prepare(ctx context.Context, dir string, securityKeys bool) error {
 	// The servers give up root for a user who must pass through here.
 	if err := os.Chmod(s.temp, 0o755); err != nil {
 		return err
@@ -59,8 +76,14 @@ func (s *suite) prepare(ctx context.Context, dir string) error {
 	if err := copyTree(ctx, dir, s.template); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Join(s.template, "unittests")); err != nil {
-		return err
+	unwanted := []string{"unittests"}
+	if !securityKeys {
+		unwanted = append(unwanted, "misc/sk-dummy") // the provider by which the driver knows
+	}
+	for _, name := range unwanted {
+		if err := os.RemoveAll(filepath.Join(s.template, name)); err != nil {
+			return err
+		}
 	}
 	script := filepath.Join(s.template, "prepare.sh")
 	if err := os.WriteFile(script, []byte("tid=prepare\n"), 0o644); err != nil {
