@@ -11,14 +11,14 @@ import (
 	"syscall"
 )
 
-// defaultSocketMode is 0666 under OpenSSH's default StreamLocalBindMask, 0177.
+// defaultSocketMode is 0777 under OpenSSH's default StreamLocalBindMask, 0177.
 const defaultSocketMode = 0o600
 
 // listenSocket listens on a Unix-domain socket that only those may connect to
 // whom opts.SocketMode names.
 func listenSocket(ctx context.Context, path string, opts Options) (net.Listener, error) {
 	mode := opts.SocketMode.Perm()
-	if mode == 0 {
+	if opts.SocketMode == 0 {
 		mode = defaultSocketMode
 	}
 	if strings.HasPrefix(path, "@") {

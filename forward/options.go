@@ -19,8 +19,8 @@ type Options struct {
 	Network string
 
 	// SocketMode are the permission bits of a Unix-domain socket on which a
-	// Local or Dynamic listens: 0666 without the bits of StreamLocalBindMask.
-	// Zero means 0600.
+	// Local or Dynamic listens: 0777 without the bits of StreamLocalBindMask.
+	// Zero means 0600; fs.ModeSocket alone means none.
 	SocketMode fs.FileMode
 
 	// UnlinkSocket removes an existing socket of that name before listening

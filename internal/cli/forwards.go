@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -88,7 +89,7 @@ func (p *program) forwardOptions() forward.Options {
 	cfg := p.cfg
 	o := forward.Options{
 		GatewayPorts: cfg.GatewayPorts,
-		SocketMode:   0o666 &^ cfg.StreamLocalBindMask,
+		SocketMode:   fs.ModeSocket | 0o777&^cfg.StreamLocalBindMask,
 		UnlinkSocket: cfg.StreamLocalBindUnlink,
 		OnFailure:    p.connFailed,
 	}
