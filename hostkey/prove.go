@@ -48,7 +48,7 @@ func (p *updatePlan) checkProofs(reply, sessionID []byte, negotiated string) err
 		data := appendString(nil, []byte(proveRequest))
 		data = appendString(data, sessionID)
 		data = appendString(data, k.key.Marshal())
-		if err := k.key.Verify(data, &sig); err != nil {
+		if err := verifyProof(k.key, data, &sig); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrBadProof, k.key.Type(), err)
 		}
 		k.proven = true
