@@ -179,8 +179,11 @@ func compare(ssh, ours program, args []string, home string) string {
 }
 
 // realSSH runs the installed ssh.
-func realSSH(args []string, _ string) (string, string, int) {
-	cmd := exec.Command("ssh", args...)
+func realSSH(args []string, _ string) (string, string, int) { return runG("ssh", args) }
+
+// runG runs a program with the arguments of ssh.
+func runG(path string, args []string) (string, string, int) {
+	cmd := exec.Command(path, args...)
 	cmd.Env = testEnv
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
@@ -295,24 +298,38 @@ func needSSH(t *testing.T) {
 	}
 }
 
-// TestSameAsSSH compares `-G` on generated configurations and command lines.
+// TestSameAsSSH compares this package, behind an option parser of the test's,
+// with `ssh -G` on generated configurations and command lines.
 func TestSameAsSSH(t *testing.T) {
 	needSSH(t)
-	sameAsSSH(t, viaPackage)
+	sameAsSSH(t, viaPackage, 1500)
+}
+
+// TestProgramSameAsSSH compares `gossh -G` with `ssh -G`, as processes.
+func TestProgramSameAsSSH(t *testing.T) {
+	needSSH(t)
+	gossh := filepath.Join(t.TempDir(), "gossh")
+	if out, err := exec.Command("go", "build", "-o", gossh, "../cmd/gossh").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	sameAsSSH(t, func(args []string, home string) (string, string, int) {
+		stdout, stderr, status := runG(gossh, args)
+		// The name in front of the usage, and of it the first line alone.
+		return stdout, strings.Replace(stderr, "usage: gossh", "usage: ssh", 1), status
+	}, 5000)
 }
 
 // sameAsSSH compares ssh with any program.
-func sameAsSSH(t *testing.T, ours program) {
+func sameAsSSH(t *testing.T, ours program, cases int) {
 	u, err := user.Current()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cases := *diffCases
-	if cases == 0 {
-		cases = 5000
-		if testing.Short() {
-			cases = 500
-		}
+	switch {
+	case *diffCases != 0:
+		cases = *diffCases
+	case testing.Short():
+		cases /= 10
 	}
 	base := t.TempDir()
 	var next, failures atomic.Int64

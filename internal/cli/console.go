@@ -15,14 +15,15 @@ import (
 // console is where messages go: standard error, or the file of -E. Lines end
 // in \r\n, as ssh's do: the terminal may be raw.
 type console struct {
-	mu    sync.Mutex
-	w     io.Writer
-	file  bool
-	level sshconfig.LogLevel
+	mu     sync.Mutex
+	w      io.Writer
+	stderr io.Writer // for what is no message of ours; -E does not redirect it
+	file   bool
+	level  sshconfig.LogLevel
 }
 
 func newConsole(stderr io.Writer) *console {
-	return &console{w: stderr, level: sshconfig.LogInfo}
+	return &console{w: stderr, stderr: stderr, level: sshconfig.LogInfo}
 }
 
 // toFile sends what follows to the end of a file (-E).
@@ -52,15 +53,21 @@ func (c *console) fatal(format string, args ...any) { c.printf(sshconfig.LogFata
 func (c *console) error(format string, args ...any) { c.printf(sshconfig.LogError, format, args...) }
 func (c *console) info(format string, args ...any)  { c.printf(sshconfig.LogInfo, format, args...) }
 
-// warnLine prints a line of package sshconfig, which chooses what to warn of.
-func (c *console) warnLine(line string) { c.printf(sshconfig.LogError, "%s", line) }
+// configLine prints a line of package sshconfig, which words it to the letter
+// and has already left out what the LogLevel of its moment leaves out.
+func (c *console) configLine(line string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	io.WriteString(c.w, line+"\r\n")
+}
 
-// raw writes text as it is, if anything but silence was asked for.
+// raw writes text as it is to standard error, if anything but silence was asked
+// for.
 func (c *console) raw(text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.level > sshconfig.LogQuiet {
-		io.WriteString(c.w, text)
+		io.WriteString(c.stderr, text)
 	}
 }
 

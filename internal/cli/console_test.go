@@ -18,8 +18,8 @@ func TestConsoleLevels(t *testing.T) {
 		level sshconfig.LogLevel
 		want  string
 	}{
-		{sshconfig.LogQuiet, ""},
-		{sshconfig.LogFatal, "F"},
+		{sshconfig.LogQuiet, "W"}, // its moment had another level
+		{sshconfig.LogFatal, "FW"},
 		{sshconfig.LogError, "FEW"},
 		{sshconfig.LogInfo, "FEWI"},
 		{sshconfig.LogVerbose, "FEWIV"},
@@ -31,7 +31,7 @@ func TestConsoleLevels(t *testing.T) {
 		c.setLevel(test.level)
 		c.fatal("F")
 		c.error("E")
-		c.warnLine("W")
+		c.configLine("W")
 		c.info("I")
 		c.printf(sshconfig.LogVerbose, "V")
 		c.printf(sshconfig.LogDebug1, "d")
@@ -129,9 +129,10 @@ func TestConsoleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.info("after")
+	c.raw("a server's banner\n")
 	c.w.(*os.File).Close()
 	text, _ := os.ReadFile(name)
-	if string(text) != "before\nafter\r\n" || stderr.Len() != 0 {
+	if string(text) != "before\nafter\r\n" || stderr.String() != "a server's banner\n" {
 		t.Errorf("%q, and on stderr %q", text, stderr.String())
 	}
 	err := newConsole(&stderr).toFile(filepath.Join(name, "no"))

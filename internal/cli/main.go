@@ -54,6 +54,7 @@ type program struct {
 	ready     *readiness   // of a child in the background; nil in the foreground
 	master    bool         // a master that persists, in a process of its own
 	kept      *client.Kept // with Reconnect; nil for one connection alone
+	back      *backward    // of a master; nil if nothing is shared
 }
 
 // programName is "ssh" for those who put the program in its place.
@@ -87,7 +88,7 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 		return 0, err
 	}
 	if f.dump {
-		return 0, p.cfg.Dump(p.std.Stdout)
+		return 0, p.dump()
 	}
 	if f.control != "" {
 		return p.control(ctx)
@@ -133,6 +134,19 @@ func (p *program) configOptions() sshconfig.Options {
 		Command:     p.flags.command,
 		UserFile:    p.flags.configFile,
 		Logger:      p.console.logger(),
-		Warn:        p.console.warnLine,
+		Warn:        p.console.configLine,
 	}
+}
+
+// dump is -G: the configuration in ssh's words and, with -v, where each value
+// that was set came from.
+func (p *program) dump() error {
+	if p.flags.verbose {
+		for _, k := range sshconfig.Keywords() {
+			if file, line, ok := p.cfg.Origin(k.Name); ok && k.Alias == "" {
+				p.console.printf(sshconfig.LogDebug1, "debug1: %s from %s:%d", strings.ToLower(k.Name), file, line)
+			}
+		}
+	}
+	return p.cfg.Dump(p.std.Stdout)
 }

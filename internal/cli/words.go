@@ -68,7 +68,7 @@ func (p *program) failUsage(err error) bool {
 		p.console.fatal("%s", line.line)
 	case errors.As(err, &config):
 		for _, l := range config.Lines() {
-			p.console.fatal("%s", l)
+			p.console.configLine(l)
 		}
 		if config.Usage {
 			fmt.Fprintf(p.std.Stderr, usageText, p.name)
