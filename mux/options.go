@@ -96,6 +96,10 @@ type ServerOptions struct {
 	// in; its Cancel must cancel in. Its Close is not called: in is closed.
 	Escapes func(s *ServerSession, in Input, char byte) Input
 
+	// Farewell, if set, gives what is written to the standard error of a
+	// passenger whose session ended with err, without a status; "" for nothing.
+	Farewell func(err error) string
+
 	// ConnectionInfo is the text of -O conninfo. Nil: a short one is made.
 	ConnectionInfo func() string
 

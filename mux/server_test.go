@@ -222,8 +222,8 @@ func TestAsk(t *testing.T) {
 	all := strings.Join(asked, "\n")
 	for _, want := range []string{
 		"Allow shared connection to web-1? ", "Terminate shared connection to web-1? ",
-		"Open local forward LOCALHOST:8080 -> db:5432 on web-1?", "Allow forward to [db]:5432? ",
-		"Disable further multiplexing on shared connection to web-1? ",
+		"Open local forward LOCALHOST:8080 -> db:5432 on web-1?", "Allow forward to db:5432? ",
+		"Disable further multiplexing on shared connection to web-1? ", "Allow multiplex proxy connection?",
 	} {
 		if !strings.Contains(all, want) {
 			t.Errorf("%q was not asked:\n%s", want, all)

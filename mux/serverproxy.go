@@ -19,7 +19,7 @@ func (c *serverConn) proxy(m *plainRequest) error {
 	switch {
 	case c.session != nil:
 		return c.refuseProxy(c.refuse(m, "Multiple sessions not supported"))
-	case !c.confirm("Allow shared connection to %s? ", c.s.opts.Host):
+	case !c.confirm("Allow multiplex proxy connection?"):
 		return c.refuseProxy(c.deny(m))
 	}
 	if err := c.write(&plainReply{kind: msgProxyReply, id: m.id}); err != nil {

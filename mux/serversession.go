@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 
@@ -251,6 +252,26 @@ func (s *ServerSession) leave() {
 	s.release()
 }
 
+// sayFarewell has an Output of its own, for the session's may be interrupted
+// already. It does not wait for a client that is stopped.
+func (s *ServerSession) sayFarewell(err error) {
+	opts := &s.client.s.opts
+	if opts.Farewell == nil {
+		return
+	}
+	text := opts.Farewell(err)
+	if text == "" {
+		return
+	}
+	out, err := opts.Descriptors.OpenOutput(s.fds[2])
+	if err != nil {
+		return
+	}
+	defer out.Close()
+	defer time.AfterFunc(farewellTimeout, out.Cancel).Stop()
+	io.WriteString(out, text)
+}
+
 // runCommand waits for the program and tells the client its exit status. A
 // program that ended by a signal has none, and the client exits with 255.
 func (s *ServerSession) runCommand() {
@@ -264,6 +285,7 @@ func (s *ServerSession) runCommand() {
 		status = uint32(exit.Status)
 	default:
 		s.client.s.log.Debug("mux: session ended without status", "session", s.id, "error", err)
+		s.sayFarewell(err)
 		return
 	}
 	s.client.write(&plainReply{msgExit, s.id, status})

@@ -12,7 +12,7 @@ import (
 // openStdio connects the client's standard input and output to a target (-W).
 func (c *serverConn) openStdio(m *stdioMessage, fds []int) error {
 	target := forward.Addr{Host: m.host, Port: int(m.port)}
-	question, args := "Allow forward to [%s]:%d? ", []any{m.host, m.port}
+	question, args := "Allow forward to %s:%d? ", []any{m.host, m.port}
 	if m.port == portSocket {
 		target = forward.Addr{Socket: m.host}
 		question, args = "Allow forward to path %s", []any{m.host}

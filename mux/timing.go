@@ -12,6 +12,13 @@ const (
 	// silenceTimeout is for a client that is connected and wants nothing.
 	silenceTimeout = time.Minute
 
+	// farewellTimeout is for a client to take the last line of its session.
+	farewellTimeout = time.Second
+
+	// stayInterval is how often a client shows that it is there: before it has
+	// been silent for silenceTimeout.
+	stayInterval = 20 * time.Second
+
 	// helloTimeout is for a master to show that it is there.
 	helloTimeout = 10 * time.Second
 

@@ -6,22 +6,39 @@ import (
 	"io/fs"
 
 	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/client"
 )
 
-// agent sets agent forwarding up, if it is wanted and a host key that has
-// changed does not forbid it.
-func (r *sessionRun) agent() error {
-	p, want := r.p, r.p.cfg.ForwardAgent
-	if !want.Enabled || r.c.Restricted() {
-		return nil
+// agent sets agent forwarding up for a session.
+func (r *sessionRun) agent() (err error) {
+	if b := r.p.back; b != nil { // a master's is for its clients too
+		r.cmd.ForwardAgent, err = b.forwardAgent(r.ctx)
+		return err
+	}
+	f, closeAgent, err := r.p.newAgentForwarder(r.ctx, r.c)
+	if f == nil {
+		return err
+	}
+	r.closeAgent = closeAgent
+	f.Allow()
+	r.cmd.ForwardAgent = true
+	return nil
+}
+
+// newAgentForwarder serves the server's channels to the agent. It is nil if
+// forwarding is not wanted, a host key that has changed forbids it, or there is
+// no agent.
+func (p *program) newAgentForwarder(ctx context.Context, c *client.Client) (*agentfwd.Forwarder, func() error, error) {
+	if !p.cfg.ForwardAgent.Enabled || c.Restricted() {
+		return nil, nil, nil
 	}
 	source, ok, err := p.agentSource()
-	if err != nil || !ok || !p.agentAnswers(r.ctx, source) {
-		return err
+	if err != nil || !ok || !p.agentAnswers(ctx, source) {
+		return nil, nil, err
 	}
 	policy, closeLog, err := p.agentPolicy()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	config := agentfwd.ForwarderConfig{
 		Source: source,
@@ -30,18 +47,16 @@ func (r *sessionRun) agent() error {
 		Policy: policy,
 		Warn:   p.agentWarning,
 	}
-	if binding, err := r.c.Binding(); err == nil {
+	if binding, err := c.Binding(); err == nil {
 		config.Binding = &binding
 	}
 	f := agentfwd.NewForwarder(config)
-	r.closeAgent = func() error { return errors.Join(f.Close(), closeLog()) }
-	if !r.c.HandleChannelOpen(agentfwd.ChannelType, f.ServeChannel) {
-		return nil
+	closeAgent := func() error { return errors.Join(f.Close(), closeLog()) }
+	if !c.HandleChannelOpen(agentfwd.ChannelType, f.ServeChannel) {
+		return nil, nil, closeAgent()
 	}
 	p.console.printf(levelDebug1, "debug1: Requesting authentication agent forwarding.")
-	f.Allow()
-	r.cmd.ForwardAgent = true
-	return nil
+	return f, closeAgent, nil
 }
 
 // agentSource is the agent that ForwardAgent names, or that authentication

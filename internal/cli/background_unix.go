@@ -66,10 +66,16 @@ func (p *program) startBackground(env ...string) (ready bool, status int, err er
 }
 
 // awaitBackground passes on the signals that would have met the child, had it
-// been this process.
+// been this process. Those of the keyboard meet both; this one must not go
+// first, or the terminal would be the shell's again before the child has put
+// its modes right.
 func (p *program) awaitBackground(child *exec.Cmd, r io.Reader) (ready bool, status int, err error) {
 	caught := make(chan os.Signal, 4)
-	signal.Notify(caught, syscall.SIGTERM, syscall.SIGHUP)
+	for _, sig := range endSignals() {
+		if !signal.Ignored(sig) {
+			signal.Notify(caught, sig)
+		}
+	}
 	defer signal.Stop(caught)
 	said := make(chan bool, 1)
 	go func() { // ends when the child has said so, or ended

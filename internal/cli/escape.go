@@ -108,6 +108,10 @@ func (e *escapes) escape(ch byte) bool {
 	said := func(format string, args ...any) {
 		a.say(fmt.Sprintf("%s"+format+"\r\n", append([]any{shownChar(e.char)}, args...)...))
 	}
+	if l, ok := a.(interface{ lacks(byte) bool }); ok && l.lacks(ch) {
+		said("%s escape not available to multiplexed sessions", shownChar(ch))
+		return true
+	}
 	switch ch {
 	case '.': // without an echo, as ssh has it
 		e.ended = true

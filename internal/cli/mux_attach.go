@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
@@ -37,7 +39,9 @@ func (p *program) attach(ctx context.Context) (int, sharing, error) {
 	if mc == nil {
 		return 0, found, err
 	}
-	if err := p.muxForwards(ctx, mc.OpenForward); err != nil {
+	limited, cancel := p.patient(ctx)
+	defer cancel()
+	if err := p.muxForwards(limited, mc.OpenForward); err != nil {
 		mc.Close()
 		p.console.error("muxclient: master forward request failed")
 		return 0, sharingBusy, nil
@@ -67,8 +71,9 @@ func (p *program) occupied() sharing {
 func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found sharing, err error) {
 	path := p.cfg.ControlPath
 	mc, err = mux.Connect(ctx, path, mux.ClientOptions{
-		RemoveStale: p.cfg.ControlMaster != sshconfig.ControlMasterNo,
-		Logger:      p.console.logger(),
+		HelloTimeout: p.cfg.ConnectTimeout,
+		RemoveStale:  p.cfg.ControlMaster != sshconfig.ControlMasterNo,
+		Logger:       p.console.logger(),
 	})
 	var long *mux.PathError
 	switch c := p.console; {
@@ -98,6 +103,20 @@ func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found shar
 	return nil, sharingBusy, nil
 }
 
+// masterPatience is how long a request to a master may take where no
+// ConnectTimeout says so: a master whose server does not answer is there, but
+// of no use.
+const masterPatience = 30 * time.Second
+
+// patient bounds a request to a master. Where a person may be asked first there
+// is no limit.
+func (p *program) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	if p.cfg.ControlMaster == sshconfig.ControlMasterAutoAsk {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, cmp.Or(p.cfg.ConnectTimeout, masterPatience))
+}
+
 // ride is the session, over somebody else's connection.
 func (p *program) ride(ctx context.Context, mc *mux.Client) (int, sharing, error) {
 	var err error
@@ -113,8 +132,10 @@ func (p *program) ride(ctx context.Context, mc *mux.Client) (int, sharing, error
 	var refused *mux.RefusedError
 	switch {
 	case errors.As(err, &refused) && refused.Denied:
+		// Somebody wants this connection left alone, which does not speak
+		// against one of our own.
 		p.console.error("Master refused session request: %s", refused.Reason)
-		return exitFailure, sharingDone, nil
+		return 0, sharingBusy, nil
 	case errors.As(err, &refused):
 		p.console.error("mux_client_request_session: session request failed: %s", refused.Reason)
 		return 0, sharingBusy, nil
@@ -130,13 +151,16 @@ func (p *program) ride(ctx context.Context, mc *mux.Client) (int, sharing, error
 // rideStdio is -W over a master.
 func (p *program) rideStdio(ctx context.Context, mc *mux.Client) (int, error) {
 	fds := [2]int{int(p.std.Stdin.Fd()), int(p.std.Stdout.Fd())}
-	s, err := mc.StdioForward(ctx, p.cfg.StdioForward, fds)
+	limited, cancel := p.patient(ctx)
+	s, err := mc.StdioForward(limited, p.cfg.StdioForward, fds)
+	cancel()
 	var refused *mux.RefusedError
-	if errors.As(err, &refused) {
-		p.console.error("Stdio forwarding request failed: %s", refused.Reason)
-		return exitFailure, nil
-	}
-	if err != nil {
+	switch {
+	case errors.As(err, &refused) && refused.Denied:
+		return 0, linef("Master refused stdio forwarding request: %s", refused.Reason)
+	case errors.As(err, &refused):
+		return 0, linef("Stdio forwarding request failed: %s", refused.Reason)
+	case err != nil:
 		return 0, err
 	}
 	defer s.Close()
@@ -149,14 +173,12 @@ func (p *program) rideWithoutSession(ctx context.Context, mc *mux.Client) (int, 
 	if err := p.ready.announce(p, nil); err != nil {
 		return 0, err
 	}
-	for {
-		if err := sleepContext(ctx, aliveInterval); err != nil {
-			return 0, err
-		}
-		if _, err := mc.Alive(ctx); err != nil {
-			return exitFailure, nil
-		}
+	err := mc.Stay(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		return 0, cause
 	}
+	p.console.printf(sshconfig.LogDebug1, "debug1: %v", err)
+	return exitFailure, nil
 }
 
 // rideSession passes our descriptors to the master, and waits.
@@ -178,14 +200,13 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 		return 0, err
 	}
 	defer done()
-	s, err := mc.NewSession(ctx, req, fds)
+	limited, cancel := p.patient(ctx)
+	s, err := mc.NewSession(limited, req, fds)
+	cancel()
 	if err != nil {
 		return 0, err
 	}
 	defer s.Close()
-	if err := p.localCommand(ctx); err != nil {
-		return 0, err
-	}
 	if err := p.ready.announce(p, nil); err != nil {
 		return 0, err
 	}
@@ -280,6 +301,9 @@ func (p *program) muxForwards(ctx context.Context, do func(context.Context, forw
 			port, err := do(ctx, spec)
 			var refused *mux.RefusedError
 			switch {
+			case errors.As(err, &refused) && refused.Denied:
+				p.console.error("Master refused forwarding request: %s", refused.Reason)
+				failed = err
 			case errors.As(err, &refused):
 				p.console.error("mux_client_forward: forwarding request failed: %s", refused.Reason)
 				failed = err
@@ -297,8 +321,12 @@ func (p *program) muxForwards(ctx context.Context, do func(context.Context, forw
 // runs it as over a connection of its own.
 func (p *program) proxied(ctx context.Context, mc *mux.Client) (int, error) {
 	conn, chans, reqs, err := mc.Proxy(ctx)
-	if err != nil {
-		return 0, err
+	var refused *mux.RefusedError
+	switch {
+	case errors.As(err, &refused):
+		return 0, linef("mux_client_proxy: master returned error: %s", refused.Reason)
+	case err != nil:
+		return 0, p.controlError(err)
 	}
 	c, err := client.Attach(conn, chans, reqs, p.clientOptions())
 	if err != nil {

@@ -13,10 +13,6 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// aliveInterval is how often a client without a session looks after its
-// master, which drops a silent one after a minute.
-const aliveInterval = 20 * time.Second
-
 // errNoControlPath is -O without a socket to send to.
 func errNoControlPath() error { return linef("No ControlPath specified for \"-O\" command") }
 
@@ -98,15 +94,17 @@ func (p *program) controlCheck(ctx context.Context, mc *mux.Client) (int, error)
 
 // controlEnd is -O exit and -O stop.
 func (p *program) controlEnd(ctx context.Context, mc *mux.Client, command string) (int, error) {
-	ask, said := mc.Terminate, "Exit request sent."
+	ask, said, what := mc.Terminate, "Exit request sent.", "termination"
 	if command == "stop" {
-		ask, said = mc.Stop, "Stop listening request sent."
+		ask, said, what = mc.Stop, "Stop listening request sent.", "stop listening"
 	}
 	err := ask(ctx)
 	var refused *mux.RefusedError
 	switch {
+	case errors.As(err, &refused) && refused.Denied:
+		return 0, linef("Master refused %s request: %s", what, refused.Reason)
 	case errors.As(err, &refused):
-		return 0, linef("Master refused %s request: %s", command, refused.Reason)
+		return 0, linef("%s request failed: %s", what, refused.Reason)
 	case err != nil && !(command == "exit" && errors.Is(err, mux.ErrMasterGone)):
 		return 0, p.controlError(err)
 	}
@@ -138,22 +136,11 @@ func (p *program) controlInfo(ctx context.Context, mc *mux.Client, command strin
 }
 
 // muxPort tells the port that the server chose: alone on standard output for
-// -O forward, which scripts read, and in a line otherwise.
+// -O forward, which scripts read, and else at -v, as ssh has it.
 func (p *program) muxPort(port int, spec forward.Spec) {
 	if p.flags.control != "" {
 		fmt.Fprintf(p.std.Stdout, "%d\n", port)
 		return
 	}
-	p.console.info("Allocated port %d for remote forward to %s", port, spec.Connect)
-}
-
-func sleepContext(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	p.console.printf(sshconfig.LogVerbose, "Allocated port %d for remote forward to %s", port, spec.Connect)
 }

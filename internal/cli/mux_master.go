@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/terminal"
@@ -65,6 +66,7 @@ func (p *program) start(ctx context.Context) (int, error) {
 // shared is a connection that this process is the master of.
 type shared struct {
 	srv  *mux.Server
+	back *backward
 	stop func() // ends the relaying of sizes
 }
 
@@ -75,8 +77,11 @@ func (p *program) share(ctx context.Context, c *client.Client) (context.Context,
 	if !p.wantsMaster() {
 		return ctx, nil, nil
 	}
-	srv, err := mux.Listen(ctx, p.cfg.ControlPath, c, p.masterOptions(c))
+	back := &backward{p: p, c: c}
+	srv, err := mux.Listen(ctx, p.cfg.ControlPath, c, p.masterOptions(back))
 	switch {
+	case errors.Is(err, mux.ErrExists) && p.master:
+		return ctx, nil, nil // another was quicker, and will do as well
 	case errors.Is(err, mux.ErrExists):
 		p.console.error("ControlSocket %s already exists, disabling multiplexing", p.cfg.ControlPath)
 		return ctx, nil, nil
@@ -86,6 +91,7 @@ func (p *program) share(ctx context.Context, c *client.Client) (context.Context,
 	case err != nil:
 		return ctx, nil, p.masterError(err)
 	}
+	p.back = back
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() { // ends with the server, which share's caller closes
 		<-srv.Done()
@@ -93,7 +99,7 @@ func (p *program) share(ctx context.Context, c *client.Client) (context.Context,
 			cancel(errQuit)
 		}
 	}()
-	return ctx, &shared{srv: srv, stop: relayedResizes(srv)}, nil
+	return ctx, &shared{srv: srv, back: back, stop: relayedResizes(srv)}, nil
 }
 
 // masterError words why there can be no socket.
@@ -112,6 +118,7 @@ func pathTooLong(e *mux.PathError) error {
 func (s *shared) close() {
 	s.stop()
 	s.srv.Close()
+	s.back.close()
 }
 
 // relayedResizes passes SIGWINCH on, which clients send for their terminals.
@@ -136,13 +143,15 @@ func relayedResizes(srv *mux.Server) (stop func()) {
 }
 
 // masterOptions say how passengers are served.
-func (p *program) masterOptions(c *client.Client) mux.ServerOptions {
+func (p *program) masterOptions(back *backward) mux.ServerOptions {
 	o := mux.ServerOptions{
 		Descriptors:  passed{},
 		Host:         p.cfg.HostName,
 		Forward:      p.forwardOptions(),
 		PermitEnv:    func(name string) bool { return true }, // the client has chosen already
-		ForwardAgent: func() bool { return p.passengerAgent(c) },
+		ForwardAgent: back.passengerAgent,
+		X11:          back.passengerX11,
+		Farewell:     p.farewell,
 		Escapes:      passengerEscapes,
 		Logger:       p.console.logger(),
 	}
@@ -160,13 +169,17 @@ func (p *program) masterOptions(c *client.Client) mux.ServerOptions {
 	return o
 }
 
-// passengerAgent has the agent of the master's user forwarded, as ssh does.
-func (p *program) passengerAgent(c *client.Client) bool {
-	run := &sessionRun{p: p, c: c, cmd: c.Command(context.Background(), "")}
-	if c.Restricted() || run.agent() != nil {
-		return false
+// farewell is what passengers are told whose sessions a lost connection cut
+// off: a master in the background has nobody else to tell it to.
+func (p *program) farewell(err error) string {
+	if !isLost(err) {
+		return ""
 	}
-	return run.cmd.ForwardAgent
+	var words strings.Builder
+	c := newConsole(&words)
+	c.level = p.console.getLevel()
+	(&program{name: p.name, cfg: p.cfg, console: c}).fail(err)
+	return words.String()
 }
 
 // passed opens what passengers pass.
@@ -201,21 +214,19 @@ type passenger struct{ s *mux.ServerSession }
 func (a passenger) say(text string)    { io.WriteString(a.s.Stderr(), text) }
 func (a passenger) terminate()         { a.s.Close() }
 func (a passenger) sendBreak()         { a.s.Command().Break(breakLength) }
-func (a passenger) suspend()           { a.notHere("^Z") }
-func (a passenger) commandLine()       { a.notHere("C") }
+func (a passenger) suspend()           {}
+func (a passenger) commandLine()       {}
 func (passenger) hasCommandLine() bool { return false }
 
-func (a passenger) louder(int) sshconfig.LogLevel {
-	a.notHere("v")
-	return sshconfig.LogInfo
+func (a passenger) louder(int) sshconfig.LogLevel { return sshconfig.LogInfo }
+
+// lacks names the escapes that are not for passengers.
+func (passenger) lacks(ch byte) bool {
+	return ch == ctrlZ || ch == 'C' || ch == 'V' || ch == 'v'
 }
 
 func (a passenger) connections() string {
 	return fmt.Sprintf("The following connections are open:\r\n  #%d client-session\r\n", a.s.ID())
-}
-
-func (a passenger) notHere(what string) {
-	a.say(what + " escape not available to multiplexed sessions\r\n")
 }
 
 // awaitPassengers lets those that are there finish, after our own session has:
@@ -233,6 +244,9 @@ func (s *shared) awaitPassengers(ctx context.Context) error {
 // runMaster is the process of a master that persists: it has no session of its
 // own, and lives until nobody needs it any more.
 func (p *program) runMaster(ctx context.Context, s *shared, c *client.Client) (int, error) {
+	if err := p.localCommand(ctx); err != nil {
+		return 0, err
+	}
 	if err := p.ready.announce(p, nil); err != nil {
 		return 0, err
 	}

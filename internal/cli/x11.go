@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/x11fwd"
@@ -41,18 +43,34 @@ func (p *program) breakIn(what string) {
 	p.console.error("Warning: this is probably a break-in attempt by a malicious server.")
 }
 
-// x11 sets X11 forwarding up, if it is wanted and there is a display.
-func (r *sessionRun) x11() error {
-	p, cfg := r.p, r.p.cfg
-	if !cfg.ForwardX11 || r.c.Restricted() {
-		return nil
+// x11 sets X11 forwarding up for a session.
+func (r *sessionRun) x11() (err error) {
+	if b := r.p.back; b != nil { // a master's is for its clients too
+		r.cmd.X11, err = b.forwardX11(r.ctx)
+		return err
+	}
+	f, err := r.p.newX11Forwarder(r.ctx, r.c)
+	if f == nil {
+		return err
+	}
+	r.closeX11 = f.Close
+	r.cmd.X11 = r.p.x11Request(f)
+	return nil
+}
+
+// newX11Forwarder serves the server's channels to the display. It is nil if
+// that is not wanted, or there is none.
+func (p *program) newX11Forwarder(ctx context.Context, c *client.Client) (*x11fwd.Forwarder, error) {
+	cfg := p.cfg
+	if !cfg.ForwardX11 || c.Restricted() {
+		return nil, nil
 	}
 	display := os.Getenv("DISPLAY")
 	if display == "" {
 		p.console.printf(levelDebug1, "debug1: X11 forwarding requested but DISPLAY not set")
-		return nil
+		return nil, nil
 	}
-	f, err := x11fwd.New(r.ctx, x11fwd.Options{
+	f, err := x11fwd.New(ctx, x11fwd.Options{
 		Display: display,
 		Trusted: cfg.ForwardX11Trusted,
 		Timeout: cfg.ForwardX11Timeout,
@@ -61,24 +79,27 @@ func (r *sessionRun) x11() error {
 		Logger:  p.console.logger(),
 	})
 	if err != nil {
-		if r.ctx.Err() != nil {
-			return err
+		if ctx.Err() != nil {
+			return nil, err
 		}
 		p.x11Failed(err)
-		return nil
+		return nil, nil
 	}
-	if !r.c.HandleChannelOpen(x11fwd.ChannelType, f.ServeChannel) {
-		return f.Close()
+	if !c.HandleChannelOpen(x11fwd.ChannelType, f.ServeChannel) {
+		return nil, f.Close()
 	}
+	return f, nil
+}
+
+// x11Request is what a session asks the server for.
+func (p *program) x11Request(f *x11fwd.Forwarder) *session.X11 {
 	p.console.printf(levelDebug1, "debug1: Requesting X11 forwarding with authentication spoofing.")
-	r.closeX11 = f.Close
-	r.cmd.X11 = &session.X11{
+	return &session.X11{
 		AuthProtocol: f.AuthProtocol(),
 		AuthCookie:   f.Cookie(),
 		Screen:       f.Screen(),
 		Refused:      func() { p.console.info("X11 forwarding request failed on channel 0") },
 	}
-	return nil
 }
 
 // x11Failed words why X11 is not forwarded; the session goes on without.
