@@ -15,8 +15,9 @@ import (
 // TestPlanLikeSSH: what cannot work is refused before anything is connected,
 // in ssh's words.
 func TestPlanLikeSSH(t *testing.T) {
-	// Nobody listens there: an invocation that is not refused shows it.
-	base := []string{"-F", "none", "-o", "ProxyCommand=false", "-o", "LogLevel=ERROR"}
+	// Nobody answers there: an invocation that is not refused shows it. The
+	// first line is taken, lest a client meet a pipe that is closed already.
+	base := []string{"-F", "none", "-o", "ProxyCommand=sh -c 'head -n 1 >/dev/null'", "-o", "LogLevel=ERROR"}
 	for _, args := range []string{
 		"-oRemoteCommand=a host b", "-s -oRemoteCommand=a host", "-s host", "-f host", "-oForkAfterAuthentication=yes host",
 		"-oSessionType=subsystem host", "-N -s host", "bad;user@host", "bad|user@host", "-l bad`user host", "bad;host", "-oUser=-x host",
