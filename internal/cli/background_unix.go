@@ -52,6 +52,7 @@ func (p *program) startBackground(env ...string) (ready bool, status int, err er
 		return false, 0, err
 	}
 	defer r.Close()
+	keepInherited()
 	child := exec.Command(exe, p.args...)
 	child.Args[0] = p.name
 	child.Stdin, child.Stdout, child.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
@@ -63,6 +64,22 @@ func (p *program) startBackground(env ...string) (ready bool, status int, err er
 		return false, 0, err
 	}
 	return p.awaitBackground(child, r)
+}
+
+// keepInherited keeps the descriptors above 2 that this process was started
+// with, a script's lock or pipe, from what it starts: whoever stays in the
+// background would hold on to them. Those of Go are close-on-exec already. ssh
+// closes them all at its start.
+func keepInherited() {
+	entries, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if fd, err := strconv.Atoi(e.Name()); err == nil && fd > 2 {
+			unix.CloseOnExec(fd)
+		}
+	}
 }
 
 // awaitBackground passes on the signals that would have met the child, had it
