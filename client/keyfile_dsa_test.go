@@ -72,3 +72,10 @@ func TestDSAKeyFile(t *testing.T) {
 		}
 	}
 }
+
+// TestDSACertificate: PubkeyAcceptedAlgorithms can let such a certificate in.
+func TestDSACertificate(t *testing.T) {
+	if plain, cert := plainAlgorithm(ssh.InsecureCertAlgoDSAv01); plain != ssh.InsecureKeyAlgoDSA || !cert {
+		t.Errorf("%q, %v", plain, cert)
+	}
+}

@@ -85,6 +85,8 @@ func plainAlgorithm(name string) (plain string, cert bool) {
 		return ssh.KeyAlgoRSASHA256, true
 	case ssh.CertAlgoRSAv01:
 		return ssh.KeyAlgoRSA, true
+	case ssh.InsecureCertAlgoDSAv01:
+		return ssh.InsecureKeyAlgoDSA, true
 	case ssh.CertAlgoECDSA256v01:
 		return ssh.KeyAlgoECDSA256, true
 	case ssh.CertAlgoECDSA384v01:
