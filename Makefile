@@ -28,7 +28,7 @@ cross:
 
 .PHONY: bench
 bench:
-	GOSSH_BENCH=1 $(GO) test -count=1 -timeout 20m -run TestCompare ./bench
+	GOSSH_BENCH=1 $(GO) test -count=1 -timeout 20m -v -run TestCompare ./bench
 
 # OpenSSH's own regression suite with gossh in ssh's place: make regress
 # TESTS="banner scp" for some of it, CLIENT=/usr/bin/ssh for ssh's own score.
@@ -38,3 +38,8 @@ regress: build
 
 regress-all: build
 	@CLIENT="$(CLIENT)" sh regress/run -all $(TESTS)
+
+# A kept connection over a bad link for SOAK (10m): see scripts/soak.
+.PHONY: soak
+soak:
+	@SOAK="$(SOAK)" sh scripts/soak

@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"context"
 	"os/exec"
 	"regexp"
 	"sync"
@@ -25,7 +26,22 @@ type logReader struct {
 // that is not a terminal.
 func (w *world) service(args ...string) (*exec.Cmd, *logReader) {
 	w.t.Helper()
-	cmd := w.gossh(args...)
+	return w.started(w.gossh(args...))
+}
+
+// serviceFor is for one that runs for longer than anything else may take.
+func (w *world) serviceFor(limit time.Duration, args ...string) (*exec.Cmd, *logReader) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), limit)
+	w.t.Cleanup(cancel)
+	plain := w.gossh(args...)
+	cmd := exec.CommandContext(ctx, plain.Path, plain.Args[1:]...)
+	cmd.Env, cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = plain.Env, plain.Dir, plain.SysProcAttr, plain.WaitDelay
+	return w.started(cmd)
+}
+
+func (w *world) started(cmd *exec.Cmd) (*exec.Cmd, *logReader) {
+	w.t.Helper()
 	l := &logReader{t: w.t, ended: make(chan struct{}), changed: make(chan struct{})}
 	cmd.Stderr = l
 	if err := cmd.Start(); err != nil {
