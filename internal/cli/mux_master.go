@@ -95,7 +95,9 @@ func (p *program) share(ctx context.Context, c *client.Client) (context.Context,
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() { // ends with the server, which share's caller closes
 		<-srv.Done()
-		if errors.Is(srv.Err(), mux.ErrTerminated) {
+		// With -N nothing else would end this process after -O stop.
+		alone := errors.Is(srv.Err(), mux.ErrStopped) && p.cfg.SessionType == sshconfig.SessionNone
+		if alone || errors.Is(srv.Err(), mux.ErrTerminated) {
 			cancel(errQuit)
 		}
 	}()
