@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/keepalive"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+func TestLossText(t *testing.T) {
+	broken := func(err error) error { return &client.ConnError{Phase: client.PhaseConnected, Err: err} }
+	connect := func(err error) error {
+		return &client.ConnError{Phase: client.PhaseConnect, Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)}}
+	}
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{broken(&keepalive.PeerLostError{Silence: 210 * time.Second}), "server not responding for 3m30s"},
+		{broken(&keepalive.PeerLostError{Silence: 6 * time.Second, Reason: keepalive.ReasonMoved}), "the network has changed"},
+		{broken(io.EOF), "closed by remote host"},
+		{broken(syscall.ECONNRESET), "connection reset by peer"},
+		{broken(&client.DisconnectError{Reason: 11, Message: "going down"}), "server: going down"},
+		{connect(syscall.ECONNREFUSED), "Connection refused"},
+		{connect(syscall.ENETUNREACH), "Network is unreachable"},
+		{connect(syscall.ETIMEDOUT), "timed out"},
+		{&client.ConnError{Phase: client.PhaseKex, Err: client.ErrTimeout}, "timed out"},
+		{&client.ResolveError{Host: "web-1", Err: &net.DNSError{IsTemporary: true}}, "could not resolve hostname web-1: Temporary failure in name resolution"},
+		{errors.New("whatever"), "whatever"},
+	} {
+		if got := lossText(test.err); got != test.want {
+			t.Errorf("%v: %q, want %q", test.err, got, test.want)
+		}
+	}
+}
+
+// TestFitted: as much as fits on a line, and what can be done last of all.
+func TestFitted(t *testing.T) {
+	for columns, want := range map[int]string{
+		100: "Connection to web-1 lost (closed): attempt 1 in 9 s [~.: end]",
+		61:  "web-1 lost (closed): attempt 1 in 9 s [~.: end]",
+		45:  "Lost (closed): attempt 1 in 9 s [~.: end]",
+		40:  "web-1 lost: attempt 1 in 9 s [~.: end]",
+		20:  "Lost: attempt 1 in ",
+		1:   "",
+		0:   "",
+	} {
+		if got := fitted(columns, "web-1", "closed", "attempt 1 in 9 s", "~.: end"); got != want {
+			t.Errorf("%d columns: %q, want %q", columns, got, want)
+		}
+	}
+}
+
+func TestRepeats(t *testing.T) {
+	for name, test := range map[string]struct {
+		change  func(*program)
+		yes     bool
+		forever bool // with always
+	}{
+		"-N":             {func(p *program) { p.cfg.SessionType = sshconfig.SessionNone }, true, true},
+		"-f -N":          {func(p *program) { p.cfg.SessionType = sshconfig.SessionNone; p.cfg.ForkAfterAuthentication = true }, true, true},
+		"RemoteCommand":  {func(p *program) { p.cfg.RemoteCommand = "tmux" }, true, true},
+		"shell, no tty":  {func(p *program) {}, false, true},
+		"shell, -tt":     {func(p *program) { p.cfg.RequestTTY = sshconfig.RequestTTYForce }, true, true},
+		"command":        {func(p *program) { p.flags.command = "deploy" }, false, true},
+		"command -tt":    {func(p *program) { p.flags.command = "deploy"; p.cfg.RequestTTY = sshconfig.RequestTTYForce }, false, true},
+		"-f":             {func(p *program) { p.cfg.RemoteCommand = "tmux"; p.cfg.ForkAfterAuthentication = true }, false, false},
+		"-s":             {func(p *program) { p.flags.command = "sftp"; p.cfg.SessionType = sshconfig.SessionSubsystem }, false, false},
+		"-W":             {func(p *program) { p.cfg.StdioForward.Host = "db" }, false, false},
+		"ProxyCommand -": {func(p *program) { p.cfg.ProxyCommand = "-"; p.cfg.RemoteCommand = "tmux" }, false, false},
+		"master":         {func(p *program) { p.master = true; p.cfg.RemoteCommand = "tmux" }, false, false},
+	} {
+		for mode, want := range map[sshconfig.Reconnect]bool{
+			sshconfig.ReconnectNo: false, sshconfig.ReconnectYes: test.yes, sshconfig.ReconnectAlways: test.forever,
+		} {
+			null, err := os.Open(os.DevNull)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &program{flags: new(flags), cfg: new(sshconfig.Config), std: Std{Stdin: null}}
+			p.cfg.Own.Reconnect = mode
+			test.change(p)
+			if got := p.repeats(); got != want {
+				t.Errorf("%s, Reconnect %s: %v", name, mode, got)
+			}
+			null.Close()
+		}
+	}
+}
