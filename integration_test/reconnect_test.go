@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
@@ -401,4 +403,78 @@ func answers(port int) bool {
 	buf := make([]byte, 5)
 	_, err = io.ReadFull(c, buf)
 	return err == nil && string(buf) == "hello"
+}
+
+// TestReconnectBackground: -f comes back once it is connected, and what stays
+// keeps the connection.
+func TestReconnectBackground(t *testing.T) {
+	t.Parallel()
+	w, r := withRestarts(t, sshtest.Options{})
+	remote := closedPort(t)
+	logFile := w.path("log")
+	w.run(w.gossh("-f", "-N", "-E", logFile, "-o", "Reconnect=yes", "-o", "ReconnectMinDelay=1", "-o", "ReconnectMaxDelay=1",
+		"-R", fmt.Sprintf("%d:127.0.0.1:%d", remote, echoes(t)), "sshtest")).want(t, 0, "", silent())
+	pids := w.background(logFile)
+	if len(pids) != 1 {
+		t.Fatalf("processes in the background: %v", pids)
+	}
+	for i := range 2 {
+		r.down()
+		eventually(t, "the loss is noticed", func() bool { return strings.Count(w.read("log"), " lost after ") == i+1 })
+		r.up(r.same)
+		eventually(t, "the forward is back", func() bool { return answers(remote) })
+	}
+	syscall.Kill(pids[0], syscall.SIGTERM)
+	eventually(t, "it ends", func() bool { return !alive(pids[0]) })
+}
+
+// TestReconnectDialEnds: a signal ends an attempt that hangs.
+func TestReconnectDialEnds(t *testing.T) {
+	t.Parallel()
+	w, r := withRestarts(t, sshtest.Options{})
+	cmd, log := w.service("-N", "-o", "Reconnect=yes", "-o", "ReconnectMinDelay=1", "-o", "ReconnectMaxDelay=1", "-v", "sshtest")
+	log.expect(`Authenticated to`)
+	r.down()
+	r.up(func(o *sshtest.Options) { o.Faults.StallAt = sshtest.StageVersion })
+	log.expect(` lost after `)
+	log.expect(`remote software version|Connection established`)
+	cmd.Process.Signal(syscall.SIGTERM)
+	if status := log.wait(cmd); status != 255 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// TestReconnectMaster: the control socket is there again with the connection.
+func TestReconnectMaster(t *testing.T) {
+	t.Parallel()
+	w, r := withRestarts(t, sshtest.Options{})
+	socket := shortPath(t)
+	cmd, log := w.service("-N", "-M", "-S", socket, "-o", "Reconnect=yes", "-o", "ReconnectMinDelay=1", "-o", "ReconnectMaxDelay=1", "sshtest")
+	running := func() bool {
+		o := w.run(w.gossh("-S", socket, "-O", "check", "sshtest"))
+		return o.status == 0
+	}
+	eventually(t, "the master runs", running)
+	r.down()
+	log.expect(` lost after `)
+	eventually(t, "the master's socket is gone", func() bool { return !running() })
+	r.up(r.same)
+	log.expect(`re-established`)
+	eventually(t, "the master runs again", running)
+	cmd.Process.Signal(syscall.SIGTERM)
+	if status := log.wait(cmd); status != 255 {
+		t.Errorf("status %d", status)
+	}
+}
+
+// shortPath is a path for a socket, which has no room for that of a test's
+// folder.
+func shortPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "gossh-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return filepath.Join(dir, "s")
 }
