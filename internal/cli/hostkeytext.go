@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/gossh-project/gossh/hostkey"
 )
 
@@ -16,7 +18,7 @@ func (p *program) newHostText(q hostkey.NewHostQuestion) string {
 		host += " (" + q.Address + ")"
 	}
 	fmt.Fprintf(&b, "The authenticity of host '%s' can't be established.\n", printable(host))
-	fmt.Fprintf(&b, "%s key fingerprint is %s.\n", q.KeyType, q.Fingerprint)
+	fmt.Fprintf(&b, "%s key fingerprint is %s.\n", q.KeyType, p.fingerprint(q.Key, q.Fingerprint))
 	if p.cfg.VisualHostKey {
 		b.WriteString(hostkey.RandomArt(q.Key) + "\n")
 	}
@@ -30,6 +32,14 @@ func (p *program) newHostText(q hostkey.NewHostQuestion) string {
 	b.WriteString(otherNamesText(q.OtherNames))
 	b.WriteString("Are you sure you want to continue connecting (yes/no/[fingerprint])? ")
 	return b.String()
+}
+
+// fingerprint is a key's in the form of FingerprintHash; sha256 is at hand.
+func (p *program) fingerprint(key ssh.PublicKey, sha256 string) string {
+	if p.cfg.FingerprintHash == "MD5" && key != nil {
+		return hostkey.FingerprintMD5(key)
+	}
+	return sha256
 }
 
 // maxOtherNames is how many other names of a key are listed.
@@ -70,7 +80,7 @@ func (p *program) changedBanner(e *hostkey.ChangedError) {
 	c.error("IT IS POSSIBLE THAT SOMEONE IS DOING SOMETHING NASTY!")
 	c.error("Someone could be eavesdropping on you right now (man-in-the-middle attack)!")
 	c.error("It is also possible that a host key has just been changed.")
-	c.error("The fingerprint for the %s key sent by the remote host is\n%s.", e.KeyType, e.Fingerprint)
+	c.error("The fingerprint for the %s key sent by the remote host is\n%s.", e.KeyType, p.fingerprint(e.Key, e.Fingerprint))
 	c.error("Please contact your system administrator.")
 	if e.AddTo != "" {
 		c.error("Add correct host key in %s to get rid of this message.", e.AddTo)

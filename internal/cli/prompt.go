@@ -85,7 +85,7 @@ func (a *prompter) HostKey(ctx context.Context, q hostkey.Question) (yes bool, e
 func (a *prompter) hostKey(ctx context.Context, q hostkey.Question) (bool, error) {
 	switch q := q.(type) {
 	case hostkey.NewHostQuestion:
-		return a.confirm(ctx, a.p.newHostText(q), q.Fingerprint)
+		return a.confirm(ctx, a.p.newHostText(q), a.p.fingerprint(q.Key, q.Fingerprint))
 	case hostkey.AddressQuestion:
 		a.p.addressDiffers(q.AddressDiffers)
 		return a.confirm(ctx, "Are you sure you want to continue connecting (yes/no)? ", "")

@@ -9,8 +9,11 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
@@ -197,5 +200,33 @@ func TestChallenge(t *testing.T) {
 	}
 	if answers, err := a.Challenge(t.Context(), client.ChallengeQuestion{}); err != nil || len(answers) != 0 {
 		t.Errorf("%q, %v", answers, err)
+	}
+}
+
+// TestFingerprintHash: the question shows, and takes, the fingerprint that
+// FingerprintHash chooses.
+func TestFingerprintHash(t *testing.T) {
+	signer, err := sshtest.NewSigner(ssh.KeyAlgoED25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := signer.PublicKey()
+	for hash, want := range map[sshconfig.FingerprintHash]string{"SHA256": hostkey.Fingerprint(key), "MD5": hostkey.FingerprintMD5(key)} {
+		p := &program{console: newConsole(io.Discard), cfg: &sshconfig.Config{FingerprintHash: hash}}
+		q := hostkey.NewHostQuestion{Host: "h", Key: key, KeyType: "ED25519", Fingerprint: hostkey.Fingerprint(key)}
+		if text := p.newHostText(q); !strings.Contains(text, "fingerprint is "+want+".") {
+			t.Errorf("%s: %q lacks %s", hash, text, want)
+		}
+		if got := p.fingerprint(key, q.Fingerprint); got != want {
+			t.Errorf("%s: %s", hash, got)
+		}
+	}
+}
+
+// TestThroughAgent: libraries of keys are named once, with the way that works.
+func TestThroughAgent(t *testing.T) {
+	got := runMain(t, "ssh", "-F", "none", "-o", "PKCS11Provider=/lib/x.so", "-o", "ProxyCommand=false", "host", "true")
+	if n := strings.Count(got.stderr, "PKCS11Provider: no library is loaded here"); n != 1 {
+		t.Errorf("said %d times: %q", n, got.stderr)
 	}
 }
