@@ -154,6 +154,7 @@ func (s *State) FollowContinue(ctx context.Context) {
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, unix.SIGCONT)
 	defer signal.Stop(continued)
+	s.resume() // for a stop between raw mode and here
 	for {
 		select {
 		case <-ctx.Done():
