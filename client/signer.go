@@ -85,7 +85,9 @@ func plainAlgorithm(name string) (plain string, cert bool) {
 		return ssh.KeyAlgoRSASHA256, true
 	case ssh.CertAlgoRSAv01:
 		return ssh.KeyAlgoRSA, true
+	//lint:ignore SA1019 it has to be asked for by name
 	case ssh.InsecureCertAlgoDSAv01:
+		//lint:ignore SA1019 likewise
 		return ssh.InsecureKeyAlgoDSA, true
 	case ssh.CertAlgoECDSA256v01:
 		return ssh.KeyAlgoECDSA256, true
