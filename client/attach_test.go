@@ -61,8 +61,8 @@ func TestDialThroughMaster(t *testing.T) {
 
 	s.opts.OwnConnection = true
 	s.mustDial(t)
-	if n := len(s.srv.Conns()); n != 2 {
-		t.Errorf("OwnConnection: %d connections to the server", n)
+	if _, err := s.srv.WaitConn(testContext(t), 2); err != nil {
+		t.Errorf("OwnConnection: %d connections to the server", len(s.srv.Conns()))
 	}
 }
 
