@@ -50,7 +50,8 @@ func serve(t *testing.T, handle func(*net.TCPConn)) string {
 type tunnel struct {
 	name string
 	cmd  *exec.Cmd
-	addr string // where to connect
+	addr string        // where to connect
+	said func() string // on stderr
 }
 
 // tunnels are -L and -R to target through an OpenSSH server, and -L through the
@@ -58,8 +59,8 @@ type tunnel struct {
 func tunnels(t *testing.T, target string) (out []tunnel) {
 	w := withSSHD(t, opensshd.Options{})
 	local, remote := closedPort(t), closedPort(t)
-	cmd, _ := w.up("-L", fmt.Sprintf("%d:%s", local, target), "-R", fmt.Sprintf("%d:%s", remote, target))
-	out = append(out, tunnel{"-L", cmd, fmt.Sprintf("127.0.0.1:%d", local)}, tunnel{"-R", cmd, fmt.Sprintf("127.0.0.1:%d", remote)})
+	cmd, said := w.up("-L", fmt.Sprintf("%d:%s", local, target), "-R", fmt.Sprintf("%d:%s", remote, target))
+	out = append(out, tunnel{"-L", cmd, fmt.Sprintf("127.0.0.1:%d", local), said}, tunnel{"-R", cmd, fmt.Sprintf("127.0.0.1:%d", remote), said})
 
 	v, _ := withServer(t, sshtest.Options{Users: []sshtest.User{{Name: "test", None: true}}})
 	inside := closedPort(t)
@@ -71,7 +72,7 @@ func tunnels(t *testing.T, target string) (out []tunnel) {
 		cmd.Process.Signal(syscall.SIGTERM)
 		cmd.Wait()
 	})
-	last := tunnel{"-L in process", cmd, fmt.Sprintf("127.0.0.1:%d", inside)}
+	last := tunnel{"-L in process", cmd, fmt.Sprintf("127.0.0.1:%d", inside), func() string { return "" }}
 	eventually(t, "it listens", func() bool {
 		c, err := net.Dial("tcp", last.addr)
 		if err == nil {
@@ -212,16 +213,27 @@ func TestForwardCrowd(t *testing.T) {
 		const crowd = 500
 		var all sync.WaitGroup
 		together := make(chan struct{})
+		// sshd's queue for -R is 128 long, and what does not fit is reset.
+		arriving := make(chan struct{}, 64)
+		var arrived sync.WaitGroup
+		arrived.Add(crowd)
 		failed := make(chan string, crowd)
 		for i := range crowd {
 			all.Go(func() {
+				arriving <- struct{}{}
 				c, err := net.Dial("tcp", u.addr)
+				if err == nil {
+					defer c.Close()
+					c.SetDeadline(time.Now().Add(2 * patience))
+					c.Write([]byte("x"))
+					_, err = io.ReadFull(c, make([]byte, 1))
+				}
+				<-arriving
+				arrived.Done()
 				if err != nil {
 					failed <- err.Error()
 					return
 				}
-				defer c.Close()
-				c.SetDeadline(time.Now().Add(2 * patience))
 				<-together
 				want := bytes.Repeat([]byte(fmt.Sprintf("%d,", i)), 1000)
 				go func() {
@@ -233,11 +245,12 @@ func TestForwardCrowd(t *testing.T) {
 				}
 			})
 		}
+		arrived.Wait()
 		close(together)
 		all.Wait()
 		close(failed)
-		for f := range failed {
-			t.Errorf("%s: %s", u.name, f)
+		if n := len(failed); n > 0 {
+			t.Errorf("%s: %d have failed, such as %s\n%.1000s", u.name, n, <-failed, u.said())
 		}
 	}
 }
