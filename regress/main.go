@@ -37,7 +37,7 @@ func run() int {
 	dir := flag.String("suite", "/usr/lib/openssh/regress", "where the suite is installed")
 	jobs := flag.Int("jobs", 2, "how many tests run at a time")
 	all := flag.Bool("all", false, "run the long tests too")
-	securityKeys := flag.Bool("security-keys", true, "the client uses security keys without an agent (SecurityKeyProvider)")
+	securityKeys := flag.Bool("security-keys", true, "run every test with security keys")
 	keep := flag.Bool("keep", false, "keep the folders of the tests, and say where they are")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: regress [flags] [test ...]")
@@ -51,10 +51,11 @@ func run() int {
 	if err != nil {
 		return fatal(err)
 	}
-	s, err := newSuite(ctx, *dir, *client, *securityKeys)
+	s, err := newSuite(ctx, *dir, *client)
 	if err != nil {
 		return fatal(err)
 	}
+	s.securityKeys = *securityKeys
 	if *keep {
 		fmt.Println("the tests run, each in the folder of its number in tests.txt, in", s.temp)
 	} else {
@@ -83,12 +84,15 @@ func report(client string, results []result, took time.Duration) int {
 		count[r.outcome]++
 		reason := r.reason
 		switch {
-		case r.outcome == failed && r.test.expected != "":
-			reason = "(expected: " + r.test.expected + ")\n" + reason
+		case r.known:
+			reason = "expected: " + r.test.expected.reason + "\n" + reason
 		case r.outcome == failed:
 			unexpected++
-		case r.outcome == passed && r.test.expected != "":
-			reason = "(was expected to fail: " + r.test.expected + ")"
+			if r.test.expected != nil {
+				reason = "not as expected:\n" + reason
+			}
+		case r.outcome == passed && r.test.expected != nil:
+			reason = "(it was expected to fail)"
 		}
 		fmt.Printf("%-20s %-9s %8.1f %6d  %s\n", r.test.name, r.outcome, r.took.Seconds(), r.steps,
 			strings.ReplaceAll(strings.TrimSpace(reason), "\n", "\n"+strings.Repeat(" ", 47)))

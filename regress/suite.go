@@ -19,12 +19,14 @@ type suite struct {
 	client   string
 	server   string // the folder of sftp-server
 	self     string // this program, for the supervisors
+
+	// securityKeys: even the tests marked no-sk run with security keys.
+	securityKeys bool
 }
 
 // newSuite copies the suite from dir and has its driver make the keys, once:
-// it takes those that it finds. Without securityKeys it is as for an OpenSSH
-// that was built without them.
-func newSuite(ctx context.Context, dir, client string, securityKeys bool) (*suite, error) {
+// it takes those that it finds.
+func newSuite(ctx context.Context, dir, client string) (*suite, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -46,7 +48,7 @@ func newSuite(ctx context.Context, dir, client string, securityKeys bool) (*suit
 	s := &suite{temp: temp, template: filepath.Join(temp, "suite"), client: filepath.Join(temp, "ssh"),
 		server: filepath.Dir(dir), self: self}
 	if err = s.wrap(client); err == nil {
-		err = s.prepare(ctx, dir, securityKeys)
+		err = s.prepare(ctx, dir)
 	}
 	if err != nil {
 		os.RemoveAll(temp)
@@ -68,7 +70,7 @@ esac
 	return os.WriteFile(s.client, []byte(script), 0o755)
 }
 
-func (s *suite) prepare(ctx context.Context, dir string, securityKeys bool) error {
+func (s *suite) prepare(ctx context.Context, dir string) error {
 	// The servers give up root for a user who must pass through here.
 	if err := os.Chmod(s.temp, 0o755); err != nil {
 		return err
@@ -76,14 +78,8 @@ func (s *suite) prepare(ctx context.Context, dir string, securityKeys bool) erro
 	if err := copyTree(ctx, dir, s.template); err != nil {
 		return err
 	}
-	unwanted := []string{"unittests"}
-	if !securityKeys {
-		unwanted = append(unwanted, "misc/sk-dummy") // the provider by which the driver knows
-	}
-	for _, name := range unwanted {
-		if err := os.RemoveAll(filepath.Join(s.template, name)); err != nil {
-			return err
-		}
+	if err := os.RemoveAll(filepath.Join(s.template, "unittests")); err != nil {
+		return err
 	}
 	script := filepath.Join(s.template, "prepare.sh")
 	if err := os.WriteFile(script, []byte("tid=prepare\n"), 0o644); err != nil {

@@ -19,6 +19,9 @@ import (
 // superviseCommand is the argument with which the program is a supervisor.
 const superviseCommand = "supervise"
 
+// timeLimit begins the last line of a test that was cut short.
+const timeLimit = "the time is up:"
+
 // The exit statuses of a supervisor that are not the test's own.
 const (
 	exitTimeout = 124
@@ -52,10 +55,10 @@ func supervise(limit string, argv []string) int {
 	if err != nil {
 		return broken(err)
 	}
-	ended := make(chan int, 1)
-	go reap(process.Pid, ended)
+	ended, childless := make(chan int, 1), make(chan struct{})
+	go reap(process.Pid, ended, childless)
 	status := await(ended, d)
-	killDescendants()
+	killDescendants(childless)
 	return status
 }
 
@@ -75,7 +78,7 @@ func await(ended <-chan int, limit time.Duration) int {
 	case status := <-ended:
 		return status
 	case <-time.After(limit):
-		fmt.Println("time limit of", limit, "exceeded")
+		fmt.Println(timeLimit, limit)
 		return exitTimeout
 	case <-abandoned:
 		return exitBroken
@@ -84,7 +87,8 @@ func await(ended <-chan int, limit time.Duration) int {
 
 // reap waits for every child, adopted ones as they come, and reports the
 // status of the one with this pid. It ends when there is no child left.
-func reap(pid int, ended chan<- int) {
+func reap(pid int, ended chan<- int, childless chan<- struct{}) {
+	defer close(childless)
 	for {
 		var status unix.WaitStatus
 		child, err := unix.Wait4(-1, &status, 0, nil)
@@ -109,16 +113,16 @@ func exitStatus(status unix.WaitStatus) int {
 
 // killDescendants kills children until none is left: those of a dead child
 // become ours.
-func killDescendants() {
+func killDescendants(childless <-chan struct{}) {
 	for range 200 {
-		pids := children(os.Getpid())
-		if len(pids) == 0 {
-			return
-		}
-		for _, pid := range pids {
+		for _, pid := range children(os.Getpid()) {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
-		time.Sleep(10 * time.Millisecond)
+		select {
+		case <-childless:
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
 	}
 	fmt.Println("supervisor: processes are left that cannot be killed")
 }
