@@ -17,7 +17,7 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 	return &ssh.ClientConfig{
 		Config: ssh.Config{
 			Rand:           d.opts.Rand,
-			RekeyThreshold: uint64(d.cfg.RekeyLimit.Bytes),
+			RekeyThreshold: rekeyThreshold(d.cfg.RekeyLimit.Bytes),
 			KeyExchanges:   list(d.cfg.KexAlgorithms),
 			Ciphers:        list(d.cfg.Ciphers),
 			MACs:           list(d.cfg.MACs),
@@ -29,6 +29,19 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 		BannerCallback:    d.banner,
 		ClientVersion:     d.clientVersion(),
 	}, nil
+}
+
+// leastRekeyThreshold is more than any authentication sends. x/crypto counts
+// from the first byte; OpenSSH's server does not answer a key exchange before
+// it has authenticated the user, and its client begins none.
+const leastRekeyThreshold = 64 << 10
+
+// rekeyThreshold is RekeyLimit for x/crypto, 0 being its default.
+func rekeyThreshold(limit int64) uint64 {
+	if limit <= 0 {
+		return 0
+	}
+	return max(uint64(limit), leastRekeyThreshold)
 }
 
 // list keeps x/crypto from taking an empty list for "the default": a name that

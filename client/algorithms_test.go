@@ -1,0 +1,49 @@
+package client
+
+import (
+	"bytes"
+	"math"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+func TestRekeyThreshold(t *testing.T) {
+	for limit, want := range map[int64]uint64{
+		0: 0, -1: 0, 1: leastRekeyThreshold, 16: leastRekeyThreshold,
+		leastRekeyThreshold: leastRekeyThreshold, 1 << 20: 1 << 20, math.MaxInt64: math.MaxInt64,
+	} {
+		if got := rekeyThreshold(limit); got != want {
+			t.Errorf("%d: %d, want %d", limit, got, want)
+		}
+	}
+}
+
+// TestTinyRekeyLimit: sshd would leave a key exchange during authentication
+// without an answer.
+func TestTinyRekeyLimit(t *testing.T) {
+	srv := opensshd.New(t, opensshd.Options{})
+	s := newSetup(t, sshtest.Options{})
+	_, other := s.newKey(t, "other", ssh.KeyAlgoRSA)
+	s.configure(t, srv.Config, "RekeyLimit 16", "IdentityFile "+other)
+	c, err := Dial(testContext(t), "sshd", Options{ConfigOptions: &sshconfig.Options{UserFile: s.opts.ConfigOptions.UserFile}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	data := bytes.Repeat([]byte("0123456789abcdef"), 64<<10)
+	cmd := c.Command(testContext(t), "cat")
+	cmd.Stdin = bytes.NewReader(data)
+	if out, err := cmd.Output(); err != nil || !bytes.Equal(out, data) {
+		t.Fatalf("%d bytes of %d, %v", len(out), len(data), err)
+	}
+	c.d.keys.mu.Lock()
+	defer c.d.keys.mu.Unlock()
+	if c.d.keys.exchanges < 2 { // how many more depends on how the exchanges fall
+		t.Errorf("%d key exchanges, want another", c.d.keys.exchanges)
+	}
+}
