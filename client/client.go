@@ -103,6 +103,10 @@ func (c *Client) Listen(ctx context.Context, network, addr string) (net.Listener
 	return l, c.orCause(err)
 }
 
+// TransportEnded is closed when nothing more can be received, which is a
+// moment before Done is, and before any channel ends for that reason.
+func (c *Client) TransportEnded() <-chan struct{} { return c.d.watched.Ended() }
+
 // Forwards opens and lists the forwardings of this connection.
 func (c *Client) Forwards() *forward.Forwarder { return c.forwards }
 

@@ -157,9 +157,10 @@ const lossGrace = 10 * time.Millisecond
 // Read reads from the channel. The end of the data is io.EOF only if it was the
 // server that ended it, and ErrConnectionLost if the SSH connection broke.
 //
-// x/crypto says io.EOF to both. They differ in that a broken connection closes
-// the channel in the same moment and Wait returns soon after, so only an
-// end that comes with a close has to wait for an explanation.
+// x/crypto says io.EOF to both. What breaks below it is known before, if the
+// Conn tells (see transport). Otherwise they differ in that a broken connection
+// closes the channel in the same moment, or nearly so, and Wait returns soon
+// after: so only an end that comes with a close waits for an explanation.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.ch.Read(p)
 	if n > 0 || err == nil {
@@ -169,6 +170,11 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 	if err != io.EOF {
 		return 0, s.forwarder.lostBy(err)
+	}
+	select {
+	case <-s.forwarder.transportEnded:
+		<-s.forwarder.lost
+	default:
 	}
 	for {
 		select {

@@ -21,6 +21,12 @@ type Conn interface {
 	Wait() error
 }
 
+// transport is what a Conn may offer besides: the news that nothing more can be
+// received, before the channels end of it.
+type transport interface {
+	TransportEnded() <-chan struct{}
+}
+
 // Forwarder is the forwarding of one SSH connection: what it has open, and
 // what the server may open towards us. Its methods may be called from any
 // goroutine.
@@ -32,6 +38,8 @@ type Forwarder struct {
 	ctx  context.Context // ends with the SSH connection, the cause being why
 	end  context.CancelCauseFunc
 	lost chan struct{} // closed when Wait has returned
+
+	transportEnded <-chan struct{} // nil if conn does not tell
 
 	// lossGrace is how long an end of a channel may stay unexplained: see pump.
 	lossGrace time.Duration
@@ -54,6 +62,9 @@ func New(conn Conn, log *slog.Logger) *Forwarder {
 		log = slog.New(slog.DiscardHandler)
 	}
 	f := &Forwarder{conn: conn, log: log, lost: make(chan struct{}), lossGrace: lossGrace}
+	if t, ok := conn.(transport); ok {
+		f.transportEnded = t.TransportEnded()
+	}
 	f.bufs.New = func() any { return new([bufSize]byte) }
 	f.ctx, f.end = context.WithCancelCause(context.Background())
 	go f.watch()

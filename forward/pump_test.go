@@ -187,6 +187,29 @@ func TestConnectionLost(t *testing.T) {
 	}
 }
 
+// TestConnectionLostFirst: a channel's end behind that of the transport is no
+// end of the data, even if the channel is not seen to close with it.
+func TestConnectionLostFirst(t *testing.T) {
+	f, s := scripted(t)
+	ended := make(chan struct{})
+	close(ended)
+	f.transportEnded = ended
+	fwd := local(t, f, tcp("target", 80))
+	c := dial(t, fwd.Addrs()[0])
+	ch := s.accept(t)
+	ch.CloseWrite()
+	got := make([]byte, 4)
+	c.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := c.Read(got); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("read %d, %v before the connection's end", n, err)
+	}
+	c.SetReadDeadline(time.Now().Add(patience))
+	s.tcp.Close()
+	if n, err := c.Read(got); !isReset(err) {
+		t.Errorf("read %d, %v; want a reset", n, err)
+	}
+}
+
 // TestSlowReader: one client that reads nothing holds up nobody else.
 func TestSlowReader(t *testing.T) {
 	flood := serve(t, "tcp", "127.0.0.1:0", func(c net.Conn) { io.Copy(c, newNoise(1<<40)) })

@@ -114,6 +114,10 @@ func (c *Conn) BytesIn() uint64 { return c.in.Load() }
 // BytesOut returns how many bytes were handed to the connection below.
 func (c *Conn) BytesOut() uint64 { return c.out.Load() }
 
+// Ended is closed when nothing more can come in: by Close, and at the end of
+// what can be read, before the Read that meets it returns.
+func (c *Conn) Ended() <-chan struct{} { return c.ended }
+
 func (c *Conn) end() { c.endOnce.Do(func() { close(c.ended) }) }
 
 // fail closes c because of cause. The first cause stays.
