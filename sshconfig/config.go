@@ -151,7 +151,7 @@ type Own struct {
 	// ReconnectAttempts bounds the attempts in a row; 0, the default, does not.
 	ReconnectAttempts int
 	// ForwardAgentKeys are the keys that a forwarded agent shows, as
-	// fingerprints, comments (patterns) or files; empty means all.
+	// fingerprints, whole comments or .pub files; empty means all.
 	ForwardAgentKeys []string
 	// ForwardAgentConfirm asks at each use of a forwarded agent. Default no.
 	ForwardAgentConfirm bool
