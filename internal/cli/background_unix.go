@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -123,6 +124,8 @@ func waitStatus(child *exec.Cmd) (int, error) {
 	if st, ok := child.ProcessState.Sys().(syscall.WaitStatus); ok && st.Signaled() {
 		signal.Reset(st.Signal())
 		syscall.Kill(os.Getpid(), st.Signal())
+		// Another thread may be the one that it meets, a moment later.
+		time.Sleep(time.Second)
 	}
 	return child.ProcessState.ExitCode(), nil
 }

@@ -108,7 +108,7 @@ func (e *escapes) escape(ch byte) bool {
 	said := func(format string, args ...any) {
 		a.say(fmt.Sprintf("%s"+format+"\r\n", append([]any{shownChar(e.char)}, args...)...))
 	}
-	if l, ok := a.(interface{ lacks(byte) bool }); ok && l.lacks(ch) {
+	if e.lacks(ch) {
 		said("%s escape not available to multiplexed sessions", shownChar(ch))
 		return true
 	}
@@ -144,6 +144,12 @@ func (e *escapes) escape(ch byte) bool {
 	return true
 }
 
+// lacks says that an escape is not for this kind of session.
+func (e *escapes) lacks(ch byte) bool {
+	l, ok := e.actions.(interface{ lacks(byte) bool })
+	return ok && l.lacks(ch)
+}
+
 // shownChar prints a control character as ^X.
 func shownChar(ch byte) string {
 	if ch < 0x20 {
@@ -153,10 +159,13 @@ func shownChar(ch byte) string {
 }
 
 func (e *escapes) help() string {
-	c := shownChar(e.char)
+	c, what := shownChar(e.char), "connection (and any multiplexed sessions)"
+	if e.lacks('C') {
+		what = "session" // it is one of the multiplexed
+	}
 	lines := []string{
 		"Supported escape sequences:",
-		" " + c + ".   - terminate connection (and any multiplexed sessions)",
+		" " + c + ".   - terminate " + what,
 		" " + c + "B   - send a BREAK to the remote system",
 		" " + c + "C   - open a command line",
 		" " + c + "V/v - decrease/increase verbosity (LogLevel)",
@@ -166,9 +175,10 @@ func (e *escapes) help() string {
 		" " + c + c + "   - send the escape character by typing it twice",
 		"(Note that escapes are only recognized immediately after newline.)",
 	}
-	if !e.actions.hasCommandLine() {
-		lines = slices.Delete(lines, 3, 4)
-	}
+	lines = slices.DeleteFunc(lines, func(line string) bool {
+		key := strings.TrimPrefix(line, " "+c)
+		return key[0] == 'C' && !e.actions.hasCommandLine() || key[0] == '^' && e.lacks(ctrlZ) || key[0] != '^' && e.lacks(key[0])
+	})
 	return strings.Join(lines, "\r\n") + "\r\n"
 }
 

@@ -200,6 +200,7 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 		return 0, err
 	}
 	defer done()
+	size, _ := terminal.GetSize(fds[0])
 	limited, cancel := p.patient(ctx)
 	s, err := mc.NewSession(limited, req, fds)
 	cancel()
@@ -212,7 +213,7 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 	}
 	leave := func() {}
 	if req.TTY {
-		leave = p.rideRaw(ctx, s)
+		leave = p.rideRaw(ctx, s, size)
 	}
 	var status int
 	p.crash.run(func() { status, err = p.awaitRide(ctx, s) })
@@ -239,8 +240,9 @@ func (p *program) passedDescriptors() (fds [3]int, done func(), err error) {
 }
 
 // rideRaw makes the terminal raw for the time of the session: the master does
-// not touch its modes. The size is the master's to ask, when we tell it to.
-func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession) (leave func()) {
+// not touch its modes. The size is the master's to ask, when we tell it to;
+// size is what it was before the master asked for the first time.
+func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession, size terminal.Size) (leave func()) {
 	fd := int(p.std.Stdin.Fd())
 	if !terminal.IsTerminal(fd) {
 		return func() {}
@@ -253,9 +255,13 @@ func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession) (leave func
 	p.crash.hold(state)
 	ctx, cancel := context.WithCancel(ctx)
 	followed := make(chan struct{})
+	sizes := terminal.Resizes(ctx, fd)
+	if now, err := terminal.GetSize(fd); err == nil && now != size {
+		relayResize(s.MasterPID()) // nobody was told of that change
+	}
 	go p.crash.run(func() { // ends with ctx
 		defer close(followed)
-		for range terminal.Resizes(ctx, fd) {
+		for range sizes {
 			relayResize(s.MasterPID())
 		}
 	})

@@ -78,17 +78,15 @@ func (p *program) controlCheck(ctx context.Context, mc *mux.Client) (int, error)
 	if err != nil {
 		return 0, p.controlError(err)
 	}
-	text := fmt.Sprintf("Master running (pid=%d)\r\n", status.PID)
-	if status.Known {
+	text := fmt.Sprintf("Master running (pid=%d)\r\n", status.PID) // even with -q
+	if status.Known && p.console.getLevel() > sshconfig.LogQuiet {
 		text += fmt.Sprintf("server last heard %v ago", status.Silence.Round(100*time.Millisecond))
 		if status.RTT > 0 {
 			text += fmt.Sprintf(", round trip %v", short(status.RTT))
 		}
 		text += "\r\n"
 	}
-	if p.console.getLevel() > sshconfig.LogQuiet {
-		io.WriteString(p.std.Stderr, text)
-	}
+	io.WriteString(p.std.Stderr, text)
 	return 0, nil
 }
 

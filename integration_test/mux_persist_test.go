@@ -1,0 +1,306 @@
+//go:build linux
+
+package integration_test
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
+)
+
+// TestMuxPersist: the first client makes the master, and is the same to its
+// caller as one without.
+func TestMuxPersist(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	m := w.persistent("sshd", "yes")
+	lock, err := os.Create(w.path("lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	// The shell waits for the end of the output, so whoever keeps the pipe
+	// keeps the shell.
+	script := "out=$(" + w.line(m.args("sshd", "echo out; echo err >&2; exit 3")...) + " 2>" + w.path("err") + "); echo status $? $out"
+	cmd := w.tool("sh", "-c", script)
+	cmd.ExtraFiles = []*os.File{lock}
+	w.run(cmd).want(t, 0, "status 3 out\n", silent())
+	if got := w.read("err"); got != "err\n" {
+		t.Errorf("stderr %q", got)
+	}
+	pid := m.pid()
+	if pid == 0 {
+		t.Fatal("no master")
+	}
+	for fd, name := range openFiles(t, pid) {
+		if fd < 3 && name != os.DevNull || name == lock.Name() {
+			t.Errorf("the master has %s as descriptor %d", name, fd)
+		}
+	}
+	if sid := sessionOf(pid); sid != pid {
+		t.Errorf("session %d of process %d", sid, pid)
+	}
+	m.run("echo again").want(t, 0, "again\n", silent())
+	if again := m.pid(); again != pid {
+		t.Errorf("master %d, and then %d", pid, again)
+	}
+	m.control("exit").want(t, 0, "", nil)
+	awaitEnd(t, pid)
+
+	t.Run("fails as alone", func(t *testing.T) {
+		port := fmt.Sprint(closedPort(t))
+		for _, args := range [][]string{
+			{"-p", port, "sshd", "true"},
+			{"-o", "PubkeyAuthentication=no", "sshd", "true"},
+			{"-o", "ExitOnForwardFailure=yes", "-L", fmt.Sprintf("127.0.0.1:%d:x:1", w.srv.Port), "sshd", "true"},
+			{"-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo local", "sshd", "echo remote; exit 9"},
+			{"sshd", "kill -9 $$"},
+			{"-s", "sshd", "nosuch"},
+		} {
+			shared, alone := w.run(m.client(gosshPath, args...)), w.run(w.gossh(append([]string{"-S", "none"}, args...)...))
+			// Who passes the request on has no number for the channel.
+			shared.stderr = strings.Replace(shared.stderr, "request failed\r\n", "request failed on channel 0\r\n", 1)
+			alone.stderr = strings.ReplaceAll(alone.stderr, "gossh: ", "ssh: ")
+			compare(t, strings.Join(args, " "), shared, alone)
+			if pid := m.pid(); pid != 0 {
+				m.control("exit")
+				awaitEnd(t, pid)
+			}
+		}
+	})
+	t.Run("forwards", func(t *testing.T) {
+		port := closedPort(t)
+		m.run("true", "-L", fmt.Sprintf("127.0.0.1:%d:%s", port, greeter(t, "hello")))
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got := readLine(t, c); got != "hello" {
+			t.Errorf("got %q", got)
+		}
+		pid := m.pid()
+		m.control("exit")
+		awaitEnd(t, pid)
+	})
+	t.Run("-N and -f", func(t *testing.T) {
+		cmd := m.client(gosshPath, "-N", "sshd")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "there is a master", func() bool { _, err := os.Stat(m.sock); return err == nil })
+		pid := m.pid()
+		m.run("echo by the way").want(t, 0, "by the way\n", silent())
+		m.control("exit")
+		cmd.Wait()
+		if cmd.ProcessState.ExitCode() != 255 {
+			t.Errorf("-N ends with %v", cmd.ProcessState)
+		}
+		awaitEnd(t, pid)
+		for range 2 { // the first has to make a master
+			o := w.run(w.tool("sh", "-c", "out=$("+w.line(m.args("-fN", "sshd")...)+" 2>&1); echo status $? $out"))
+			o.want(t, 0, "status 0\n", silent())
+			w.run(m.client(gosshPath, "-f", "sshd", "echo done >"+w.path("done"))).want(t, 0, "", silent())
+			eventually(t, "the command in the background has run", func() bool { _, err := os.Stat(w.path("done")); return err == nil })
+			os.Remove(w.path("done"))
+		}
+		pid = m.pid()
+		m.control("exit")
+		awaitEnd(t, pid)
+		eventually(t, "who waited in the background ends", func() bool { return len(w.background(m.sock)) == 0 })
+	})
+}
+
+// TestMuxPersistTime: the time begins anew with the end of each session.
+func TestMuxPersistTime(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	m := w.persistent("sshd", "2")
+	m.run("true").want(t, 0, "", silent())
+	pid := m.pid()
+	for range 2 {
+		m.run("sleep 1.5").want(t, 0, "", silent())
+		if again := m.pid(); again != pid {
+			t.Fatalf("master %d, and then %d", pid, again)
+		}
+	}
+	began := time.Now()
+	awaitEnd(t, pid)
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("the master stayed for %v", took)
+	}
+	if _, err := os.Stat(m.sock); err == nil {
+		t.Error("the socket is left")
+	}
+}
+
+// TestMuxPersistEdge: commands that come just as the time is up never fail, and
+// never say anything.
+func TestMuxPersistEdge(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("it takes a second for each try")
+	}
+	w := muxServer(t, "")
+	var lanes sync.WaitGroup
+	for lane := range 6 {
+		m := &muxMaster{w: w, sock: w.socket(), host: "sshd"}
+		lanes.Go(func() { // ends after its commands
+			for i := range 6 {
+				o := m.run("echo in", "-o", "ControlMaster=auto", "-o", "ControlPersist=1")
+				o.want(t, 0, "in\n", silent())
+				// On both sides of the edge, which moves with the load.
+				time.Sleep(time.Second - 20*time.Millisecond + time.Duration(lane*6+i)*time.Millisecond)
+			}
+		})
+	}
+	lanes.Wait()
+}
+
+// TestMuxPersistTogether: of clients that start at once, one makes the master
+// that remains, and all succeed.
+func TestMuxPersistTogether(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	for range 3 {
+		m := &muxMaster{w: w, sock: w.socket(), host: "sshd"}
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				o := m.run(fmt.Sprint("echo ", i), "-o", "ControlMaster=auto", "-o", "ControlPersist=30")
+				o.want(t, 0, fmt.Sprintln(i), silent())
+			})
+		}
+		all.Wait()
+		pid := m.pid()
+		eventually(t, "one process is left", func() bool {
+			left := w.background(m.sock)
+			return len(left) == 1 && left[0] == pid
+		})
+		m.control("exit")
+		awaitEnd(t, pid)
+	}
+}
+
+// muxAsking is a server that asks, and whose sessions tell what they get.
+func muxAsking(t *testing.T) (*world, *muxMaster) {
+	w, _ := withServer(t, sshtest.Options{Users: []sshtest.User{{Name: "test", Password: "secret"}}, Process: sshtest.Process{Shell: "/bin/sh"}})
+	return w, w.persistent("sshtest", "yes")
+}
+
+// TestMuxPersistAsks: the questions come from the master, on the terminal of
+// the first client.
+func TestMuxPersistAsks(t *testing.T) {
+	t.Parallel()
+	w, m := muxAsking(t)
+	prompt := `test@127\.0\.0\.1's password: `
+	end := func() {
+		pid := m.pid()
+		m.control("exit")
+		awaitEnd(t, pid)
+	}
+	t.Run("password", func(t *testing.T) {
+		s := w.onScreen(w.tool("sh", "-c", w.line(m.args("sshtest", "echo $((6*7)); exit 5")...)+"; echo status $?; read line; echo got $line"))
+		before := s.modes()
+		s.expect(prompt)
+		s.untilModes("without echo", noEcho)
+		s.send("wrong\n")
+		s.expect("Permission denied, please try again")
+		s.expect(prompt)
+		s.send("secret\n")
+		s.expect(`42\r\nstatus 5\r\n`)
+		s.send("line\n")
+		s.expect(`got line`)
+		if s.modes() != before {
+			t.Errorf("modes %+v, before %+v", s.modes(), before)
+		}
+		s.wantEnd(0)
+		// The terminal has gone, the master has not.
+		if pid := m.pid(); !alive(pid) {
+			t.Error("the master went with the terminal")
+		}
+		m.run("echo still").want(t, 0, "still\n", silent())
+		end()
+	})
+	t.Run("Ctrl-C at the question", func(t *testing.T) {
+		s := w.onScreen(w.tool("bash", "--norc", "--noprofile", "--noediting", "-i"))
+		s.expect(`local\$ `)
+		before := s.modes()
+		s.send(w.line(m.args("sshtest", "true")...) + "\n")
+		s.expect(prompt)
+		s.untilModes("without echo", noEcho)
+		s.send("\x03")
+		s.expect(`local\$ `)
+		s.send("echo status $?\n")
+		s.expect(`status 130\r\n`)
+		if s.modes() != before {
+			t.Errorf("modes %+v, before %+v", s.modes(), before)
+		}
+		if left := w.background(m.sock); len(left) > 0 {
+			t.Errorf("left behind: %v", left)
+		}
+		s.send("exit\n")
+		s.wait()
+	})
+	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+		t.Run("the client is killed at the question, "+sig.String(), func(t *testing.T) {
+			s := w.onScreen(m.client(gosshPath, "sshtest", "true"))
+			before := s.modes()
+			s.expect(prompt)
+			s.untilModes("without echo", noEcho)
+			s.cmd.Process.Signal(sig)
+			s.wait()
+			if st := s.cmd.ProcessState.Sys().(syscall.WaitStatus); st.Signal() != sig || s.modes() != before {
+				t.Errorf("%v; modes %+v, before %+v", s.cmd.ProcessState, s.modes(), before)
+			}
+			eventually(t, "nobody is left", func() bool { return len(w.background(m.sock)) == 0 })
+		})
+	}
+	t.Run("the terminal closes", func(t *testing.T) {
+		s := w.onScreen(m.client(gosshPath, "-tt", "sshtest", "echo up; cat"))
+		s.expect(prompt)
+		s.send("secret\n")
+		s.expect("up")
+		s.untilModes("raw", isRaw)
+		pid := m.pid()
+		unix.Kill(s.cmd.Process.Pid, unix.SIGHUP) // as of a terminal that is gone
+		s.pts.Close()
+		s.wait()
+		if !alive(pid) {
+			t.Error("the master went with the terminal")
+		}
+		m.run("echo still").want(t, 0, "still\n", silent())
+		end()
+	})
+}
+
+// TestMuxOptions: what the command line says reaches the process of the master.
+func TestMuxOptions(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	m := w.persistent("127.0.0.1", "yes")
+	w.pre = append([]string{"-F", "none"}, w.pre[2:]...)
+	key := w.path("moved")
+	if err := exec.Command("cp", w.srv.ClientKey, key).Run(); err != nil {
+		t.Fatal(err)
+	}
+	os.Chmod(key, 0o600)
+	o := m.run("echo in", "-p", fmt.Sprint(w.srv.Port), "-l", w.srv.User, "-i", filepath.Base(key), "-o", "IdentitiesOnly=yes",
+		"-o", "HostKeyAlias=sshd", "-o", "UserKnownHostsFile="+w.srv.KnownHosts, "-o", "BatchMode=yes")
+	o.want(t, 0, "in\n", silent())
+	if pid := m.pid(); pid == 0 {
+		t.Error("no master")
+	}
+	m.control("exit")
+}
