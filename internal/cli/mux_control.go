@@ -22,7 +22,7 @@ func (p *program) control(ctx context.Context) (int, error) {
 	if p.cfg.ControlPath == "" {
 		return 0, errNoControlPath()
 	}
-	mc, err := mux.Connect(ctx, p.cfg.ControlPath, mux.ClientOptions{Logger: p.console.logger()})
+	mc, err := mux.Connect(ctx, p.cfg.ControlPath, mux.ClientOptions{HelloTimeout: p.cfg.ConnectTimeout, Logger: p.console.logger()})
 	if err != nil {
 		return 0, p.controlError(err)
 	}
