@@ -257,6 +257,7 @@ func (l *loader) buildOwn(c *Config) {
 		ForwardAgentKeys:    l.names(kwForwardAgentKeys),
 		ForwardAgentConfirm: l.flagOf(kwForwardAgentConfirm),
 		ForwardAgentLog:     l.text(kwForwardAgentLog),
+		MuxAgent:            MuxAgent(l.text(kwMuxAgent)),
 	}
 }
 

@@ -158,6 +158,10 @@ type Own struct {
 	// ForwardAgentLog is a file to which each use of a forwarded agent is
 	// appended, expanded; "" means none.
 	ForwardAgentLog string
+	// MuxAgent: "client" has a master of ours forward the agent of this client,
+	// where ForwardAgent is on, in place of its own. Default master, as
+	// OpenSSH's always does.
+	MuxAgent MuxAgent
 }
 
 // IsSet reports whether the command line or a file gave keyword a value; case

@@ -104,6 +104,7 @@ var defaultTable = [...]struct {
 	{kwGSSAPIKexAlgorithms, value{text: defaultGSSAPIKex}},
 	{kwIPQoS, value{n: 0x10, m: 0x08}},
 	{kwLogLevel, value{n: int64(LogInfo)}},
+	{kwMuxAgent, value{text: "master"}},
 	{kwNumberOfPasswordPrompts, value{n: 3}},
 	{kwObscureKeystrokeTiming, value{n: obscureDefault}},
 	{kwPort, value{n: defaultPort}},

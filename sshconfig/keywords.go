@@ -185,6 +185,7 @@ const (
 	kwForwardAgentKeys
 	kwForwardAgentConfirm
 	kwForwardAgentLog
+	kwMuxAgent
 
 	numKeywords
 	firstOwn = kwReconnect
@@ -375,6 +376,7 @@ var keywordTable = [numKeywords]keywordInfo{
 	kwForwardAgentKeys:    {name: "ForwardAgentKeys"},
 	kwForwardAgentConfirm: {name: "ForwardAgentConfirm", kind: kindFlag},
 	kwForwardAgentLog:     {name: "ForwardAgentLog", kind: kindString},
+	kwMuxAgent:            {name: "MuxAgent", kind: kindWord, words: wordsMuxAgent},
 }
 
 type keywordAlias struct {

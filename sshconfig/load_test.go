@@ -266,7 +266,7 @@ func TestCommandLineWins(t *testing.T) {
 func TestFilesAndTheirOrder(t *testing.T) {
 	dir := home(t, map[string]string{
 		"config":       "Port 1\nReconnectX yes\nIgnoreUnknown x\n",
-		"gossh_config": "User own\nReconnect yes\nForwardAgentKeys a 'b c'\nForwardAgentLog ~/log\nReconnectMaxDelay 5m\n",
+		"gossh_config": "User own\nReconnect yes\nForwardAgentKeys a 'b c'\nForwardAgentLog ~/log\nReconnectMaxDelay 5m\nMuxAgent CLIENT\n",
 	})
 	opts := options(dir)
 	opts.SystemFile = filepath.Join(dir, "system")
@@ -285,21 +285,22 @@ func TestFilesAndTheirOrder(t *testing.T) {
 		t.Errorf("order: %d %s %v", cfg.Port, cfg.User, cfg.Compression)
 	}
 	if o := cfg.Own; o.Reconnect != sshconfig.ReconnectYes || !slices.Equal(o.ForwardAgentKeys, []string{"a", "b c"}) ||
-		o.ForwardAgentLog != dir+"/log" || o.ReconnectMaxDelay != 5*time.Minute || o.ReconnectMinDelay != time.Second {
+		o.ForwardAgentLog != dir+"/log" || o.ReconnectMaxDelay != 5*time.Minute || o.ReconnectMinDelay != time.Second ||
+		o.MuxAgent != sshconfig.MuxAgentClient {
 		t.Errorf("Own: %+v", o)
 	}
 	var dump bytes.Buffer
-	if err := cfg.Dump(&dump); err != nil || !strings.HasSuffix(dump.String(), "reconnect yes\nreconnectmaxdelay 300\nforwardagentkeys a b c\nforwardagentlog ~/log\n") {
+	if err := cfg.Dump(&dump); err != nil || !strings.HasSuffix(dump.String(), "reconnect yes\nreconnectmaxdelay 300\nforwardagentkeys a b c\nforwardagentlog ~/log\nmuxagent client\n") {
 		t.Errorf("Dump: %v\n%s", err, dump.String()[max(0, dump.Len()-200):])
 	}
 	dump.Reset()
-	if err := cfg.DumpOwn(&dump); err != nil || strings.Count(dump.String(), "\n") != 7 {
+	if err := cfg.DumpOwn(&dump); err != nil || strings.Count(dump.String(), "\n") != 8 {
 		t.Errorf("DumpOwn: %v\n%s", err, &dump)
 	}
 
 	// With -F neither the system's file nor our own is read.
 	opts.UserFile = filepath.Join(dir, ".ssh/config")
-	if cfg := load(t, "web", opts); cfg.User != "me" || cfg.Compression || cfg.Own.Reconnect != sshconfig.ReconnectNo {
+	if cfg := load(t, "web", opts); cfg.User != "me" || cfg.Compression || cfg.Own.Reconnect != sshconfig.ReconnectNo || cfg.Own.MuxAgent != sshconfig.MuxAgentMaster {
 		t.Errorf("-F: %s %v", cfg.User, cfg.Compression)
 	}
 	opts.GosshFile = filepath.Join(dir, ".ssh/gossh_config")

@@ -32,6 +32,9 @@ type (
 	WarnWeakCrypto string
 	// Reconnect says whether a lost connection is made again (our own keyword).
 	Reconnect string
+	// MuxAgent says whose agent is forwarded over a shared connection (our own
+	// keyword).
+	MuxAgent string
 )
 
 // The values of the types above.
@@ -84,6 +87,9 @@ const (
 	ReconnectNo     Reconnect = "no"
 	ReconnectYes    Reconnect = "yes"
 	ReconnectAlways Reconnect = "always"
+
+	MuxAgentMaster MuxAgent = "master"
+	MuxAgentClient MuxAgent = "client"
 )
 
 // LogLevel is how much is said on standard error; a higher level says more.

@@ -12,6 +12,7 @@ const (
 	wordsCanonicalize
 	wordsCompression
 	wordsControlMaster
+	wordsMuxAgent
 	wordsPubkey
 	wordsReconnect
 	wordsRequestTTY
@@ -36,6 +37,7 @@ var wordTable = [numWordSets][]word{
 	wordsCanonicalize:  {{"true", "yes"}, {"false", "no"}, {"yes", "yes"}, {"no", "no"}, {"always", "always"}},
 	wordsCompression:   {{"yes", "yes"}, {"no", "no"}},
 	wordsControlMaster: {{"true", "yes"}, {"yes", "yes"}, {"false", "no"}, {"no", "no"}, {"auto", "auto"}, {"ask", "ask"}, {"autoask", "autoask"}},
+	wordsMuxAgent:      {{"master", "master"}, {"client", "client"}},
 	wordsPubkey:        {{"true", "yes"}, {"false", "no"}, {"yes", "yes"}, {"no", "no"}, {"unbound", "unbound"}, {"host-bound", "host-bound"}},
 	wordsReconnect:     {{"no", "no"}, {"yes", "yes"}, {"always", "always"}, {"true", "yes"}, {"false", "no"}},
 	wordsRequestTTY:    {{"true", "yes"}, {"yes", "yes"}, {"false", "no"}, {"no", "no"}, {"force", "force"}, {"auto", "auto"}},
