@@ -25,6 +25,9 @@ const DefaultMaxChannels = 256
 type ForwarderConfig struct {
 	// Source is the agent to forward.
 	Source Source
+	// Choose, if set, is asked at each channel which agent it gets, in place
+	// of Source. A channel keeps its agent.
+	Choose func() Source
 	// Agent tunes the connections to it. Its Logger is the Forwarder's too.
 	Agent Options
 	// Binding names the server to the agent. Without one (nil), or with an
@@ -170,7 +173,11 @@ func (f *Forwarder) Close() error {
 // openAgent makes the agent connection of one channel. It says whether the
 // agent knows which server it is for.
 func (f *Forwarder) openAgent(ctx context.Context) (agent *Conn, bound bool, err error) {
-	agent, err = Dial(ctx, f.cfg.Source, &f.cfg.Agent)
+	source := f.cfg.Source
+	if f.cfg.Choose != nil {
+		source = f.cfg.Choose()
+	}
+	agent, err = Dial(ctx, source, &f.cfg.Agent)
 	if err != nil {
 		return nil, false, err
 	}
