@@ -37,6 +37,11 @@ func Connect(ctx context.Context, path string, opts ClientOptions) (*Client, err
 	if err := checkPath(path, 0); err != nil {
 		return nil, err
 	}
+	if opts.AgentSocket != "" {
+		if err := checkAgentSocket(opts.AgentSocket); err != nil {
+			return nil, err
+		}
+	}
 	limited, cancel := context.WithTimeout(ctx, cmp.Or(opts.HelloTimeout, helloTimeout))
 	defer cancel()
 	conn, err := connect(limited, path, opts.RemoveStale)
@@ -47,7 +52,7 @@ func Connect(ctx context.Context, path string, opts ClientOptions) (*Client, err
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
-	if err := c.greet(limited); err != nil {
+	if err := c.greet(limited, opts.AgentSocket); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("mux: greet %s: %w", path, explain(ctx, limited, err))
 	}
@@ -104,9 +109,9 @@ func explain(ctx, limited context.Context, err error) error {
 
 // greet exchanges HELLOs. We go first: OpenSSH's master sends its own only
 // when it has something to read.
-func (c *Client) greet(ctx context.Context) error {
+func (c *Client) greet(ctx context.Context, agent string) error {
 	defer c.interruptible(ctx)()
-	if err := c.send(ourHello()); err != nil {
+	if err := c.send(ourHello(agent)); err != nil {
 		return err
 	}
 	b, err := readFrame(c.c, nil)

@@ -85,7 +85,11 @@ type ServerOptions struct {
 
 	// ForwardAgent is called for each session that wants its agent forwarded
 	// and says whether agent channels will be served. Nil: they will not.
-	ForwardAgent func() bool
+	//
+	// socket is the agent that the client brought (ClientOptions.AgentSocket),
+	// "" for the master's own; it is a path that may lead anywhere. ctx ends
+	// with the session or, in proxy mode, with the client.
+	ForwardAgent func(ctx context.Context, socket string) bool
 
 	// X11 is called for each session that wants X11 forwarded; nil as its
 	// answer, or here, is no.
@@ -119,6 +123,11 @@ type ServerOptions struct {
 type ClientOptions struct {
 	// HelloTimeout bounds connecting and the exchange of HELLOs. Zero: 10 s.
 	HelloTimeout time.Duration
+
+	// AgentSocket, if set, is the absolute path of the agent that sessions
+	// forward in place of the master's. Only a master of ours takes one: see
+	// [Client.TakesAgent].
+	AgentSocket string
 
 	// RemoveStale unlinks a socket of ours that nobody listens on, so that
 	// a new master can take its place. The error stays ErrStale.

@@ -236,7 +236,7 @@ func TestOptionsOfSessions(t *testing.T) {
 	agent := 0
 	srv, server := inProcess(t, sshtest.Options{}, mux.ServerOptions{
 		PermitEnv:    func(name string) bool { return name == "GOOD" },
-		ForwardAgent: func() bool { agent++; return true },
+		ForwardAgent: func(context.Context, string) bool { agent++; return true },
 		X11:          func(context.Context) *session.X11 { return &session.X11{AuthProtocol: "p", AuthCookie: "00"} },
 	})
 	run(t, srv.Path(), mux.SessionRequest{Command: "true", Agent: true, X11: true,

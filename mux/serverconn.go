@@ -19,15 +19,16 @@ const (
 
 	// extStatus says that INFO requests of this name are answered with
 	// statusText, for Client.Alive.
-	//
-	// An attaching client's own agent, in place of the master's, would be
-	// announced here too, as an extension of its own, and its socket passed
-	// like the descriptors of a session.
 	extStatus = "status@gossh-project.github.io"
+
+	// extAgent is, from a client, the path of its agent's socket, which is to
+	// be forwarded in place of the master's ("": none); from a master, whose
+	// value is "", that it does so.
+	extAgent = "agent@gossh-project.github.io"
 )
 
-func ourHello() *helloMessage {
-	return &helloMessage{version: version, extensions: []extension{{extInfo, "0"}, {extStatus, "0"}}}
+func ourHello(agent string) *helloMessage {
+	return &helloMessage{version: version, extensions: []extension{{extInfo, "0"}, {extStatus, "0"}, {extAgent, agent}}}
 }
 
 // serverConn is one client of a Server. Its goroutines are serve, which does
@@ -49,6 +50,7 @@ type serverConn struct {
 	busy int // requests and sessions under way: the client may be silent
 
 	session *ServerSession // of serve; set once
+	agent   string         // the socket of the client's agent, or ""; set by greet
 }
 
 // request is a message and the descriptors that came with it.
@@ -93,15 +95,19 @@ func (c *serverConn) greet() error {
 	defer c.c.SetDeadline(time.Time{})
 	stop := context.AfterFunc(c.ctx, func() { c.c.SetDeadline(past()) })
 	defer stop()
-	if err := c.write(ourHello()); err != nil {
+	if err := c.write(ourHello("")); err != nil {
 		return err
 	}
 	b, err := readFrame(c.c, nil)
 	if err != nil {
 		return err
 	}
-	_, err = parseHello(b)
-	return err
+	hello, err := parseHello(b)
+	if err != nil {
+		return err
+	}
+	c.agent = hello.agentSocket(c.s.log)
+	return nil
 }
 
 // handleAll does what the client asks for until it has left.

@@ -31,7 +31,7 @@ func (c *serverConn) proxy(m *plainRequest) error {
 	if err != nil {
 		return err
 	}
-	p := &proxyClient{s: c.s, ctx: c.ctx, conn: conn, forwards: make(map[forward.Addr]net.Listener)}
+	p := &proxyClient{s: c.s, ctx: c.ctx, agent: c.agent, conn: conn, forwards: make(map[forward.Addr]net.Listener)}
 	stop := context.AfterFunc(c.ctx, func() { conn.Close() })
 	defer stop()
 	p.work.Add(1)
@@ -55,10 +55,11 @@ func (c *serverConn) refuseProxy(err error) error {
 
 // proxyClient is a client in proxy mode.
 type proxyClient struct {
-	s    *Server
-	ctx  context.Context // ends with the client
-	conn ssh.Conn        // towards the client
-	work sync.WaitGroup
+	s     *Server
+	ctx   context.Context // ends with the client
+	agent string          // the socket of the client's agent, or ""
+	conn  ssh.Conn        // towards the client
+	work  sync.WaitGroup
 
 	mu       sync.Mutex
 	ended    bool
@@ -162,7 +163,7 @@ func (l *proxyLink) permitted(r *ssh.Request) bool {
 		return true
 	}
 	allow := l.p.s.opts.ForwardAgent
-	return allow != nil && allow()
+	return allow != nil && allow(l.p.ctx, l.p.agent)
 }
 
 // The bodies of forwarding requests and channels (RFC 4254, section 7; OpenSSH

@@ -187,7 +187,7 @@ func (s *ServerSession) prepare() {
 	s.cmd.Env = slices.DeleteFunc(slices.Clone(s.req.Env), func(v session.EnvVar) bool {
 		return opts.PermitEnv != nil && !opts.PermitEnv(v.Name)
 	})
-	s.cmd.ForwardAgent = s.req.Agent && opts.ForwardAgent != nil && opts.ForwardAgent()
+	s.cmd.ForwardAgent = s.req.Agent && opts.ForwardAgent != nil && opts.ForwardAgent(s.ctx, s.client.agent)
 	if s.req.X11 && opts.X11 != nil {
 		s.cmd.X11 = opts.X11(s.ctx)
 	}

@@ -15,33 +15,38 @@ func (r *sessionRun) agent() (err error) {
 		r.cmd.ForwardAgent, err = b.forwardAgent(r.ctx)
 		return err
 	}
-	f, closeAgent, err := r.p.newAgentForwarder(r.ctx, r.c)
+	if !r.p.mayForwardAgent(r.c) {
+		return nil
+	}
+	source, ok, err := r.p.agentSource()
+	if err != nil || !ok || !r.p.agentAnswers(r.ctx, source) {
+		return err
+	}
+	f, closeAgent, err := r.p.newAgentForwarder(r.c, func() agentfwd.Source { return source })
 	if f == nil {
 		return err
 	}
 	r.closeAgent = closeAgent
-	f.Allow()
+	r.p.allowAgent(f)
 	r.cmd.ForwardAgent = true
 	return nil
 }
 
-// newAgentForwarder serves the server's channels to the agent. It is nil if
-// forwarding is not wanted, a host key that has changed forbids it, or there is
-// no agent.
-func (p *program) newAgentForwarder(ctx context.Context, c *client.Client) (*agentfwd.Forwarder, func() error, error) {
-	if !p.cfg.ForwardAgent.Enabled || c.Restricted() {
-		return nil, nil, nil
-	}
-	source, ok, err := p.agentSource()
-	if err != nil || !ok || !p.agentAnswers(ctx, source) {
-		return nil, nil, err
-	}
+// mayForwardAgent says whether forwarding is wanted, and no host key that has
+// changed forbids it.
+func (p *program) mayForwardAgent(c *client.Client) bool {
+	return p.cfg.ForwardAgent.Enabled && !c.Restricted()
+}
+
+// newAgentForwarder serves the server's channels to the agent, which choose
+// gives for each. It is nil if something else serves them already.
+func (p *program) newAgentForwarder(c *client.Client, choose func() agentfwd.Source) (*agentfwd.Forwarder, func() error, error) {
 	policy, closeLog, err := p.agentPolicy()
 	if err != nil {
 		return nil, nil, err
 	}
 	config := agentfwd.ForwarderConfig{
-		Source: source,
+		Choose: choose,
 		Agent:  agentfwd.Options{Logger: p.console.logger()},
 		Host:   p.cfg.HostName,
 		Policy: policy,
@@ -55,8 +60,13 @@ func (p *program) newAgentForwarder(ctx context.Context, c *client.Client) (*age
 	if !c.HandleChannelOpen(agentfwd.ChannelType, f.ServeChannel) {
 		return nil, nil, closeAgent()
 	}
-	p.console.printf(levelDebug1, "debug1: Requesting authentication agent forwarding.")
 	return f, closeAgent, nil
+}
+
+// allowAgent comes before a session's request for an agent.
+func (p *program) allowAgent(f *agentfwd.Forwarder) {
+	p.console.printf(levelDebug1, "debug1: Requesting authentication agent forwarding.")
+	f.Allow()
 }
 
 // agentSource is the agent that ForwardAgent names, or that authentication

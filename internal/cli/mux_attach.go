@@ -70,8 +70,13 @@ func (p *program) occupied() sharing {
 // says what is there instead.
 func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found sharing, err error) {
 	path := p.cfg.ControlPath
+	agent, err := p.agentForMaster()
+	if err != nil {
+		return nil, sharingOff, err
+	}
 	mc, err = mux.Connect(ctx, path, mux.ClientOptions{
 		HelloTimeout: p.cfg.ConnectTimeout,
+		AgentSocket:  agent,
 		RemoveStale:  p.cfg.ControlMaster != sshconfig.ControlMasterNo,
 		Logger:       p.console.logger(),
 	})
@@ -186,7 +191,7 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 	req := mux.SessionRequest{
 		TTY:       p.allocatesTTY(),
 		X11:       p.cfg.ForwardX11,
-		Agent:     p.cfg.ForwardAgent.Enabled,
+		Agent:     p.wantsMasterAgent(mc),
 		Subsystem: p.cfg.SessionType == sshconfig.SessionSubsystem,
 		Term:      p.userTerm(os.Getenv),
 		Command:   p.remoteCommand(),
