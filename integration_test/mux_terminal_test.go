@@ -34,7 +34,9 @@ func TestMuxTerminal(t *testing.T) {
 
 		begin("-t", "sshd", `echo $TERM; stty size; trap 'stty size; exit 4' WINCH; echo ready; while sleep 0.02; do :; done`)
 		before := s.modes()
-		s.expect(`vt100\r\n24 80\r\nready`)
+		// What comes before the client has made its terminal raw, with ssh as
+		// with us, gets a second carriage return.
+		s.expect(`vt100\r+\n24 80\r+\nready`)
 		s.untilModes("raw", isRaw)
 		s.resize(101, 33)
 		s.cmd.Process.Signal(syscall.SIGWINCH) // it is not in the foreground of a shell
@@ -48,6 +50,7 @@ func TestMuxTerminal(t *testing.T) {
 		// A login shell, 8-bit input, Ctrl-C and Ctrl-D for the remote side.
 		begin("sshd")
 		s.expect(`remote\$ `)
+		s.untilModes("raw", isRaw)
 		s.send("stty -echo; printf %s 'ä\xff' | od -An -tx1\r")
 		s.expect(` c3 a4 ff\r\n`)
 		s.send(`sh -c 'trap "echo caught; exit" INT; echo waiting; while sleep 0.02; do :; done'` + "\r")
@@ -61,6 +64,7 @@ func TestMuxTerminal(t *testing.T) {
 		// Escapes, by whichever side they are.
 		begin("-t", "sshd", "stty -echo; echo ready; exec cat")
 		s.expect(`ready`)
+		s.untilModes("raw", isRaw)
 		s.send("\r~?")
 		s.expect(`Supported escape sequences:\r\n`)
 		help := s.expect(`(?s) ~\.   - terminate session\r\n(.*)\(Note that escapes`)
@@ -83,6 +87,7 @@ func TestMuxTerminal(t *testing.T) {
 		}
 		begin("-e", "none", "-t", "sshd", "stty -echo; echo ready; exec cat")
 		s.expect(`ready`)
+		s.untilModes("raw", isRaw)
 		s.send("\r~.\r")
 		s.expect(`~\.\r\n`)
 		s.send("\x04")

@@ -63,13 +63,13 @@ func (m *muxMaster) start(program string, args ...string) {
 	if err := m.cmd.Start(); err != nil {
 		m.w.t.Fatal(err)
 	}
-	ended := m.ended
+	cmd, ended := m.cmd, m.ended
 	go func() { // ends with the process
-		m.cmd.Wait()
+		cmd.Wait()
 		close(ended)
 	}()
 	m.w.t.Cleanup(func() {
-		m.cmd.Process.Kill()
+		cmd.Process.Kill()
 		<-ended
 	})
 	eventually(m.w.t, "the master listens", func() bool {

@@ -152,7 +152,10 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 	}
 	s.req, s.id = m.req, c.s.newID()
 	s.prepare()
-	s.cmd.OnStarted = func() { c.write(&plainReply{msgSessionOpened, m.id, s.id}) }
+	// As with OpenSSH the client is told before the program is asked for: it has
+	// that time to make its terminal raw, and once the program may run it does
+	// not go and run it on a connection of its own.
+	s.cmd.OnOpened = func() { c.write(&plainReply{msgSessionOpened, m.id, s.id}) }
 	err = s.cmd.Start()
 	var refused *session.RequestError
 	var notOpened *ssh.OpenChannelError
@@ -164,12 +167,9 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 	case errors.As(err, &notOpened):
 		err = c.refuse(m, "Session open refused by peer")
 	case errors.As(err, &refused):
-		// OpenSSH has answered by now; what failed it writes to the client's
-		// stderr, as for a terminal.
-		if err = c.write(&plainReply{msgSessionOpened, m.id, s.id}); err == nil {
-			fmt.Fprintf(s.Stderr(), "%s request failed\r\n", refused.Request)
-			err = errDone
-		}
+		// What failed goes to the client's stderr, as for a terminal.
+		fmt.Fprintf(s.Stderr(), "%s request failed\r\n", refused.Request)
+		err = errDone
 	}
 	s.leave()
 	return err

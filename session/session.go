@@ -85,6 +85,10 @@ type Cmd struct {
 	// by one at a time.
 	Stdout, Stderr io.Writer
 
+	// OnOpened, if set, is called once when the server has opened the channel,
+	// just before the program is asked for. Start waits for it.
+	OnOpened func()
+
 	// OnStarted, if set, is called once when the server has confirmed the
 	// program's start, before any of its output is written.
 	OnStarted func()

@@ -30,6 +30,9 @@ func (c *Cmd) Start() error {
 	c.ch = ch
 	c.stopCtx = context.AfterFunc(c.ctx, func() { ch.Close() })
 	go c.serveRequests(reqs)
+	if c.OnOpened != nil {
+		c.OnOpened()
+	}
 	if err := c.requestAll(); err != nil {
 		err = c.cause(err)
 		c.cancel(err) // which closes the channel, without waiting for it

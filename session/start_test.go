@@ -273,13 +273,14 @@ func TestOnStartedBeforeOutput(t *testing.T) {
 		cmd.Stdin = readerFunc(func([]byte) (int, error) { order.Write([]byte("i")); return 0, errors.New("end") })
 		cmd.Stdout = writerFunc(func(p []byte) (int, error) { return order.Write([]byte("o")) })
 		cmd.Stderr = writerFunc(func(p []byte) (int, error) { return order.Write([]byte("e")) })
+		cmd.OnOpened = func() { order.Write([]byte("O")) }
 		cmd.OnStarted = func() { order.Write([]byte("S")) }
 		cmd.OnStderr = func() { order.Write([]byte("1")) }
 		if err := cmd.Run(); err != nil {
 			t.Fatal(err)
 		}
 		got := order.String()
-		if !strings.HasPrefix(got, "S") || !strings.Contains(strings.NewReplacer("o", "", "i", "").Replace(got), "S1e") ||
+		if !strings.HasPrefix(got, "OS") || !strings.Contains(strings.NewReplacer("o", "", "i", "", "O", "").Replace(got), "S1e") ||
 			strings.Count(got, "1") != 1 || strings.Count(got, "S") != 1 {
 			t.Fatalf("order %q", got)
 		}
