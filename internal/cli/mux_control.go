@@ -22,7 +22,14 @@ func (p *program) control(ctx context.Context) (int, error) {
 	if p.cfg.ControlPath == "" {
 		return 0, errNoControlPath()
 	}
-	mc, err := mux.Connect(ctx, p.cfg.ControlPath, mux.ClientOptions{HelloTimeout: p.cfg.ConnectTimeout, Logger: p.console.logger()})
+	opts := mux.ClientOptions{HelloTimeout: p.cfg.ConnectTimeout, Logger: p.console.logger()}
+	var err error
+	if command == "proxy" { // the one with sessions
+		if opts.AgentSocket, err = p.agentForMaster(); err != nil {
+			return 0, err
+		}
+	}
+	mc, err := mux.Connect(ctx, p.cfg.ControlPath, opts)
 	if err != nil {
 		return 0, p.controlError(err)
 	}
