@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -36,7 +37,13 @@ func (w *world) agent(keys ...string) {
 		cmd.Process.Kill()
 		cmd.Wait()
 	})
-	eventually(w.t, "the agent listens", func() bool { _, err := os.Stat(socket); return err == nil })
+	eventually(w.t, "the agent listens", func() bool { // it binds first, and may be slow to listen
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 	w.setenv("SSH_AUTH_SOCK=" + socket)
 	for _, key := range keys {
 		add := exec.Command("ssh-add", "-q", key)

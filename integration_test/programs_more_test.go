@@ -112,23 +112,26 @@ func TestProgramAutossh(t *testing.T) {
 			return string(b[:n]) == "SSH-"
 		}
 		eventually(t, "the forward is there", greets)
-		before := u.sessions()
-		for _, pid := range before {
+		before := u.logins()
+		for _, pid := range u.sessions() {
 			syscall.Kill(pid, syscall.SIGKILL)
 		}
-		eventually(t, "the connection is gone", func() bool { return !alive(before[0]) })
+		eventually(t, "autossh has ssh connect again", func() bool { return u.logins() > before })
 		eventually(t, "the forward is there again", greets)
 	})
 }
 
-// sessions lists the processes of the server's connections.
+// sessions lists the processes of the server's connections, with those of
+// other users that they run.
 func (u *user) sessions() []int {
 	u.t.Helper()
-	out, _ := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(u.srv.PID)).Output()
 	var pids []int
-	for word := range strings.FieldsSeq(string(out)) {
-		pid, _ := strconv.Atoi(word)
-		pids = append(pids, pid)
+	for parents := []int{u.srv.PID}; len(parents) > 0; parents = parents[1:] {
+		out, _ := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(parents[0])).Output()
+		for word := range strings.FieldsSeq(string(out)) {
+			pid, _ := strconv.Atoi(word)
+			pids, parents = append(pids, pid), append(parents, pid)
+		}
 	}
 	if len(pids) == 0 {
 		u.t.Fatal("the server has no connections")
