@@ -62,6 +62,7 @@ func (d *dialer) hostKeyOptions() hostkey.Options {
 		NoHostAuthenticationForLocalhost: cfg.NoHostAuthenticationForLocalhost,
 		UpdateHostKeys:                   updateMode(cfg.UpdateHostKeys),
 		CASignatureAlgorithms:            list(cfg.CASignatureAlgorithms),
+		AllowEmptyPrincipals:             true, // as ssh has it, until it is 10.3 everywhere
 		RequiredRSASize:                  cfg.RequiredRSASize,
 		RevokedHostKeys:                  cfg.RevokedHostKeys,
 		VerifyHostKeyDNS:                 dnsMode(cfg.VerifyHostKeyDNS),

@@ -11,15 +11,16 @@ import (
 // checkCert judges a host certificate whose CA is trusted for the host, by
 // PROTOCOL.certkeys and OpenSSH's sshkey_cert_check_host. The reasons are
 // OpenSSH's words. It follows OpenSSH 10.3 where 9.2 was laxer or stricter: a
-// certificate without principals is good for nobody, and * and ? work in the
-// principals. Their case does not matter, as a host name's does not.
+// certificate without principals is good for nobody, unless the options say
+// that it is good for any host, and * and ? work in the principals. Their case
+// does not matter, as a host name's does not.
 func (o *Options) checkCert(cert *ssh.Certificate, host string) *CertError {
 	switch {
 	case cert.CertType != ssh.HostCert:
 		return &CertError{Reason: "Certificate invalid: not a host certificate"}
-	case len(cert.ValidPrincipals) == 0:
+	case len(cert.ValidPrincipals) == 0 && !o.AllowEmptyPrincipals:
 		return &CertError{Reason: "Certificate lacks principal list"}
-	case !slices.ContainsFunc(cert.ValidPrincipals, func(p string) bool { return matchPattern(host, p) }):
+	case len(cert.ValidPrincipals) > 0 && !slices.ContainsFunc(cert.ValidPrincipals, func(p string) bool { return matchPattern(host, p) }):
 		return &CertError{Reason: "Certificate invalid: name is not a listed principal"}
 	case len(cert.CriticalOptions) != 0:
 		return &CertError{Reason: "Certificate contains unsupported critical options"}
@@ -47,7 +48,11 @@ func checkValidity(cert *ssh.Certificate, now time.Time) *CertError {
 // checks run too, with the answers that checkCert has found good already.
 func verifyCertSignature(cert *ssh.Certificate, now time.Time) error {
 	checker := ssh.CertChecker{Clock: func() time.Time { return now }}
-	if err := checker.CheckCert(cert.ValidPrincipals[0], cert); err != nil {
+	principal := ""
+	if len(cert.ValidPrincipals) > 0 {
+		principal = cert.ValidPrincipals[0]
+	}
+	if err := checker.CheckCert(principal, cert); err != nil {
 		return &CertError{Reason: fmt.Sprintf("Certificate invalid: %v", err)}
 	}
 	return nil

@@ -50,6 +50,8 @@ func TestCheckCertificate(t *testing.T) {
 		{name: "SHA-1 allowed", file: caLine("*", sha1CA), cert: certify(t, key, sha1CA, nil, "a.example.com"), opts: Options{CASignatureAlgorithms: []string{ssh.KeyAlgoRSA}}, want: "known"},
 		{name: "Ed25519 disallowed", file: known, cert: good, opts: Options{CASignatureAlgorithms: []string{ssh.KeyAlgoRSA}}, want: "unknown", reason: "Certificate signed with disallowed algorithm"},
 		{name: "no principals", file: known, cert: make(nil), want: "unknown", reason: "Certificate lacks principal list"},
+		{name: "no principals, allowed", file: known, cert: make(nil), opts: Options{AllowEmptyPrincipals: true}, want: "known"},
+		{name: "other principal where none are allowed", file: known, cert: make(nil, "b.example.com"), opts: Options{AllowEmptyPrincipals: true}, want: "unknown", reason: "Certificate invalid: name is not a listed principal"},
 		{name: "other principal", file: known, cert: make(nil, "b.example.com"), want: "unknown", reason: "Certificate invalid: name is not a listed principal"},
 		{name: "user certificate", file: known, cert: make(func(c *ssh.Certificate) { c.CertType = ssh.UserCert }, "a.example.com"), want: "unknown", reason: "Certificate invalid: not a host certificate"},
 		{name: "critical option", file: known, cert: make(func(c *ssh.Certificate) { c.CriticalOptions = map[string]string{"force-command": "false"} }, "a.example.com"), want: "unknown", reason: "Certificate contains unsupported critical options"},

@@ -87,6 +87,9 @@ type Options struct {
 	// CASignatureAlgorithms are those a certificate may be signed with; nil
 	// is OpenSSH's default list (everything but SHA-1).
 	CASignatureAlgorithms []string
+	// AllowEmptyPrincipals takes a host certificate without principals as good
+	// for any host, as OpenSSH did before 10.3. Otherwise it is good for none.
+	AllowEmptyPrincipals bool
 	// RequiredRSASize is the least size of an RSA key in bits; zero, and
 	// whatever is below it, is 1024, as in OpenSSH.
 	RequiredRSASize int
