@@ -112,8 +112,8 @@ func TestProgramName(t *testing.T) {
 		{"-c", "none-such", "sshd", "true"},
 	} {
 		got, want := w.run(w.command(filepath.Join(binDir, "ssh"), args...)), w.run(w.ssh(args...))
-		// What ssh says of its arguments ends its lines without \r, ours do
-		// not differ.
+		// What ssh says of its arguments ends in \n, all else in \r\n; with
+		// gossh all of it ends in \r\n.
 		got.stderr = strings.ReplaceAll(got.stderr, "\r", "")
 		want.stderr = strings.ReplaceAll(want.stderr, "\r", "")
 		if got.status != want.status || got.stdout != want.stdout || got.stderr != want.stderr {
