@@ -37,7 +37,7 @@ func run() int {
 	dir := flag.String("suite", "/usr/lib/openssh/regress", "where the suite is installed")
 	jobs := flag.Int("jobs", 2, "how many tests run at a time")
 	all := flag.Bool("all", false, "run the long tests too")
-	securityKeys := flag.Bool("security-keys", true, "run every test with security keys")
+	strict := flag.Bool("strict", false, "make none of the allowances for gossh: no-sk, and expected failures")
 	keep := flag.Bool("keep", false, "keep the folders of the tests, and say where they are")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: regress [flags] [test ...]")
@@ -47,7 +47,7 @@ func run() int {
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	tests, err := chosenTests(flag.Args(), *all)
+	tests, err := chosenTests(flag.Args(), *all, *strict)
 	if err != nil {
 		return fatal(err)
 	}
@@ -55,7 +55,6 @@ func run() int {
 	if err != nil {
 		return fatal(err)
 	}
-	s.securityKeys = *securityKeys
 	if *keep {
 		fmt.Println("the tests run, each in the folder of its number in tests.txt, in", s.temp)
 	} else {

@@ -8,22 +8,26 @@ import (
 )
 
 func TestLists(t *testing.T) {
-	tests, err := chosenTests(nil, true)
+	tests, err := chosenTests(nil, true, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	short, err := chosenTests(nil, false)
+	short, err := chosenTests(nil, false, false)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(short) == 0 || len(short) >= len(tests) {
 		t.Errorf("%d tests, %d without the long ones", len(tests), len(short))
 	}
-	some, err := chosenTests([]string{"scp", "connect"}, false)
+	strict, err := chosenTests([]string{"cert-hostkey"}, false, true)
+	if err != nil || len(strict) != 1 || strict[0].expected != nil || strict[0].noSecurityKeys {
+		t.Errorf("with allowances: %+v, %v", strict, err)
+	}
+	some, err := chosenTests([]string{"scp", "connect"}, false, false)
 	if err != nil || len(some) != 2 || some[0].name != "connect" {
 		t.Errorf("got %+v, %v", some, err)
 	}
-	if _, err := chosenTests([]string{"no-such-test"}, false); err == nil {
+	if _, err := chosenTests([]string{"no-such-test"}, false, false); err == nil {
 		t.Error("a test that is not there was chosen")
 	}
 }

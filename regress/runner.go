@@ -92,7 +92,7 @@ func (s *suite) runOne(ctx context.Context, t test, port int) result {
 	if err := copyTree(ctx, s.template, obj); err != nil {
 		return result{test: t, outcome: failed, reason: err.Error()}
 	}
-	if t.noSecurityKeys && !s.securityKeys {
+	if t.noSecurityKeys {
 		// By this provider the driver knows whether OpenSSH was built with them.
 		if err := os.RemoveAll(filepath.Join(obj, "misc", "sk-dummy")); err != nil {
 			return result{test: t, outcome: failed, reason: err.Error()}

@@ -19,9 +19,6 @@ type suite struct {
 	client   string
 	server   string // the folder of sftp-server
 	self     string // this program, for the supervisors
-
-	// securityKeys: even the tests marked no-sk run with security keys.
-	securityKeys bool
 }
 
 // newSuite copies the suite from dir and has its driver make the keys, once:
