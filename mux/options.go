@@ -26,6 +26,17 @@ type Connection interface {
 	Stats() keepalive.Stats
 }
 
+// Renewed is a Connection that is made again when it is lost. Its Done and Err
+// are the end for good; what clients ask for goes over the one that Current
+// gives, and ends with that.
+type Renewed interface {
+	Connection
+	// Current returns the connection that is up, waiting for one if there is
+	// none. Its error, which is not for the end of ctx alone, refuses what the
+	// client has asked for.
+	Current(ctx context.Context) (Connection, error)
+}
+
 // Descriptors does what a master has to do with descriptors that a client
 // passed to it. They are shared with other programs, so no implementation may
 // make one non-blocking, and none closes one.
@@ -78,6 +89,10 @@ type ServerOptions struct {
 
 	// Forward is how forwardings behave that clients open.
 	Forward forward.Options
+
+	// OpenForward, if set, opens them, on a Renewed connection for as long as
+	// that is made again. Nil: the connection's Forwarder does.
+	OpenForward func(context.Context, forward.Spec, forward.Options) (*forward.Forward, error)
 
 	// PermitEnv says which variables of a passenger are passed on
 	// (SendEnv; OpenSSH's master filters by its own). Nil: all.

@@ -279,6 +279,14 @@ func (s *Server) expire() {
 	s.stopListening()
 }
 
+// current is the connection to serve a request with.
+func (s *Server) current(ctx context.Context) (Connection, error) {
+	if r, ok := s.conn.(Renewed); ok {
+		return r.Current(ctx)
+	}
+	return s.conn, nil
+}
+
 // forwardsBusy tells whether a forwarded connection is open.
 func (s *Server) forwardsBusy() bool {
 	for _, f := range s.conn.Forwards().Forwards() {

@@ -123,7 +123,7 @@ func (c *serverConn) openForward(m *forwardMessage) error {
 			return c.deny(m)
 		}
 		var err error
-		if f, err = c.s.conn.Forwards().Open(c.ctx, spec, c.s.opts.Forward); err != nil {
+		if f, err = c.s.open(c.ctx, spec); err != nil {
 			c.s.log.Warn("mux: forwarding failed", "forward", spec.String(), "error", err)
 			return c.refuse(m, forwardFailure(spec, err))
 		}
@@ -133,6 +133,18 @@ func (c *serverConn) openForward(m *forwardMessage) error {
 		return c.write(&plainReply{msgRemotePort, m.id, uint32(f.Spec().Listen.Port)})
 	}
 	return c.write(&plainReply{kind: msgOK, id: m.id})
+}
+
+// open opens what is not open yet.
+func (s *Server) open(ctx context.Context, spec forward.Spec) (*forward.Forward, error) {
+	conn, err := s.current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if s.opts.OpenForward != nil {
+		return s.opts.OpenForward(ctx, spec, s.opts.Forward)
+	}
+	return conn.Forwards().Open(ctx, spec, s.opts.Forward)
 }
 
 // forwardFailure is how OpenSSH words it.

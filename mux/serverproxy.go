@@ -22,6 +22,10 @@ func (c *serverConn) proxy(m *plainRequest) error {
 	case !c.confirm("Allow multiplex proxy connection?"):
 		return c.refuseProxy(c.deny(m))
 	}
+	server, err := c.s.current(c.ctx)
+	if err != nil {
+		return c.refuseProxy(c.refuse(m, "Session open refused by peer"))
+	}
 	if err := c.write(&plainReply{kind: msgProxyReply, id: m.id}); err != nil {
 		return err
 	}
@@ -31,11 +35,15 @@ func (c *serverConn) proxy(m *plainRequest) error {
 	if err != nil {
 		return err
 	}
-	p := &proxyClient{s: c.s, ctx: c.ctx, agent: c.agent, conn: conn, forwards: make(map[forward.Addr]net.Listener)}
+	p := &proxyClient{
+		s: c.s, ctx: c.ctx, agent: c.agent, conn: conn, server: server,
+		forwards: make(map[forward.Addr]net.Listener),
+	}
 	stop := context.AfterFunc(c.ctx, func() { conn.Close() })
 	defer stop()
-	p.work.Add(1)
+	p.work.Add(2)
 	go p.serveRequests(requests)
+	go p.awaitLoss()
 	for open := range channels {
 		p.work.Add(1)
 		go p.serveChannel(open)
@@ -55,15 +63,32 @@ func (c *serverConn) refuseProxy(err error) error {
 
 // proxyClient is a client in proxy mode.
 type proxyClient struct {
-	s     *Server
-	ctx   context.Context // ends with the client
-	agent string          // the socket of the client's agent, or ""
-	conn  ssh.Conn        // towards the client
-	work  sync.WaitGroup
+	s      *Server
+	ctx    context.Context // ends with the client
+	agent  string          // the socket of the client's agent, or ""
+	conn   ssh.Conn        // towards the client
+	server Connection
+	work   sync.WaitGroup
 
 	mu       sync.Mutex
 	ended    bool
 	forwards map[forward.Addr]net.Listener
+}
+
+// awaitLoss ends the client with the connection that serves it, or ends with
+// the client.
+func (p *proxyClient) awaitLoss() {
+	defer p.work.Done()
+	ended := make(chan struct{})
+	go func() { // ends with the client's connection
+		p.conn.Wait()
+		close(ended)
+	}()
+	select {
+	case <-p.server.Done():
+		p.conn.Close()
+	case <-ended:
+	}
 }
 
 // serveRequests answers global requests. It ends with the client.
@@ -89,7 +114,7 @@ func (p *proxyClient) serveRequests(requests <-chan *ssh.Request) {
 // serveChannel carries one channel of the client. It ends with the channel.
 func (p *proxyClient) serveChannel(open ssh.NewChannel) {
 	defer p.work.Done()
-	server, serverRequests, err := p.s.conn.OpenChannel(open.ChannelType(), open.ExtraData())
+	server, serverRequests, err := p.server.OpenChannel(open.ChannelType(), open.ExtraData())
 	if err != nil {
 		reason, text := ssh.ConnectionFailed, "no connection"
 		if refused, ok := err.(*ssh.OpenChannelError); ok {
@@ -205,7 +230,7 @@ func (p *proxyClient) openForward(r *ssh.Request) (ok bool, reply []byte) {
 	if addr.Socket != "" {
 		network, text = "unix", addr.Socket
 	}
-	ln, err := p.s.conn.Forwards().Listen(p.ctx, network, text)
+	ln, err := p.server.Forwards().Listen(p.ctx, network, text)
 	if err != nil {
 		p.s.log.Debug("mux: forwarding for a proxy client", "listen", text, "error", err)
 		return false, nil

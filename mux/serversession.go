@@ -150,8 +150,13 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 	if !ok {
 		return err
 	}
+	conn, err := c.s.current(s.ctx)
+	if err != nil {
+		s.leave()
+		return c.refuse(m, "Session open refused by peer")
+	}
 	s.req, s.id = m.req, c.s.newID()
-	s.prepare()
+	s.prepare(conn)
 	// As with OpenSSH the client is told before the program is asked for: it has
 	// that time to make its terminal raw, and once the program may run it does
 	// not go and run it on a connection of its own.
@@ -176,8 +181,8 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 }
 
 // prepare makes the command that the client wants.
-func (s *ServerSession) prepare() {
-	opts, conn := &s.client.s.opts, s.client.s.conn
+func (s *ServerSession) prepare(conn Connection) {
+	opts := &s.client.s.opts
 	if s.req.Subsystem {
 		s.cmd = session.Subsystem(s.ctx, conn, s.req.Command)
 	} else {

@@ -22,7 +22,12 @@ func (c *serverConn) openStdio(m *stdioMessage, fds []int) error {
 		return err
 	}
 	s.target, s.id = target, c.s.newID()
-	f, err := c.s.conn.Forwards().OpenStdio(s.ctx, target)
+	conn, err := c.s.current(s.ctx)
+	if err != nil {
+		s.leave()
+		return c.refuse(m, "Session open refused by peer")
+	}
+	f, err := conn.Forwards().OpenStdio(s.ctx, target)
 	if err != nil {
 		s.leave()
 		var refused *forward.OpenError

@@ -11,7 +11,8 @@ import (
 
 // agent sets agent forwarding up for a session.
 func (r *sessionRun) agent() (err error) {
-	if b := r.p.back; b != nil { // a master's is for its clients too
+	if s := r.p.shared; s != nil { // a master's is for its clients too
+		b := s.backward()
 		r.cmd.ForwardAgent, err = b.forwardAgent(r.ctx)
 		return err
 	}

@@ -91,6 +91,7 @@ func (p *program) connect(ctx context.Context) (int, error) {
 	defer p.awaitQuestion(ctx, c)
 	ctx, quit := p.untilSignal(ctx)
 	defer quit(nil)
+	p.quit = quit
 	defer p.watchNetwork(ctx, c.Hint)()
 	status, err := p.serve(ctx, c)
 	if err != nil {
@@ -125,11 +126,11 @@ func (p *program) serve(ctx context.Context, c *client.Client) (int, error) {
 // serveOver is serve less the forwards, which with Reconnect are back by
 // themselves.
 func (p *program) serveOver(ctx context.Context, c *client.Client) (int, error) {
-	ctx, srv, err := p.share(ctx, c)
+	srv, err := p.share(ctx, c)
 	if err != nil {
 		return 0, err
 	}
-	if srv != nil {
+	if srv != nil && p.kept == nil {
 		defer srv.close()
 	}
 	if p.master {

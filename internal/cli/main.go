@@ -54,7 +54,9 @@ type program struct {
 	ready     *readiness   // of a child in the background; nil in the foreground
 	master    bool         // a master that persists, in a process of its own
 	kept      *client.Kept // with Reconnect; nil for one connection alone
-	back      *backward    // of a master; nil if nothing is shared
+	shared    *shared      // of a master; nil if nothing is shared
+	// quit ends the invocation with a cause; set while it has a connection.
+	quit context.CancelCauseFunc
 }
 
 // programName is "ssh" for those who put the program in its place.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/terminal"
@@ -19,7 +20,7 @@ import (
 // wantsMaster says whether this invocation, if it makes a connection, shares
 // it.
 func (p *program) wantsMaster() bool {
-	return p.cfg.ControlPath != "" && p.cfg.ControlMaster != sshconfig.ControlMasterNo
+	return p.cfg.ControlPath != "" && p.flags.control == "" && p.cfg.ControlMaster != sshconfig.ControlMasterNo
 }
 
 // persists says whether the master is to outlive the session: then it is a
@@ -63,45 +64,87 @@ func (p *program) start(ctx context.Context) (int, error) {
 	return p.connect(ctx)
 }
 
-// shared is a connection that this process is the master of.
+// shared is a connection that this process is the master of, or with Reconnect
+// the connections that follow one another.
 type shared struct {
+	p    *program
 	srv  *mux.Server
-	back *backward
 	stop func() // ends the relaying of sizes
+
+	mu   sync.Mutex
+	conn *client.Client // the latest
+	back *backward      // of conn
 }
 
 // share makes a connection that is up the master's. It is nil if nothing is
-// shared. The context that comes with it ends when a client asks the master to
-// exit.
-func (p *program) share(ctx context.Context, c *client.Client) (context.Context, *shared, error) {
-	if !p.wantsMaster() {
-		return ctx, nil, nil
-	}
-	back := &backward{p: p, c: c}
-	srv, err := mux.Listen(ctx, p.cfg.ControlPath, c, p.masterOptions(back))
+// shared.
+func (p *program) share(ctx context.Context, c *client.Client) (*shared, error) {
 	switch {
+	case !p.wantsMaster():
+		return nil, nil
+	case p.shared != nil:
+		p.shared.renew(c)
+		return p.shared, nil
+	}
+	s := &shared{p: p}
+	s.renew(c)
+	var conn mux.Connection = c
+	if p.kept != nil {
+		conn = keptConn{s}
+	}
+	var err error
+	s.srv, err = mux.Listen(ctx, p.cfg.ControlPath, conn, s.options())
+	switch {
+	case err == nil:
 	case errors.Is(err, mux.ErrExists) && p.master:
-		return ctx, nil, nil // another was quicker, and will do as well
+		return nil, nil // another was quicker, and will do as well
 	case errors.Is(err, mux.ErrExists):
 		p.console.error("ControlSocket %s already exists, disabling multiplexing", p.cfg.ControlPath)
-		return ctx, nil, nil
+		return nil, nil
 	case errors.Is(err, mux.ErrUnsupported):
 		p.console.error("Connections cannot be shared on this system, disabling multiplexing")
-		return ctx, nil, nil
-	case err != nil:
-		return ctx, nil, p.masterError(err)
+		return nil, nil
+	default:
+		return nil, p.masterError(err)
 	}
-	p.back = back
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() { // ends with the server, which share's caller closes
-		<-srv.Done()
-		// With -N nothing else would end this process after -O stop.
-		alone := errors.Is(srv.Err(), mux.ErrStopped) && p.cfg.SessionType == sshconfig.SessionNone
-		if alone || errors.Is(srv.Err(), mux.ErrTerminated) {
-			cancel(errQuit)
-		}
-	}()
-	return ctx, &shared{srv: srv, back: back, stop: relayedResizes(srv)}, nil
+	p.shared, s.stop = s, relayedResizes(s.srv)
+	go s.awaitExit()
+	return s, nil
+}
+
+// renew says which connection is up.
+func (s *shared) renew(c *client.Client) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.back != nil {
+		s.back.close()
+	}
+	s.conn, s.back = c, &backward{p: s.p, c: c}
+}
+
+// backward is what the server may open over the latest connection.
+func (s *shared) backward() *backward {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.back
+}
+
+// awaitExit ends this invocation when a client asks the master to exit. It ends
+// with the server.
+func (s *shared) awaitExit() {
+	<-s.srv.Done()
+	// With -N nothing else would end this process after -O stop.
+	alone := errors.Is(s.srv.Err(), mux.ErrStopped) && s.p.cfg.SessionType == sshconfig.SessionNone
+	if alone || errors.Is(s.srv.Err(), mux.ErrTerminated) {
+		s.p.quit(errQuit)
+	}
+}
+
+// close ends the socket and the sessions of clients.
+func (s *shared) close() {
+	s.stop()
+	s.srv.Close()
+	s.backward().close()
 }
 
 // masterError words why there can be no socket.
@@ -115,12 +158,6 @@ func (p *program) masterError(err error) error {
 
 func pathTooLong(e *mux.PathError) error {
 	return linef("ControlPath too long ('%s': %d bytes, at most %d fit): %%C in it makes a short name", e.Path, e.Length, e.Limit)
-}
-
-func (s *shared) close() {
-	s.stop()
-	s.srv.Close()
-	s.back.close()
 }
 
 // relayedResizes passes SIGWINCH on, which clients send for their terminals.
@@ -144,18 +181,22 @@ func relayedResizes(srv *mux.Server) (stop func()) {
 	return func() { signal.Stop(caught); close(done) }
 }
 
-// masterOptions say how passengers are served.
-func (p *program) masterOptions(back *backward) mux.ServerOptions {
+// options say how passengers are served.
+func (s *shared) options() mux.ServerOptions {
+	p := s.p
 	o := mux.ServerOptions{
 		Descriptors:  passed{},
 		Host:         p.cfg.HostName,
 		Forward:      p.forwardOptions(),
 		PermitEnv:    func(name string) bool { return true }, // the client has chosen already
-		ForwardAgent: back.passengerAgent,
-		X11:          back.passengerX11,
+		ForwardAgent: func(ctx context.Context, socket string) bool { return s.backward().passengerAgent(ctx, socket) },
+		X11:          func(ctx context.Context) *session.X11 { return s.backward().passengerX11(ctx) },
 		Farewell:     p.farewell,
 		Escapes:      passengerEscapes,
 		Logger:       p.console.logger(),
+	}
+	if p.kept != nil {
+		o.OpenForward = keptConn{s}.openForward
 	}
 	if p.master {
 		o.IdleTimeout = p.cfg.ControlPersist.Timeout

@@ -62,6 +62,12 @@ func (p *program) stayConnected(ctx context.Context) (int, error) {
 	defer p.watchNetwork(ctx, s.kept.Hint)()
 	ctx, quit := p.untilSignal(ctx)
 	defer quit(nil)
+	p.quit = quit
+	defer func() {
+		if p.shared != nil {
+			p.shared.close()
+		}
+	}()
 	status, err := p.serve(ctx, c)
 	for isLost(err) && ctx.Err() == nil {
 		if c, err = s.again(ctx); err != nil {

@@ -45,7 +45,8 @@ func (p *program) breakIn(what string) {
 
 // x11 sets X11 forwarding up for a session.
 func (r *sessionRun) x11() (err error) {
-	if b := r.p.back; b != nil { // a master's is for its clients too
+	if s := r.p.shared; s != nil { // a master's is for its clients too
+		b := s.backward()
 		r.cmd.X11, err = b.forwardX11(r.ctx)
 		return err
 	}
