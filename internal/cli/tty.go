@@ -13,6 +13,7 @@ import (
 type ttySession struct {
 	r      *sessionRun
 	fd     int
+	asked  terminal.Size // with pty-req
 	ctx    context.Context
 	cancel context.CancelFunc
 	work   sync.WaitGroup // the resize loop
@@ -31,10 +32,10 @@ func (r *sessionRun) attachTTY() {
 	t := &ttySession{r: r, fd: int(r.p.std.Stdin.Fd())}
 	t.ctx, t.cancel = context.WithCancel(r.ctx)
 	r.tty = t
-	size, _ := terminal.GetSize(t.fd) // zeros are "unknown" in pty-req, too
+	t.asked, _ = terminal.GetSize(t.fd) // zeros are "unknown" in pty-req, too
 	r.cmd.TTY = &session.TTY{
 		Term:  r.p.userTerm(os.Getenv),
-		Size:  sessionSize(size),
+		Size:  sessionSize(t.asked),
 		Modes: terminal.Modes(t.fd),
 	}
 	t.check = &ptyCheck{
@@ -72,14 +73,18 @@ func (t *ttySession) enter() {
 	crash := &t.r.p.crash
 	crash.hold(state)
 	t.work.Add(1)
-	go crash.run(t.followSize)
+	sizes := terminal.Resizes(t.ctx, t.fd) // before the first output: from here on none is lost
+	if size, err := terminal.GetSize(t.fd); err == nil && size != t.asked {
+		t.r.cmd.Resize(sessionSize(size)) // it changed during the login
+	}
+	go crash.run(func() { t.followSize(sizes) })
 	go crash.run(func() { state.FollowContinue(t.ctx) })
 }
 
 // followSize ends with the session.
-func (t *ttySession) followSize() {
+func (t *ttySession) followSize(sizes <-chan terminal.Size) {
 	defer t.work.Done()
-	for size := range terminal.Resizes(t.ctx, t.fd) {
+	for size := range sizes {
 		t.r.cmd.Resize(sessionSize(size))
 	}
 }
