@@ -142,8 +142,9 @@ type Config struct {
 // Own is the configuration that only this program knows: the keywords of
 // ~/.ssh/gossh_config, which -o takes as well.
 type Own struct {
-	// Reconnect: "yes" makes a lost connection of a session without a
-	// terminal's state (-N, forwards) again, "always" every one. Default no.
+	// Reconnect: "yes" makes a lost connection again, with its forwards and
+	// RemoteCommand or a new shell; "always" also repeats a command that may
+	// not be run twice, that of the command line. Default no.
 	Reconnect Reconnect
 	// ReconnectMinDelay and ReconnectMaxDelay bound the waiting between
 	// attempts. Defaults 1 second and 1 minute.
