@@ -9,9 +9,11 @@ export CGO_ENABLED = 0
 build:
 	$(GO) build -trimpath -o gossh ./cmd/gossh
 
-# The race detector needs cgo, and so a C compiler.
+# The race detector needs cgo, and so a C compiler. What is moved in bulk is
+# moved once more without it, at its full size: a gibibyte each way.
 test: tools
 	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	$(GO) test -count=1 -timeout 5m -run '^Test(Forward)?Bulk$$' ./integration_test
 
 test-short:
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 10m ./...
