@@ -105,11 +105,21 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// end ends everything. The first cause wins.
+// end ends everything. The first cause wins, and the loss of the connection is
+// the first even if await has yet to see it: whoever calls Close may do so
+// because of it.
 func (s *Server) end(cause error) {
+	select {
+	case <-s.conn.Done():
+		cause = s.lost()
+	default:
+	}
 	s.cancel(cause)
 	s.stopListening()
 }
+
+// lost is the cause that a connection gives that is over.
+func (s *Server) lost() error { return cmp.Or(s.conn.Err(), ErrClosed) }
 
 // stopListening takes the name away before the socket, so that no client
 // finds a socket that refuses and takes it for one that was left behind. It
@@ -127,7 +137,7 @@ func (s *Server) await() {
 	select {
 	case <-s.ctx.Done():
 	case <-s.conn.Done():
-		s.cancel(cmp.Or(s.conn.Err(), ErrClosed))
+		s.cancel(s.lost())
 	}
 	s.stopListening()
 	s.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -361,6 +363,53 @@ func TestEndOfConnection(t *testing.T) {
 	}
 	if _, err := os.Lstat(srv.Path()); err == nil {
 		t.Error("the socket is still there")
+	}
+}
+
+// lostConnection is over when it is told so, which its server does not notice
+// by itself.
+type lostConnection struct {
+	*connection
+	asked atomic.Bool
+	lost  chan struct{}
+}
+
+var errLost = errors.New("lost")
+
+func (c *lostConnection) Done() <-chan struct{} {
+	if !c.asked.Swap(true) {
+		return nil
+	}
+	return c.lost
+}
+
+func (c *lostConnection) Err() error { return errLost }
+
+// TestCloseAfterLoss: whoever closes a master because its connection is gone
+// may be quicker than the master in noticing. Passengers hear of the loss.
+func TestCloseAfterLoss(t *testing.T) {
+	conn, _ := pipeConnection(t, sshtest.Options{})
+	lost := &lostConnection{connection: conn, lost: make(chan struct{})}
+	srv := listen(t, lost, mux.ServerOptions{
+		Farewell: func(err error) string { return fmt.Sprintf("farewell: %v", err) },
+	})
+	eventually(t, "the server to watch", lost.asked.Load)
+	std := newStdio(t)
+	s, err := connect(t, srv.Path()).NewSession(patient(t), mux.SessionRequest{Command: "cat"}, std.fds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	std.closeOurs()
+	close(lost.lost)
+	srv.Close()
+	if status, _ := s.Wait(); status != 255 {
+		t.Errorf("status %d", status)
+	}
+	if text := std.stderr.String(); text != "farewell: lost" {
+		t.Errorf("the passenger was told %q", text)
+	}
+	if srv.Err() != errLost {
+		t.Errorf("ended with %v", srv.Err())
 	}
 }
 

@@ -160,7 +160,8 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 	// As with OpenSSH the client is told before the program is asked for: it has
 	// that time to make its terminal raw, and once the program may run it does
 	// not go and run it on a connection of its own.
-	s.cmd.OnOpened = func() { c.write(&plainReply{msgSessionOpened, m.id, s.id}) }
+	opened := false
+	s.cmd.OnOpened = func() { opened = true; c.write(&plainReply{msgSessionOpened, m.id, s.id}) }
 	err = s.cmd.Start()
 	var refused *session.RequestError
 	var notOpened *ssh.OpenChannelError
@@ -175,6 +176,8 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 		// What failed goes to the client's stderr, as for a terminal.
 		fmt.Fprintf(s.Stderr(), "%s request failed\r\n", refused.Request)
 		err = errDone
+	case opened: // otherwise it makes a connection of its own
+		s.sayFarewell(err)
 	}
 	s.leave()
 	return err
