@@ -41,7 +41,7 @@ type Kept struct {
 	mu       sync.Mutex
 	state    KeepState
 	live     *generation
-	changed  chan struct{} // closed and replaced when live changes
+	changed  chan struct{} // closed and replaced when live or a forward changes
 	forwards []*KeptForward
 	err      error // why it ended
 }

@@ -19,7 +19,8 @@ type KeptForward struct {
 	// The rest is guarded by k.mu.
 	open    *forward.Forward
 	err     error
-	port    int // that was chosen for port 0
+	tried   *generation // on which it was tried last
+	ports   []int       // that were chosen for port 0, the last one last
 	stopped bool
 }
 
@@ -56,6 +57,43 @@ func (f *KeptForward) Err() error {
 	return f.err
 }
 
+// Ports returns the ports that were chosen, the last one last, where 0 was
+// asked for: whoever was told of one knows the forward by it.
+func (f *KeptForward) Ports() []int {
+	f.k.mu.Lock()
+	defer f.k.mu.Unlock()
+	return slices.Clone(f.ports)
+}
+
+// Await waits until it was tried on the connection that is up, and returns what
+// is open, or why it could not be opened. The error is that of the last
+// attempt, ErrClosed after Stop, Err if the Kept has ended, or the cause of
+// ctx.
+func (f *KeptForward) Await(ctx context.Context) (*forward.Forward, error) {
+	for {
+		g, err := f.k.await(ctx)
+		if err != nil {
+			return nil, err
+		}
+		f.k.mu.Lock()
+		open, err, tried, stopped, changed := f.open, f.err, f.tried == g, f.stopped, f.k.changed
+		f.k.mu.Unlock()
+		switch {
+		case stopped:
+			return nil, ErrClosed
+		case tried:
+			return open, err
+		}
+		select {
+		case <-changed:
+		case <-g.ctx.Done():
+		case <-f.gone:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // Stop ends it: it is opened no more, and what is open stops listening, as
 // forward.Forward's Stop does.
 func (f *KeptForward) Stop() error {
@@ -86,7 +124,7 @@ func (f *KeptForward) forget() {
 // is tried again, with back-off, until it is open or Stop is called. There is
 // none if ctx or the Kept has ended before there was a connection.
 //
-// Where the port is 0, the one that was chosen first is asked for again; if it
+// Where the port is 0, the one that was chosen last is asked for again; if it
 // cannot be had another is chosen.
 func (k *Kept) Forward(ctx context.Context, spec forward.Spec, opts forward.Options) (*KeptForward, error) {
 	f := newKeptForward(k, spec, opts)
@@ -200,11 +238,12 @@ func (k *Kept) open(ctx context.Context, g *generation, f *KeptForward) error {
 	k.mu.Lock()
 	stopped := f.stopped
 	if !stopped {
-		f.open, f.err = fwd, err
+		f.open, f.err, f.tried = fwd, err, g
 	}
-	if err == nil && f.spec.Listen.Socket == "" && f.spec.Listen.Port == 0 {
-		f.port = fwd.Spec().Listen.Port
+	if err == nil {
+		f.chose(fwd.Spec().Listen.Port)
 	}
+	k.announce()
 	k.mu.Unlock()
 	if err == nil && stopped {
 		fwd.Stop()
@@ -213,18 +252,23 @@ func (k *Kept) open(ctx context.Context, g *generation, f *KeptForward) error {
 	return err
 }
 
+// chose notes the port of a forward that asked for any. It is called with mu
+// held.
+func (f *KeptForward) chose(port int) {
+	if f.spec.Listen.Socket == "" && f.spec.Listen.Port == 0 {
+		f.ports = append(slices.DeleteFunc(f.ports, func(p int) bool { return p == port }), port)
+	}
+}
+
 // openOnce asks for the port that was chosen last time, and then for any.
 func (k *Kept) openOnce(ctx context.Context, g *generation, f *KeptForward) (*forward.Forward, error) {
 	if g.conn.Restricted() {
 		return nil, ErrRestricted
 	}
 	forwards := g.conn.Forwards()
-	k.mu.Lock()
-	port := f.port
-	k.mu.Unlock()
-	if port != 0 {
+	if ports := f.Ports(); len(ports) > 0 {
 		same := f.spec
-		same.Listen.Port = port
+		same.Listen.Port = ports[len(ports)-1]
 		if fwd, err := forwards.Open(ctx, same, f.opts); !mends(err) {
 			return fwd, err
 		}

@@ -149,6 +149,11 @@ func (k *Kept) withdraw(g *generation) {
 // setLive is called with mu held.
 func (k *Kept) setLive(g *generation) {
 	k.live = g
+	k.announce()
+}
+
+// announce wakes who waits for a change. It is called with mu held.
+func (k *Kept) announce() {
 	close(k.changed)
 	k.changed = make(chan struct{})
 }

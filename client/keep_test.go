@@ -504,6 +504,45 @@ func TestKeepHeldPortForgotten(t *testing.T) {
 	})
 }
 
+// TestKeepForwardAwait: a forward is as good as its last attempt on the
+// connection that is up, and is known by every port that it ever had.
+func TestKeepForwardAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := new(fakeServer)
+		k, _ := keepFake(t, s, KeepOptions{})
+		f, err := k.Forward(t.Context(), remote(0), forward.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.last().cancel(io.EOF)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		if open, err := f.Await(ctx); open != nil || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("no connection: %v, %v", open, err)
+		}
+		s.fail(1)
+		open, err := f.Await(t.Context())
+		if err != nil || open != f.Forward() || open.Spec().Listen.Port != 5002 || fmt.Sprint(f.Ports()) != "[5001 5002]" {
+			t.Errorf("another port: %v, %v, %v", open, err, f.Ports())
+		}
+		held, _ := k.Forward(t.Context(), remote(80), forward.Options{})
+		s.fail(1000)
+		s.last().cancel(io.EOF)
+		var refused *forward.RefusedError
+		if open, err := held.Await(t.Context()); open != nil || !errors.As(err, &refused) {
+			t.Errorf("held: %v, %v", open, err)
+		}
+		held.Stop()
+		if open, err := held.Await(t.Context()); open != nil || !errors.Is(err, ErrClosed) {
+			t.Errorf("stopped: %v, %v", open, err)
+		}
+		k.Close()
+		if _, err := f.Await(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("ended: %v", err)
+		}
+	})
+}
+
 func TestRetryable(t *testing.T) {
 	conn := func(p Phase, err error) error { return fmt.Errorf("wrapped: %w", &ConnError{Phase: p, Err: err}) }
 	for _, test := range []struct {
