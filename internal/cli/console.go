@@ -46,7 +46,7 @@ func (c *console) printf(level sshconfig.LogLevel, format string, args ...any) {
 	if level > c.level {
 		return
 	}
-	io.WriteString(c.w, printable(fmt.Sprintf(format, args...))+"\r\n")
+	io.WriteString(c.w, logText(fmt.Sprintf(format, args...))+"\r\n")
 }
 
 func (c *console) fatal(format string, args ...any) { c.printf(sshconfig.LogFatal, format, args...) }
@@ -84,9 +84,13 @@ func (c *console) setLevel(l sshconfig.LogLevel) {
 	c.level = l
 }
 
+// logText is vis(3) with VIS_SAFE|VIS_OCTAL, which ssh puts every message
+// through, backslashes doubled; only that \a and \b, which that lets by, are
+// escaped as well.
+func logText(s string) string { return printable(strings.ReplaceAll(s, `\`, `\\`)) }
+
 // printable escapes what could drive a terminal: messages carry texts of
-// servers and files. It is vis(3) with VIS_SAFE|VIS_OCTAL, as ssh has it; line
-// ends inside a message stay.
+// servers and files. Line ends stay.
 func printable(s string) string {
 	if !strings.ContainsFunc(s, unsafeRune) {
 		return s

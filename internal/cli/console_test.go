@@ -103,6 +103,15 @@ func FuzzPrintable(f *testing.F) {
 	})
 }
 
+// TestLogText: a message is what ssh's is, backslashes and all.
+func TestLogText(t *testing.T) {
+	var b bytes.Buffer
+	newConsole(&b).error("Could not resolve hostname %s", "a\\b\x1b")
+	if got, want := b.String(), `Could not resolve hostname a\\b\033`+"\r\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 func TestBannerText(t *testing.T) {
 	for text, want := range map[string]string{
 		"Welcome\r\n\tübung\n":    "Welcome\r\n\tübung\n",

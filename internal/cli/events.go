@@ -44,8 +44,9 @@ func (p *program) notify(e client.Event) {
 	}
 }
 
-// bannerText escapes what could drive a terminal in a server's banner, which
-// is printed as it is otherwise, UTF-8 included (RFC 4252, section 5.4).
+// bannerText escapes what could drive a terminal in a server's banner and in
+// its questions, which are printed as they are otherwise, UTF-8 included (RFC
+// 4252, section 5.4; RFC 4256, section 3.2).
 func bannerText(s string) string {
 	var b strings.Builder
 	for i, r := range s {

@@ -35,7 +35,7 @@ func (a *prompter) Password(ctx context.Context, q client.PasswordQuestion) (str
 	if q.Attempt > 1 {
 		a.p.console.error("Permission denied, please try again.")
 	}
-	return a.ask.Ask(ctx, printable(fmt.Sprintf("%s@%s's password: ", q.User, q.Host)), 0)
+	return a.ask.Ask(ctx, bannerText(fmt.Sprintf("%s@%s's password: ", q.User, q.Host)), 0)
 }
 
 // Challenge shows what the server says, and puts its questions with the host's
@@ -52,7 +52,7 @@ func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([
 		if prompt.Echo {
 			flags |= terminal.Echo
 		}
-		text := printable(fmt.Sprintf("(%s@%s) %s", q.User, q.Host, prompt.Text))
+		text := bannerText(fmt.Sprintf("(%s@%s) %s", q.User, q.Host, prompt.Text))
 		answer, err := a.ask.Ask(ctx, text, flags)
 		if err != nil {
 			return nil, err
@@ -64,12 +64,12 @@ func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([
 
 // Passphrase asks for that of a key file.
 func (a *prompter) Passphrase(ctx context.Context, q client.PassphraseQuestion) (string, error) {
-	return a.ask.Ask(ctx, printable(fmt.Sprintf("Enter passphrase for key '%s': ", q.File)), 0)
+	return a.ask.Ask(ctx, bannerText(fmt.Sprintf("Enter passphrase for key '%s': ", q.File)), 0)
 }
 
 // AddKey asks as ssh does for AddKeysToAgent ask, which is askpass's business.
 func (a *prompter) AddKey(ctx context.Context, q client.AddKeyQuestion) (bool, error) {
-	return a.ask.Confirm(ctx, printable(fmt.Sprintf("Add key %s (%s) to agent?", q.File, q.Fingerprint)))
+	return a.ask.Confirm(ctx, bannerText(fmt.Sprintf("Add key %s (%s) to agent?", q.File, q.Fingerprint)))
 }
 
 // HostKey puts the questions of package hostkey, of which the last may come in

@@ -184,12 +184,12 @@ func TestSecretQuestions(t *testing.T) {
 func TestChallenge(t *testing.T) {
 	a, who, said := newTestPrompter("123", "me", io.EOF)
 	q := client.ChallengeQuestion{User: "me", Host: "web", Name: "Name\x1b[2J", Instruction: "Do this",
-		Prompts: []client.ChallengePrompt{{Text: "Code: \x1b[8m"}, {Text: "Who: ", Echo: true}}}
+		Prompts: []client.ChallengePrompt{{Text: "Código: \x1b[8m"}, {Text: "Who: ", Echo: true}}}
 	answers, err := a.Challenge(t.Context(), q)
 	if err != nil || !slices.Equal(answers, []string{"123", "me"}) {
 		t.Errorf("%q, %v", answers, err)
 	}
-	if want := []string{`(me@web) Code: \033[8m`, "(me@web) Who: +"}; !slices.Equal(who.asked, want) {
+	if want := []string{`(me@web) Código: \033[8m`, "(me@web) Who: +"}; !slices.Equal(who.asked, want) {
 		t.Errorf("asked %q", who.asked)
 	}
 	if said() != `Name\033[2J|Do this|` {
