@@ -43,15 +43,22 @@ type stay struct {
 	kept *client.Kept
 	view atomic.Pointer[countdown] // while a person is told
 
-	mu   sync.Mutex
-	news []client.KeepState // not looked at yet
-	more chan struct{}      // holds one: there are news
+	mu      sync.Mutex
+	news    []news        // not looked at yet
+	telling bool          // somebody goes through them
+	more    chan struct{} // holds one: there are news
+}
+
+// news is a new state, or what came of a forwarding on a new connection.
+type news struct {
+	state   client.KeepState
+	forward *client.ForwardState
 }
 
 // stayConnected is connect with Reconnect. The first connection is made, and
 // fails, as any other.
 func (p *program) stayConnected(ctx context.Context) (int, error) {
-	s := &stay{p: p, more: make(chan struct{}, 1)}
+	s := newStay(p)
 	s.kept = client.Keep(ctx, p.flags.host, s.options())
 	p.kept = s.kept
 	defer s.kept.Close()
@@ -79,6 +86,8 @@ func (p *program) stayConnected(ctx context.Context) (int, error) {
 	return status, err
 }
 
+func newStay(p *program) *stay { return &stay{p: p, more: make(chan struct{}, 1)} }
+
 // isLost says that a connection that was up has ended.
 func isLost(err error) bool {
 	var conn *client.ConnError
@@ -94,7 +103,7 @@ func (s *stay) options() client.KeepOptions {
 		Attempts:     own.ReconnectAttempts,
 		RequireFirst: true,
 		OnState:      s.tell,
-		OnForward:    func(st client.ForwardState) { s.p.crash.run(func() { s.p.forwardAgain(st) }) },
+		OnForward:    func(st client.ForwardState) { s.p.crash.run(func() { s.tellForward(st) }) },
 	}
 	o.Prompter = aside{o.Prompter, s}
 	notify := o.Notify
@@ -110,7 +119,7 @@ func (s *stay) options() client.KeepOptions {
 // tell notes a state; again shows it.
 func (s *stay) tell(st client.KeepState) {
 	s.mu.Lock()
-	s.news = append(s.news, st)
+	s.news = append(s.news, news{state: st})
 	s.mu.Unlock()
 	select {
 	case s.more <- struct{}{}:
@@ -118,20 +127,58 @@ func (s *stay) tell(st client.KeepState) {
 	}
 }
 
-// next takes the first of the news.
+// tellForward says what came of a forwarding: at once, unless the connection
+// that it came of has not been told of yet. Then that goes first.
+func (s *stay) tellForward(st client.ForwardState) {
+	s.mu.Lock()
+	wait := s.telling || len(s.news) > 0
+	if wait {
+		s.news = append(s.news, news{forward: &st})
+	}
+	s.mu.Unlock()
+	if !wait {
+		s.p.forwardAgain(st) // Kept tells of one thing at a time
+	}
+}
+
+// next takes the next state, if there is one.
 func (s *stay) next() (st client.KeepState, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.telling = true
+	s.tellForwards()
 	if len(s.news) == 0 {
 		return st, false
 	}
-	st, s.news = s.news[0], s.news[1:]
+	st, s.news = s.news[0].state, s.news[1:]
 	return st, true
+}
+
+// told ends the telling with what has come meanwhile of the forwardings of the
+// connection that was told of.
+func (s *stay) told() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tellForwards()
+	s.telling = false
+}
+
+// tellForwards says what comes before the next state. It is called with mu
+// held, which it gives up to write.
+func (s *stay) tellForwards() {
+	for len(s.news) > 0 && s.news[0].forward != nil {
+		st := *s.news[0].forward
+		s.news = s.news[1:]
+		s.mu.Unlock()
+		s.p.forwardAgain(st)
+		s.mu.Lock()
+	}
 }
 
 // first waits for the first connection, of which nothing is said. It ends with
 // that: a signal has its usual effect meanwhile.
 func (s *stay) first() (*client.Client, error) {
+	defer s.told()
 	for {
 		st, ok := s.next()
 		switch {
@@ -147,6 +194,7 @@ func (s *stay) first() (*client.Client, error) {
 
 // again waits for the next connection, while whoever is there is told.
 func (s *stay) again(ctx context.Context) (*client.Client, error) {
+	defer s.told() // when the view is closed
 	var view waitView = &waitLog{p: s.p}
 	if s.p.personWaits() {
 		d := newCountdown(s.p)
