@@ -191,7 +191,8 @@ func TestTerminalOfSSH(t *testing.T) {
 	sshd := opensshd.New(t, opensshd.Options{})
 	client := &openSSH{needSSH(t), sshd.Config}
 	srv := listen(t, dialSSHD(t, sshd), mux.ServerOptions{})
-	cmd := client.command(patient(t), srv.Path(), "-tt", "sshd", "stty size; read x; stty size; exit 5")
+	cmd := client.command(patient(t), srv.Path(), "-tt", "sshd", 
+		"stty size; until stty size | grep '33 88'; do sleep 0.05; done; exit 5")
 	master, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 77, Rows: 22})
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +203,6 @@ func TestTerminalOfSSH(t *testing.T) {
 	eventually(t, "the session", func() bool { return len(srv.Sessions()) == 1 })
 	pty.Setsize(master, &pty.Winsize{Cols: 88, Rows: 33})
 	srv.Resize() // ssh sends the SIGWINCH to this process, which ignores it
-	master.WriteString("\r")
 	out.see("33 88")
 	out.see("Shared connection to")
 	err = cmd.Wait()
