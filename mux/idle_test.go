@@ -191,7 +191,7 @@ func TestTerminalOfSSH(t *testing.T) {
 	sshd := opensshd.New(t, opensshd.Options{})
 	client := &openSSH{needSSH(t), sshd.Config}
 	srv := listen(t, dialSSHD(t, sshd), mux.ServerOptions{})
-	cmd := client.command(patient(t), srv.Path(), "-tt", "sshd", 
+	cmd := client.command(patient(t), srv.Path(), "-tt", "sshd",
 		"stty size; until stty size | grep '33 88'; do sleep 0.05; done; exit 5")
 	master, err := pty.StartWithSize(cmd, &pty.Winsize{Cols: 77, Rows: 22})
 	if err != nil {
