@@ -127,7 +127,13 @@ func (t *ttySession) suspend() {
 	t.mu.Lock()
 	state := t.state
 	t.mu.Unlock()
-	if state != nil {
-		state.Suspend()
+	if state == nil {
+		return
+	}
+	state.Suspend()
+	// followSize hears of it too, but the keyboard is read on from here: what
+	// is typed now is meant for the new size.
+	if size, err := terminal.GetSize(t.fd); err == nil {
+		t.r.cmd.Resize(sessionSize(size))
 	}
 }
