@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"strings"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -51,18 +50,7 @@ func attached(d *dialer, conn ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan
 	d.layers(controlConn{conn})
 	d.keys = &hostKeys{d: d}
 	d.auth = newAuthenticator(context.Background(), d)
-	return newClient(d, quietConn{conn}, chans, reqs)
-}
-
-// quietConn leaves out the global requests that a master's answer to would
-// never come: OpenSSH's answers none but those about forwarding.
-type quietConn struct{ ssh.Conn }
-
-func (c quietConn) SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error) {
-	if wantReply && !strings.Contains(name, "forward") {
-		return false, nil, nil
-	}
-	return c.Conn.SendRequest(name, wantReply, payload)
+	return newClient(d, conn, chans, reqs)
 }
 
 // controlConn stands for the net.Conn below a connection that a master holds.

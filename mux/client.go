@@ -221,8 +221,10 @@ func (c *Client) Close() error { return c.c.Close() }
 // It takes the Client over: the end of the ssh.Conn is the end of both. As
 // with x/crypto's NewClientConn, both Go channels have to be served.
 //
-// OpenSSH's master answers no global request but tcpip-forward, not even with
-// a failure: whoever asks for a reply to another waits for ever.
+// OpenSSH's master brings no answer to a global request back, and hangs up at
+// most of them. So through one none is sent, and what wants a reply is failed
+// once the server has shown to be alive: a keepalive works, to listen on the
+// server does not.
 func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	reply, err := c.ask(ctx, func(id uint32) message { return &plainRequest{msgProxy, id} })
 	if err != nil {
@@ -234,12 +236,16 @@ func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.taken = &ProtocolError{"the connection is in proxy mode"}
-	return proxyConn(c.c)
+	conn, channels, requests, err := proxyConn(c.c)
+	if err == nil && !c.hello.has(extStatus) {
+		conn = newForeignConn(conn)
+	}
+	return conn, channels, requests, err
 }
 
 // Dial returns a client on the connection of the master at path, OpenSSH's or
 // ours. Its Close leaves the master and its connection alone. See
-// [Client.Proxy].
+// [Client.Proxy] for what is not possible through OpenSSH's.
 func Dial(ctx context.Context, path string) (*ssh.Client, error) {
 	c, err := Connect(ctx, path, ClientOptions{})
 	if err != nil {
