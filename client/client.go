@@ -17,8 +17,12 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// Client is a connection to a server. Its methods may be called from any
-// goroutine.
+// Client is a connection to a server: one of its own, or a share in that of a
+// master (Options.OwnConnection). Its methods may be called from any goroutine.
+//
+// A share has no keepalive, which is the master's affair, and knows neither the
+// server's address nor its key: Stats stands still, Binding fails. Through a
+// master of OpenSSH nothing can listen on the server.
 type Client struct {
 	d       *dialer
 	conn    ssh.Conn
@@ -116,7 +120,7 @@ func (c *Client) orCause(err error) error {
 	if err == nil || errors.As(err, &open) {
 		return err
 	}
-	if cause := c.Err(); cause != nil {
+	if cause := c.Err(); cause != nil && !errors.Is(err, cause) {
 		return fmt.Errorf("%w (%w)", err, cause)
 	}
 	return err
@@ -174,20 +178,22 @@ func (c *Client) Hint() {
 	}
 }
 
-// PeerAddress is the server's address, "UNKNOWN" behind a ProxyCommand, and
-// its port.
+// PeerAddress is the server's address and its port; "UNKNOWN" and 65535, as in
+// ssh, behind a ProxyCommand, and through a master.
 func (c *Client) PeerAddress() (host string, port int) {
 	return peerHost(c.d.watched), peerPort(c.d.watched)
 }
 
-// NetConn is the connection below, for socket options.
+// NetConn is the connection below, for socket options. Through a master there
+// is none, only what stands for it.
 func (c *Client) NetConn() net.Conn { return c.d.watched.NetConn() }
 
 // Restricted says that the host key has changed and StrictHostKeyChecking no
 // let it pass: nothing may be forwarded.
 func (c *Client) Restricted() bool { return c.d.keys.restricted() }
 
-// AuthMethod is the method that the server accepted last.
+// AuthMethod is the method that the server accepted last; "none" through a
+// master, where nobody was asked.
 func (c *Client) AuthMethod() string { return c.d.auth.lastMethod() }
 
 // Done is closed when the connection has ended.

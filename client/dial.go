@@ -18,16 +18,17 @@ import (
 )
 
 // Dial connects to target, "[user@]host" or "ssh://[user@]host[:port]", and
-// authenticates, with everything that ssh_config says for it. At most one
-// Options may be given.
+// authenticates, with everything that ssh_config says for it. Where ControlPath
+// names a master that lives, ssh's or ours, it shares that one's connection. At
+// most one Options may be given.
 //
 // The end of ctx ends the Dial, whatever it is waiting for, and has no effect
 // on the Client afterwards. ConnectTimeout bounds the way to the end of the
 // key exchange, and then each step of authentication, leaving out the time
 // that a person takes.
 //
-// Errors: [*sshconfig.Error], [*TargetError], [*ResolveError], [*ConnError],
-// [*AuthError], those of package hostkey (which match
+// Errors: [*sshconfig.Error], [*TargetError], [*RefusedError], [*ResolveError],
+// [*ConnError], [*AuthError], those of package hostkey (which match
 // hostkey.ErrVerification), and the cause of ctx.
 func Dial(ctx context.Context, target string, opts ...Options) (*Client, error) {
 	if len(opts) > 1 {

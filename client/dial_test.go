@@ -251,8 +251,9 @@ func TestEndIsTold(t *testing.T) {
 		if err := cmd.Wait(); !errors.Is(err, ErrClosed) {
 			t.Errorf("Wait %v", err)
 		}
-		if _, err := c.DialContext(testContext(t), "tcp", "127.0.0.1:1"); err == nil {
-			t.Error("dialled over a closed connection")
+		_, err := c.DialContext(testContext(t), "tcp", "127.0.0.1:1")
+		if !errors.Is(err, ErrClosed) || strings.Count(err.Error(), ErrClosed.Error()) != 1 {
+			t.Errorf("DialContext over a closed connection: %v", err)
 		}
 	})
 	t.Run("by the server", func(t *testing.T) {
