@@ -11,6 +11,13 @@
 //	…
 //	err = conn.Wait() // errors.Is(err, keepalive.ErrPeerLost) if the peer fell silent
 //
+// A client of ssh.Dial, whose net.Conn is out of reach, can be watched as well,
+// by answers alone (see [Start]):
+//
+//	mon := keepalive.Start(client, nil, keepalive.DefaultOptions())
+//	client.Wait()
+//	err = mon.Err()
+//
 // # The rule
 //
 // It is that of ServerAliveInterval and ServerAliveCountMax in ssh_config(5).

@@ -92,9 +92,11 @@ type Monitor struct {
 	failed error // of the last SendRequest
 }
 
-// Start watches conn, whose bytes pass watched. With watched nil (a connection
-// through a multiplexing master has no net.Conn of its own) answers alone are
-// life, and conn is closed on the verdict if it has a Close method.
+// Start watches conn, whose bytes pass watched. Nil is for a connection whose
+// net.Conn is out of reach: that of ssh.Dial, or one through a multiplexing
+// master. Then answers alone are life, and may be late behind a download; the
+// end of conn is noticed at the next request; and on the verdict conn is closed,
+// if it has a Close method, with an error of its own: Err has the reason.
 func Start(conn Requester, watched *Conn, opts Options) *Monitor {
 	opts.Interval = min(opts.Interval, longest)
 	m := &Monitor{
