@@ -200,7 +200,7 @@ func viaPackage(args []string, home string) (string, string, int) {
 	var stdout, stderr strings.Builder
 	opts := sshconfig.Options{
 		Home: home, DumpOnly: true, Getenv: testGetenv, GosshFile: "none", Stderr: &stderr, Version: "OpenSSH_10.0p1",
-		Warn: func(line string) { fmt.Fprintln(&stderr, line) },
+		Warn: func(p sshconfig.Problem) { fmt.Fprintln(&stderr, p.Text) },
 	}
 	host, ok := parseArgs(args, &opts)
 	if !ok {

@@ -10,6 +10,9 @@ type Problem struct {
 	File string // the file, "command-line", or "" if it is about none
 	Line int    // from 1; 0 if it is about no line
 	Text string // the whole line as OpenSSH prints it, File and Line included
+	// Level is that of ssh's log which the line is for. LogQuiet is a line that
+	// ssh prints past its log, and ends in \n where those of the log end in \r\n.
+	Level LogLevel
 }
 
 // Error is a configuration that OpenSSH would not go on with. It holds every

@@ -42,6 +42,20 @@ func (l *loader) finish() error {
 	return l.expandPrinted()
 }
 
+// checkTerminal says that there will be no pseudo-terminal where one would be
+// asked for, had standard input one to offer.
+func (l *loader) checkTerminal() {
+	if l.opts.Terminal == nil {
+		return
+	}
+	request := l.st.get(kwRequestTTY)
+	command := l.opts.Command != "" || l.st.get(kwRemoteCommand).set
+	wanted := !l.st.get(kwSessionType).is("none") && (request.is("yes") || request.is("auto") && !command)
+	if wanted && (l.st.get(kwStdinNull).is("yes") || !l.opts.Terminal()) {
+		l.say(origin{}, LogInfo, "Pseudo-terminal will not be allocated because stdin is not a terminal.")
+	}
+}
+
 // fillDefaults gives every keyword its default. Keywords without one stay
 // unset and -G does not print them.
 func (l *loader) fillDefaults() {
@@ -249,6 +263,7 @@ func (l *loader) expandPrinted() error {
 			return err
 		}
 	}
+	l.checkTerminal()
 	for _, id := range [...]keyword{kwControlPath, kwIdentityAgent, kwForwardAgent} {
 		if v := st.get(id); v.text != "" {
 			if v.text, err = l.expandPath(v.text, l.connTokens); err != nil {

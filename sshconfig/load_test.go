@@ -393,7 +393,7 @@ func TestWarningsAndLog(t *testing.T) {
 	opts := options(home(t, map[string]string{"config": "UseRsh yes\nRSAAuthentication yes\nHost w*\nPort 5\n"}))
 	var warnings []string
 	var log bytes.Buffer
-	opts.Warn = func(line string) { warnings = append(warnings, line) }
+	opts.Warn = func(p sshconfig.Problem) { warnings = append(warnings, p.Text) }
 	opts.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug - 2}))
 	load(t, "web", opts)
 	if len(warnings) != 1 || !strings.HasSuffix(warnings[0], `config line 2: Unsupported option "rsaauthentication"`) {
@@ -473,7 +473,7 @@ func TestMatchExecEndsWithContext(t *testing.T) {
 	opts := options(home(t, map[string]string{"config": "Match exec \"exec sleep 100\"\nPort 7\n"}))
 	ctx, cancel := context.WithCancelCause(context.Background())
 	why := errors.New("enough")
-	opts.Warn = func(string) {}
+	opts.Warn = func(sshconfig.Problem) {}
 	time.AfterFunc(50*time.Millisecond, func() { cancel(why) })
 	if _, err := sshconfig.Load(ctx, "web", opts); !errors.Is(err, why) {
 		t.Errorf("error %v", err)

@@ -100,9 +100,16 @@ func (l *loader) resolve(host string) error {
 	if err := l.checkCommandLine(); err != nil {
 		return err
 	}
+	level := l.logLevel
 	if v := l.st.get(kwLogLevel); v.set {
-		l.logLevel = LogLevel(v.n)
+		level = LogLevel(v.n)
 	}
+	if l.opts.Begin != nil {
+		if err := l.opts.Begin(level); err != nil {
+			return err
+		}
+	}
+	l.logLevel = level
 	if err := l.readFiles(false); err != nil {
 		return err
 	}
@@ -278,14 +285,14 @@ func (l *loader) say(at origin, level LogLevel, format string, a ...any) {
 	if l.logLevel < level {
 		return
 	}
-	text := fmt.Sprintf(format, a...)
+	p := Problem{File: at.file, Line: at.line, Text: fmt.Sprintf(format, a...), Level: level}
 	if level != LogQuiet {
-		text = visibleText(text)
+		p.Text = visibleText(p.Text)
 	}
 	if l.failed {
-		l.problems = append(l.problems, Problem{File: at.file, Line: at.line, Text: text})
+		l.problems = append(l.problems, p)
 	} else if l.opts.Warn != nil {
-		l.opts.Warn(text)
+		l.opts.Warn(p)
 	}
 }
 

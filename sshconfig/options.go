@@ -103,7 +103,29 @@ type Options struct {
 	// without giving up, such as an unsupported keyword. Nil drops them. After
 	// a first error has been met such lines are found in [Error] instead, so
 	// that the order is kept.
-	Warn func(line string)
+	Warn func(Problem)
+	// Begin is called once CommandLine has been found right, and before any file
+	// is read: it is where ssh opens its log (-E, -y). level is what it says up
+	// to when the files have been read. Its error ends the Load.
+	Begin func(level LogLevel) error
+	// Terminal says whether standard input is a terminal. If it is set, and a
+	// session would ask for a pseudo-terminal without there being one, Warn gets
+	// ssh's line about that, in its place among the others.
+	Terminal func() bool
+}
+
+// CheckCommandLine looks at the CommandLine of opts alone: what ssh finds wrong
+// while it takes its arguments apart. The error is that of [Load].
+func CheckCommandLine(ctx context.Context, opts Options) error {
+	l := newLoader(ctx, opts)
+	err := l.identifyUser()
+	if err == nil {
+		err = l.commandLine()
+	}
+	if err != nil {
+		return l.end(err)
+	}
+	return nil
 }
 
 // Load resolves the configuration for host, a name as a user types it, without

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/gossh-project/gossh/client"
-	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -33,9 +32,6 @@ func (p *program) checkPlan() error {
 		return linef("Cannot fork into background without a command to execute.")
 	case cfg.Tunnel != sshconfig.TunnelNo:
 		return linef("Tunnel device forwarding (-w) is not supported.")
-	}
-	if p.ready == nil && p.wantsTTY() && !p.ttyForced() && !terminal.IsTerminal(int(p.std.Stdin.Fd())) {
-		p.console.info("Pseudo-terminal will not be allocated because stdin is not a terminal.")
 	}
 	p.sayWithoutEffect()
 	p.sayThroughAgent()
@@ -74,7 +70,6 @@ func (p *program) remoteCommand() string {
 
 // connect makes the connection and runs what it is for.
 func (p *program) connect(ctx context.Context) (int, error) {
-	p.console.printf(sshconfig.LogDebug1, "debug1: %s", versionLine())
 	if p.repeats() {
 		return p.stayConnected(ctx)
 	}

@@ -12,31 +12,52 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// console is where messages go: standard error, or the file of -E. Lines end
-// in \r\n, as ssh's do: the terminal may be raw.
+// console is where messages go: standard error, the file of -E, or the
+// system's log. Lines end in \r\n, as ssh's do: the terminal may be raw.
 type console struct {
 	mu     sync.Mutex
 	w      io.Writer
-	stderr io.Writer // for what is no message of ours; -E does not redirect it
-	file   bool
+	stderr io.Writer // for what is no message of ours; it is not redirected
+	system systemLog // with -y, in place of w
+	file   bool      // messages go elsewhere than to standard error
 	level  sshconfig.LogLevel
 }
+
+// systemLog takes a message of a level to the system's log.
+type systemLog func(level sshconfig.LogLevel, text string)
 
 func newConsole(stderr io.Writer) *console {
 	return &console{w: stderr, stderr: stderr, level: sshconfig.LogInfo}
 }
 
+// logFileError is a file of -E that cannot be opened.
+type logFileError struct {
+	name string
+	err  error
+}
+
+func (e *logFileError) Error() string {
+	return fmt.Sprintf("Couldn't open logfile %s: %s", e.name, errnoText(e.err))
+}
+
 // toFile sends what follows to the end of a file (-E).
 func (c *console) toFile(name string) error {
-	if name == "" || c.file {
+	if c.file {
 		return nil
 	}
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return linef("Couldn't open logfile %s: %s", name, errnoText(err))
+		return &logFileError{name, err}
 	}
 	c.w, c.file = f, true
 	return nil
+}
+
+// toSystem sends what follows to the system's log (-y).
+func (c *console) toSystem(log systemLog) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.system, c.file = log, true
 }
 
 // printf prints a line if the LogLevel lets its level through.
@@ -46,7 +67,12 @@ func (c *console) printf(level sshconfig.LogLevel, format string, args ...any) {
 	if level > c.level {
 		return
 	}
-	io.WriteString(c.w, logText(fmt.Sprintf(format, args...))+"\r\n")
+	text := fmt.Sprintf(format, args...)
+	if c.system != nil {
+		c.system(level, text)
+		return
+	}
+	io.WriteString(c.w, logText(text)+"\r\n")
 }
 
 func (c *console) fatal(format string, args ...any) { c.printf(sshconfig.LogFatal, format, args...) }
@@ -55,11 +81,21 @@ func (c *console) info(format string, args ...any)  { c.printf(sshconfig.LogInfo
 
 // configLine prints a line of package sshconfig, which words it to the letter
 // and has already left out what the LogLevel of its moment leaves out.
-func (c *console) configLine(line string) {
+func (c *console) configLine(line sshconfig.Problem) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	io.WriteString(c.w, line+"\r\n")
+	switch {
+	case line.Level == sshconfig.LogQuiet:
+		io.WriteString(c.stderr, line.Text+"\n")
+	case c.system != nil:
+		c.system(line.Level, line.Text)
+	default:
+		io.WriteString(c.w, line.Text+"\r\n")
+	}
 }
+
+// plain prints a line past the log.
+func (c *console) plain(text string) { c.configLine(sshconfig.Problem{Text: text}) }
 
 // raw writes text as it is to standard error, if anything but silence was asked
 // for.

@@ -31,7 +31,7 @@ func TestConsoleLevels(t *testing.T) {
 		c.setLevel(test.level)
 		c.fatal("F")
 		c.error("E")
-		c.configLine("W")
+		c.configLine(sshconfig.Problem{Text: "W", Level: sshconfig.LogError})
 		c.info("I")
 		c.printf(sshconfig.LogVerbose, "V")
 		c.printf(sshconfig.LogDebug1, "d")

@@ -48,41 +48,43 @@ const (
 // flags is the command line taken apart.
 type flags struct {
 	host       string
+	hasHost    bool   // that may be empty
 	command    string // joined with single spaces; "" if there is none
 	directives []sshconfig.Directive
 
-	configFile string             // -F
-	logFile    string             // -E
-	query      string             // -Q
-	control    string             // -O
-	version    bool               // -V
-	dump       bool               // -G
-	syslog     bool               // -y
-	demo       bool               // --demo
-	verbose    bool               // -v
-	level      sshconfig.LogLevel // of -q and -v, in their order
+	configFile *string // -F
+	logFile    *string // -E
+	query      *string // -Q
+	control    string  // -O
+	version    bool    // -V
+	dump       bool    // -G
+	syslog     bool    // -y
+	demo       bool    // --demo
+	stdio      bool    // -W
+	verbose    bool    // -v
 }
+
+// answered says that a flag has been met behind which ssh does not look.
+func (f *flags) answered() bool { return f.version || f.query != nil }
 
 // parseFlags is ssh's getopt loop: clustered letters, an argument attached or
 // following, options once more behind the host, and the rest is the command.
+// With an error come the flags in front of what is wrong.
 func parseFlags(args []string) (*flags, error) {
-	f := &flags{level: sshconfig.LogInfo}
+	f := new(flags)
 	if len(args) == 1 && args[0] == "--demo" {
 		f.demo = true
 		return f, nil
 	}
 	rest, terminated, err := f.options(args)
-	if err != nil {
-		return nil, err
-	}
-	if len(rest) == 0 {
-		return f, nil
+	if err != nil || f.answered() || len(rest) == 0 {
+		return f, err
 	}
 	f.destination(rest[0])
 	rest = rest[1:]
 	if !terminated {
-		if rest, _, err = f.options(rest); err != nil {
-			return nil, err
+		if rest, _, err = f.options(rest); err != nil || f.answered() {
+			return f, err
 		}
 	}
 	f.command = strings.Join(rest, " ")
@@ -92,7 +94,7 @@ func parseFlags(args []string) (*flags, error) {
 // destination notes the host. A user and a port in front of it or behind it
 // count where they stand among the options, of which the first wins.
 func (f *flags) destination(text string) {
-	f.host = text
+	f.host, f.hasHost = text, true
 	dest, err := sshconfig.ParseDestination(text)
 	if err != nil {
 		return // said when it is resolved
@@ -116,7 +118,7 @@ func (f *flags) options(args []string) (rest []string, terminated bool, err erro
 		if len(arg) < 2 || arg[0] != '-' {
 			break
 		}
-		if args, err = f.cluster(arg, args[1:]); err != nil {
+		if args, err = f.cluster(arg, args[1:]); err != nil || f.answered() {
 			return nil, false, err
 		}
 	}
@@ -129,13 +131,13 @@ func (f *flags) cluster(arg string, next []string) ([]string, error) {
 	for i := 1; i < len(arg); i++ {
 		letter := arg[i]
 		if strings.IndexByte(lettersAlone, letter) >= 0 {
-			if err := f.set(letter, ""); err != nil {
+			if err := f.set(letter, ""); err != nil || f.answered() {
 				return nil, err
 			}
 			continue
 		}
 		if strings.IndexByte(lettersArgument, letter) < 0 {
-			return nil, &usageError{fmt.Sprintf("unknown option -- %c", letter)}
+			return nil, &usageError{"unknown option -- " + arg[i:i+1]}
 		}
 		value := arg[i+1:]
 		if value == "" {
@@ -156,33 +158,26 @@ func (f *flags) set(letter byte, value string) error {
 		return linef("SSH protocol v.1 is no longer supported")
 	case '2': // the only one there is, as ssh takes it
 	case 'E':
-		f.logFile = value
+		f.logFile = &value
 	case 'F':
-		f.configFile = value
+		f.configFile = &value
 	case 'G':
 		f.dump = true
 	case 'O':
-		switch value {
-		case "check", "forward", "exit", "stop", "cancel", "proxy", "conninfo", "channels":
-			f.control = value
-		default:
-			return linef("Invalid multiplex command.")
-		}
+		return f.setControl(value)
 	case 'Q':
-		f.query = value
+		f.query = &value
 	case 'V':
 		f.version = true
 	case 'y':
 		f.syslog = true
-	case 'q':
-		f.level = sshconfig.LogQuiet
 	case 'v':
-		// The first -v overrides a -q, the others add to what there is.
-		if f.verbose {
-			f.level = min(f.level+1, sshconfig.LogDebug3)
-		} else {
-			f.verbose, f.level = true, sshconfig.LogDebug1
+		f.verbose = true
+	case 'W':
+		if f.control != "" {
+			return linef("Cannot specify stdio forward with -O")
 		}
+		f.stdio = true
 	}
 	if strings.IndexByte(lettersConfig, letter) >= 0 {
 		f.directives = append(f.directives, sshconfig.Flag(letter, value))
@@ -190,5 +185,18 @@ func (f *flags) set(letter byte, value string) error {
 	return nil
 }
 
-// logLevel is that of the flags, for messages about the configuration itself.
-func (f *flags) logLevel() sshconfig.LogLevel { return f.level }
+// setControl notes a -O.
+func (f *flags) setControl(command string) error {
+	if f.stdio {
+		return linef("Cannot specify multiplexing command with -W")
+	}
+	if f.control != "" {
+		return linef("Multiplexing command already specified")
+	}
+	switch command {
+	case "check", "forward", "exit", "stop", "cancel", "proxy", "conninfo", "channels":
+		f.control = command
+		return nil
+	}
+	return linef("Invalid multiplex command.")
+}

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -34,6 +35,7 @@ func Main(args []string, std Std) int {
 	if len(args) == 0 {
 		args = []string{p.name}
 	}
+	p.invoked = args[0]
 	status, err := p.run(context.Background(), args[1:])
 	if err != nil {
 		return p.fail(err)
@@ -45,6 +47,7 @@ func Main(args []string, std Std) int {
 type program struct {
 	std       Std
 	name      string // what messages begin with: the name it was called by
+	invoked   string // that with its folder, if one was given
 	args      []string
 	flags     *flags
 	cfg       *sshconfig.Config
@@ -71,21 +74,27 @@ func programName(args []string) string {
 func (p *program) run(ctx context.Context, args []string) (int, error) {
 	p.args = args
 	f, err := parseFlags(args)
-	if err != nil {
-		return 0, err
-	}
 	p.flags = f
+	if err != nil || f.answered() || !f.hasHost && !f.demo {
+		// What is wrong in front of that comes first.
+		if wrong := sshconfig.CheckCommandLine(ctx, p.configOptions()); wrong != nil {
+			return 0, wrong
+		}
+	}
 	switch {
+	case err != nil:
+		return 0, err
 	case f.version:
 		io.WriteString(p.std.Stderr, versionLine()+"\n")
 		return 0, nil
-	case f.query != "":
-		return p.query(f.query)
+	case f.query != nil:
+		return p.query(*f.query)
 	case f.demo:
 		return p.demo(ctx)
-	case f.host == "":
+	case !f.hasHost:
 		return 0, errUsage
 	}
+	background := p.inBackground()
 	if err := p.configure(ctx); err != nil {
 		return 0, err
 	}
@@ -95,7 +104,6 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	if f.control != "" {
 		return p.control(ctx)
 	}
-	background := p.inBackground()
 	if err := p.checkPlan(); err != nil {
 		return 0, err
 	}
@@ -109,12 +117,15 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 // configure resolves ssh_config, and sets the messages to its LogLevel.
 func (p *program) configure(ctx context.Context) error {
 	f := p.flags
-	if err := p.console.toFile(f.logFile); err != nil {
-		return err
-	}
-	p.console.level = f.logLevel()
 	opts := p.configOptions()
 	opts.DumpOnly = f.dump
+	opts.Begin = p.beginLog
+	if f.control == "" || f.control == "proxy" { // the others have no session
+		opts.Terminal = func() bool { return terminal.IsTerminal(int(p.std.Stdin.Fd())) }
+	}
+	if p.ready != nil { // the parent has said it all
+		opts.Logger, opts.Warn, opts.Terminal = nil, nil, nil
+	}
 	dest, err := sshconfig.ParseDestination(f.host)
 	if err != nil {
 		return &client.TargetError{What: "destination", Text: f.host}
@@ -124,20 +135,59 @@ func (p *program) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.console.level = p.cfg.LogLevel
+	p.console.setLevel(p.cfg.LogLevel)
+	p.toSyslog(p.cfg.SyslogFacility)
 	return nil
+}
+
+// beginLog sends messages where -E says, once the arguments have been
+// found right.
+func (p *program) beginLog(level sshconfig.LogLevel) error {
+	f := p.flags
+	if f.syslog && f.logFile != nil {
+		return linef("Can't specify both -y and -E")
+	}
+	if f.logFile != nil {
+		if err := p.console.toFile(*f.logFile); err != nil {
+			return err
+		}
+	}
+	p.toSyslog("USER")
+	p.console.setLevel(level)
+	if f.verbose && p.ready == nil {
+		p.console.info("%s", versionLine())
+	}
+	if f.configFile != nil && *f.configFile == "" {
+		return linef("Can't open user config file : No such file or directory")
+	}
+	return nil
+}
+
+// toSyslog sends messages to the system's log, with -y. Where there is none
+// running they are lost, as ssh's are; a system that knows none keeps them on
+// standard error.
+func (p *program) toSyslog(facility string) {
+	if !p.flags.syslog {
+		return
+	}
+	if log, ok := openSyslog("", "", facility, p.invoked); ok {
+		p.console.toSystem(log)
+	}
 }
 
 // configOptions say where configuration comes from: for the destination, and,
 // less its command line, for jump hosts.
 func (p *program) configOptions() sshconfig.Options {
-	return sshconfig.Options{
+	o := sshconfig.Options{
 		CommandLine: p.flags.directives,
 		Command:     p.flags.command,
-		UserFile:    p.flags.configFile,
 		Logger:      p.console.logger(),
 		Warn:        p.console.configLine,
 	}
+	if f := p.flags.configFile; f != nil {
+		o.UserFile = *f
+	}
+	return o
 }
 
 // dump is -G: the configuration in ssh's words and, with -v, where each value

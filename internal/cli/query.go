@@ -7,11 +7,23 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
+// queryName folds the case of keywords, as which they are compared; ssh's own
+// names for what can be asked stay.
+func queryName(what string) string {
+	lower := strings.ToLower(what)
+	switch lower {
+	case "help", "cipher", "cipher-auth", "compression", "mac", "kex", "kex-gss", "key", "key-cert", "key-plain",
+		"key-sig", "sig", "protocol-version":
+		return what
+	}
+	return lower
+}
+
 // query is -Q: the names that can be asked for, one a line.
 func (p *program) query(what string) (int, error) {
 	a := sshconfig.SupportedAlgorithms()
 	var names []string
-	switch strings.ToLower(what) {
+	switch queryName(what) {
 	case "help":
 		names = []string{"cipher", "cipher-auth", "compression", "kex", "kex-gss", "key", "key-cert",
 			"key-plain", "key-sig", "mac", "protocol-version", "sig"}

@@ -28,6 +28,11 @@ func (p *program) fail(err error) int {
 	if errors.As(err, &exit) {
 		return p.exitStatus(exit)
 	}
+	var log *logFileError
+	if errors.As(err, &log) {
+		p.console.plain(log.Error())
+		return 1 // as ssh's log_redirect_stderr_to does
+	}
 	var lost *client.ConnError
 	switch {
 	case p.failUsage(err), p.failHostKey(err), p.killed(err):
@@ -61,13 +66,13 @@ func (p *program) failUsage(err error) bool {
 	case errors.Is(err, errUsage), errors.Is(err, sshconfig.ErrUsage):
 		var why *usageError
 		if errors.As(err, &why) {
-			io.WriteString(p.std.Stderr, why.line+"\n")
+			p.console.info("%s", why.line)
 		}
 		fmt.Fprintf(p.std.Stderr, usageText, p.name)
 	case errors.As(err, &line):
 		p.console.fatal("%s", line.line)
 	case errors.As(err, &config):
-		for _, l := range config.Lines() {
+		for _, l := range config.Problems {
 			p.console.configLine(l)
 		}
 		if config.Usage {
@@ -87,7 +92,8 @@ func (p *program) failUsage(err error) bool {
 	return true
 }
 
-// failConn words a connection that was not made, or that broke.
+// failConn words a connection that was not made, or that broke. What ssh's
+// packet layer dies of is said at the usual level (its logdie), not as fatal.
 func (p *program) failConn(e *client.ConnError) {
 	var lost *keepalive.PeerLostError
 	var disconnect *client.DisconnectError
@@ -98,25 +104,25 @@ func (p *program) failConn(e *client.ConnError) {
 		p.console.fatal("proxy dialer did not pass back a connection")
 	case errors.As(e.Err, &refused):
 		p.console.error("channel 0: open failed: %s: %s", refused.Reason, refused.Message)
-		p.console.fatal("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, cmp.Or(refused.Message, "refused by the jump host"))
+		p.console.error("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, cmp.Or(refused.Message, "refused by the jump host"))
 	case e.Phase == client.PhaseConnect:
-		p.console.fatal("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, errnoText(e.Err))
+		p.console.error("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, errnoText(e.Err))
 	case errors.As(e.Err, &lost) && e.Phase == client.PhaseConnected:
-		p.console.fatal("Timeout, server %s not responding.", e.Host)
+		p.console.info("Timeout, server %s not responding.", e.Host)
 	case errors.As(e.Err, &disconnect):
 		p.console.error("Received disconnect from %s:%d: %s", where, disconnect.Reason, disconnect.Message)
-		p.console.error("Disconnected from %s", where)
+		p.console.info("Disconnected from %s", where)
 		if e.Phase == client.PhaseAuth && e.KeysOffered > 1 {
 			p.console.error("%d keys were offered: IdentitiesOnly=yes with IdentityFile offers the right one alone.", e.KeysOffered)
 		}
 	case errors.As(e.Err, &negotiation):
-		p.console.fatal("Unable to negotiate with %s: no matching %s found. Their offer: %s",
+		p.console.info("Unable to negotiate with %s: no matching %s found. Their offer: %s",
 			where, negotiated(negotiation.What), strings.Join(negotiation.RequestedAlgorithms, ","))
 	case isTimeout(e.Err):
 		if e.Phase == client.PhaseBanner {
 			p.console.error("Connection timed out during banner exchange")
 		}
-		p.console.fatal("Connection to %s timed out", where)
+		p.console.info("Connection to %s timed out", where)
 	case e.Phase == client.PhaseConnected:
 		p.failBroken(e)
 	default:
@@ -130,13 +136,13 @@ func (p *program) failHandshake(e *client.ConnError, where string) {
 	if errors.Is(e.Err, syscall.ECONNRESET) {
 		how, what = "reset", "read: Connection reset by peer"
 	} else if !isEOF(e.Err) && !errors.Is(e.Err, syscall.EPIPE) { // a write may be first to meet the end
-		p.console.fatal("Connection to %s: %s", where, xcryptoText(e.Err))
+		p.console.info("Connection to %s: %s", where, xcryptoText(e.Err))
 		return
 	}
 	if e.Phase == client.PhaseBanner {
 		p.console.error("kex_exchange_identification: %s", what)
 	}
-	p.console.fatal("Connection %s by %s", how, where)
+	p.console.info("Connection %s by %s", how, where)
 }
 
 // failBroken words an end during the session.
@@ -164,7 +170,7 @@ func (p *program) failOther(err error) {
 	var fwd *forward.OpenError
 	switch {
 	case errors.As(err, &resolve):
-		p.console.fatal("%s: Could not resolve hostname %s: %s", p.name, resolve.Host, resolverText(resolve.Err))
+		p.console.error("%s: Could not resolve hostname %s: %s", p.name, resolve.Host, resolverText(resolve.Err))
 	case errors.As(err, &auth):
 		p.failAuth(auth)
 	case errors.As(err, &request):

@@ -1,0 +1,89 @@
+//go:build unix
+
+package cli
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gossh-project/gossh/sshconfig"
+)
+
+// TestSyslog: with -y messages go to the system's log, with its priorities and
+// ssh's prefixes; what is no message stays on standard error.
+func TestSyslog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	daemon, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer daemon.Close()
+	daemon.SetReadDeadline(time.Now().Add(patience))
+	stamp := regexp.MustCompile(`^<(\d+)>\w{3} [ \d]\d \d\d:\d\d:\d\d (.*)\n$`)
+	receive := func() string {
+		b := make([]byte, 2048)
+		n, err := daemon.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := stamp.FindSubmatch(b[:n])
+		if m == nil {
+			t.Fatalf("%q is no line of syslog", b[:n])
+		}
+		return fmt.Sprintf("%s %s", m[1], m[2])
+	}
+	var stderr bytes.Buffer
+	c := newConsole(&stderr)
+	c.setLevel(sshconfig.LogDebug1)
+	log, ok := openSyslog("unixgram", path, "LOCAL3", "/usr/bin/ssh")
+	if !ok {
+		t.Fatal("no syslog")
+	}
+	c.toSystem(log)
+	say := []func(){
+		func() { c.fatal("f") },
+		func() { c.error("two\nlines\t\\ \x01é") },
+		func() { c.info("i") },
+		func() { c.printf(sshconfig.LogVerbose, "v") },
+		func() { c.logger().Debug("d") },
+		func() { c.configLine(sshconfig.Problem{Text: "config", Level: sshconfig.LogError}) },
+		func() { c.error("%s", strings.Repeat("x", 600)) },
+	}
+	const local3 = 19 << 3
+	for i, want := range []string{
+		fmt.Sprint(local3+2, " TAG fatal: f"),
+		fmt.Sprint(local3+3, ` TAG error: two\nlines\t\\ \001\303\251`),
+		fmt.Sprint(local3+6, " TAG i"),
+		fmt.Sprint(local3+6, " TAG v"),
+		fmt.Sprint(local3+7, " TAG debug1: d"),
+		fmt.Sprint(local3+3, " TAG error: config"),
+		fmt.Sprint(local3+3, " TAG error: ", strings.Repeat("x", 493)),
+	} {
+		say[i]()
+		want = strings.Replace(want, "TAG", fmt.Sprintf("/usr/bin/ssh[%d]:", os.Getpid()), 1)
+		if got := receive(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+	c.raw("a banner\n")
+	c.plain("past the log")
+	if got := stderr.String(); got != "a banner\npast the log\n" {
+		t.Errorf("on stderr: %q", got)
+	}
+}
+
+// TestNoSyslog: where no log runs, messages are lost, as ssh's are.
+func TestNoSyslog(t *testing.T) {
+	log, ok := openSyslog("unixgram", filepath.Join(t.TempDir(), "none"), "USER", "ssh")
+	if !ok {
+		t.Fatal("messages would go to stderr")
+	}
+	log(sshconfig.LogError, "lost")
+}
