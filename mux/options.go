@@ -35,6 +35,37 @@ type Renewed interface {
 	// none. Its error, which is not for the end of ctx alone, refuses what the
 	// client has asked for.
 	Current(ctx context.Context) (Connection, error)
+	// OpenForward opens a forwarding on the connection that is up and on each
+	// one to come.
+	OpenForward(ctx context.Context, spec forward.Spec, opts forward.Options) (Standing, error)
+	// Standing are all such forwardings.
+	Standing() []Standing
+	// Outage tells how the waiting goes; ok is false while there is a
+	// connection.
+	Outage() (o Outage, ok bool)
+}
+
+// Standing is a forwarding that outlives a connection. *client.KeptForward is
+// one.
+type Standing interface {
+	// Spec is what was asked for.
+	Spec() forward.Spec
+	// Ports are those that were chosen where port 0 was asked for, the last
+	// one last.
+	Ports() []int
+	// Forward is what is open at the moment, nil if nothing is.
+	Forward() *forward.Forward
+	// Await is Forward once it was tried on the connection that is up; the
+	// error is why it could not be opened.
+	Await(ctx context.Context) (*forward.Forward, error)
+	// Stop ends it, whether it is open or not.
+	Stop() error
+}
+
+// Outage is the time between two connections.
+type Outage struct {
+	Attempt int       // to connect: the one under way, or the next
+	Next    time.Time // when that is; zero while it is under way
 }
 
 // Descriptors does what a master has to do with descriptors that a client
@@ -90,9 +121,10 @@ type ServerOptions struct {
 	// Forward is how forwardings behave that clients open.
 	Forward forward.Options
 
-	// OpenForward, if set, opens them, on a Renewed connection for as long as
-	// that is made again. Nil: the connection's Forwarder does.
-	OpenForward func(context.Context, forward.Spec, forward.Options) (*forward.Forward, error)
+	// ForwardFailed, if set, is called for each forwarding that a client asked
+	// for and that could not be opened, before the client is told. The text is
+	// what OpenSSH calls the forwarding.
+	ForwardFailed func(spec forward.Spec, text string, err error)
 
 	// PermitEnv says which variables of a passenger are passed on
 	// (SendEnv; OpenSSH's master filters by its own). Nil: all.
@@ -179,4 +211,9 @@ type MasterStatus struct {
 	// time from keepalive to answer, 0 if there was none yet.
 	Silence time.Duration
 	RTT     time.Duration
+	// Attempt is not 0 while there is no connection, and the master is to make
+	// another: it counts the attempts. Next is the time until this one, 0 if it
+	// is under way.
+	Attempt int
+	Next    time.Duration
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gossh-project/gossh/forward"
 )
@@ -85,26 +87,63 @@ func (c *serverConn) lockForwards() error {
 
 func (c *serverConn) unlockForwards() { <-c.s.forwarding }
 
-// findForward finds what was asked for before, by a client or by the master
-// itself.
-func (s *Server) findForward(spec forward.Spec) *forward.Forward {
+// listening is a Standing that ends with its connection.
+type listening struct {
+	open  *forward.Forward
+	asked forward.Spec
+}
+
+func (l listening) Spec() forward.Spec                              { return l.asked }
+func (l listening) Ports() []int                                    { return []int{l.open.Spec().Listen.Port} }
+func (l listening) Forward() *forward.Forward                       { return l.open }
+func (l listening) Await(context.Context) (*forward.Forward, error) { return l.open, nil }
+func (l listening) Stop() error                                     { return l.open.Stop() }
+
+// standing are the forwardings that there are, those of the master itself
+// included.
+func (s *Server) standing() (all []Standing) {
+	if r, ok := s.conn.(Renewed); ok {
+		return r.Standing()
+	}
 	open := s.conn.Forwards().Forwards()
-	listening := make(map[*forward.Forward]bool)
-	for _, f := range open {
-		listening[f] = f.Err() == nil
-	}
-	for f := range s.asked {
-		if !listening[f] {
-			delete(s.asked, f)
-		}
-	}
+	maps.DeleteFunc(s.asked, func(f *forward.Forward, _ forward.Spec) bool { return !slices.Contains(open, f) })
 	for _, f := range open {
 		asked, ok := s.asked[f]
-		if listening[f] && (normal(f.Spec()) == spec || ok && asked == spec) {
+		if !ok {
+			asked = f.Spec()
+		}
+		if f.Err() == nil {
+			all = append(all, listening{f, asked})
+		}
+	}
+	return all
+}
+
+// findForward finds what was asked for before, by a client or by the master
+// itself: in the same words or, where the server chose the port, by that. Of
+// two that had the same port, one after the other, it is the one that has it.
+func (s *Server) findForward(spec forward.Spec) Standing {
+	all := s.standing()
+	for _, f := range all {
+		if normal(f.Spec()) == spec {
 			return f
 		}
 	}
-	return nil
+	var had Standing
+	for _, f := range all {
+		asked, ports := normal(f.Spec()), f.Ports()
+		if asked.Listen.Port != 0 || !slices.Contains(ports, spec.Listen.Port) {
+			continue
+		}
+		if asked.Listen.Port = spec.Listen.Port; asked != spec {
+			continue
+		}
+		if ports[len(ports)-1] == spec.Listen.Port {
+			return f
+		}
+		had = f
+	}
+	return had
 }
 
 // openForward is OPEN_FWD.
@@ -113,21 +152,27 @@ func (c *serverConn) openForward(m *forwardMessage) error {
 	if !ok {
 		return c.refuse(m, "Invalid forwarding request")
 	}
+	// Not with the lock: it may take as long as the next connection does.
+	if _, err := c.s.current(c.ctx); err != nil {
+		return c.forwardFailed(m, spec, err)
+	}
 	if err := c.lockForwards(); err != nil {
 		return err
 	}
 	defer c.unlockForwards()
-	f := c.s.findForward(spec)
-	if f == nil {
+	standing := c.s.findForward(spec)
+	if standing == nil {
 		if !c.confirm("Open %s on %s?", c.s.describe(spec), c.s.opts.Host) {
 			return c.deny(m)
 		}
 		var err error
-		if f, err = c.s.open(c.ctx, spec); err != nil {
-			c.s.log.Warn("mux: forwarding failed", "forward", spec.String(), "error", err)
-			return c.refuse(m, forwardFailure(spec, err))
+		if standing, err = c.s.open(c.ctx, spec); err != nil {
+			return c.forwardFailed(m, spec, err)
 		}
-		c.s.asked[f] = spec
+	}
+	f, err := standing.Await(c.ctx)
+	if err != nil {
+		return c.forwardFailed(m, spec, err)
 	}
 	if spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0 {
 		return c.write(&plainReply{msgRemotePort, m.id, uint32(f.Spec().Listen.Port)})
@@ -135,16 +180,26 @@ func (c *serverConn) openForward(m *forwardMessage) error {
 	return c.write(&plainReply{kind: msgOK, id: m.id})
 }
 
-// open opens what is not open yet.
-func (s *Server) open(ctx context.Context, spec forward.Spec) (*forward.Forward, error) {
-	conn, err := s.current(ctx)
+// open opens what is not open yet. It is called with the forwardings locked.
+func (s *Server) open(ctx context.Context, spec forward.Spec) (Standing, error) {
+	if r, ok := s.conn.(Renewed); ok {
+		return r.OpenForward(ctx, spec, s.opts.Forward)
+	}
+	f, err := s.conn.Forwards().Open(ctx, spec, s.opts.Forward)
 	if err != nil {
 		return nil, err
 	}
-	if s.opts.OpenForward != nil {
-		return s.opts.OpenForward(ctx, spec, s.opts.Forward)
+	s.asked[f] = spec
+	return listening{f, spec}, nil
+}
+
+// forwardFailed tells the master's user, and then the client.
+func (c *serverConn) forwardFailed(m *forwardMessage, spec forward.Spec, err error) error {
+	c.s.log.Debug("mux: forwarding failed", "forward", spec.String(), "error", err)
+	if tell := c.s.opts.ForwardFailed; tell != nil && c.ctx.Err() == nil {
+		tell(spec, c.s.describe(spec), err)
 	}
-	return conn.Forwards().Open(ctx, spec, s.opts.Forward)
+	return c.refuse(m, forwardFailure(spec, err))
 }
 
 // forwardFailure is how OpenSSH words it.
@@ -174,7 +229,7 @@ func (c *serverConn) closeForward(m *forwardMessage) error {
 		return c.refuse(m, "port not forwarded")
 	}
 	if err := f.Stop(); err != nil {
-		c.s.log.Warn("mux: closing a forwarding", "forward", spec.String(), "error", err)
+		c.s.log.Debug("mux: closing a forwarding", "forward", spec.String(), "error", err)
 		return c.refuse(m, "port not found")
 	}
 	return c.write(&plainReply{kind: msgOK, id: m.id})

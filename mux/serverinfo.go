@@ -51,6 +51,13 @@ func (s *Server) channelsText() string {
 			fmt.Fprintf(&b, "    #%d %q -> %q (%d bytes in, %d out)\r\n", conn.ID, conn.Origin, conn.Target, conn.In, conn.Out)
 		}
 	}
+	if r, ok := s.conn.(Renewed); ok {
+		for _, f := range r.Standing() {
+			if f.Forward() == nil {
+				fmt.Fprintf(&b, "  %v forward %q (not open at the moment)\r\n", f.Spec().Kind, f.Spec())
+			}
+		}
+	}
 	return b.String()
 }
 
@@ -70,23 +77,36 @@ func (s *ServerSession) describe() string {
 // microseconds. Names that a reader does not know are passed over.
 func (s *Server) statusText() string {
 	stats := s.conn.Stats()
-	return fmt.Sprintf("state %v\nsilence %d\nrtt %d\n", stats.State,
+	text := fmt.Sprintf("state %v\nsilence %d\nrtt %d\n", stats.State,
 		time.Since(stats.LastHeard).Microseconds(), stats.SmoothedRTT.Microseconds())
+	if r, ok := s.conn.(Renewed); ok {
+		if o, ok := r.Outage(); ok {
+			text += fmt.Sprintf("attempt %d\n", o.Attempt)
+			if !o.Next.IsZero() {
+				text += fmt.Sprintf("next %d\n", max(0, time.Until(o.Next).Microseconds()))
+			}
+		}
+	}
+	return text
 }
 
 // parseStatus reads statusText.
 func parseStatus(text string, status *MasterStatus) {
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
-		micros, err := strconv.ParseInt(value, 10, 64)
+		number, err := strconv.ParseInt(value, 10, 64)
 		switch {
 		case name == "state":
 			status.State = value
-		case err != nil || micros < 0 || micros > int64(1<<62)/1000:
+		case err != nil || number < 0 || number > int64(1<<62)/1000:
 		case name == "silence":
-			status.Silence, status.Known = time.Duration(micros)*time.Microsecond, true
+			status.Silence, status.Known = time.Duration(number)*time.Microsecond, true
 		case name == "rtt":
-			status.RTT = time.Duration(micros) * time.Microsecond
+			status.RTT = time.Duration(number) * time.Microsecond
+		case name == "attempt":
+			status.Attempt = int(number)
+		case name == "next":
+			status.Next = time.Duration(number) * time.Microsecond
 		}
 	}
 }

@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"slices"
 	"strings"
 
+	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/internal/terminal"
 )
@@ -74,7 +76,7 @@ func (p *program) runCommandLine(ctx context.Context, r *sessionRun, line string
 		p.console.info("Bad %s forwarding specification.", sideName(kind))
 		return
 	}
-	if err := p.openForward(ctx, r.c, spec); err != nil {
+	if err := p.openForward(ctx, r.c, spec, false); err != nil { // whoever typed it knows
 		p.console.info("Port forwarding failed.")
 		return
 	}
@@ -115,19 +117,38 @@ func (p *program) cancelForward(r *sessionRun, kind forward.Kind, text string) {
 		p.console.info("Bad forwarding close specification.")
 		return
 	}
-	found := false
-	for _, f := range r.c.Forwards().Forwards() {
-		s := f.Spec()
-		if s.Kind == kind && f.Err() == nil && listenName(s.Listen) == listenName(spec.Listen) {
-			found = true
-			f.Stop()
-		}
+	named := p.forwardsAt(r.c, kind, listenName(spec.Listen))
+	for _, f := range named {
+		f.Stop()
 	}
-	if !found {
+	if len(named) == 0 {
 		p.console.info("Unknown port forwarding.")
 		return
 	}
 	p.console.info("Canceled forwarding.")
+}
+
+// forwardsAt are the forwardings that listen there; with Reconnect also those
+// that are to listen there again, under each port that was told for them.
+func (p *program) forwardsAt(c *client.Client, kind forward.Kind, at forward.Addr) (found []interface{ Stop() error }) {
+	if p.kept == nil {
+		for _, f := range c.Forwards().Forwards() {
+			if s := f.Spec(); s.Kind == kind && f.Err() == nil && listenName(s.Listen) == at {
+				found = append(found, f)
+			}
+		}
+		return found
+	}
+	for _, f := range p.kept.Forwards() {
+		s := f.Spec()
+		if s.Listen.Port == 0 && slices.Contains(f.Ports(), at.Port) {
+			s.Listen.Port = at.Port
+		}
+		if s.Kind == kind && listenName(s.Listen) == at {
+			found = append(found, f)
+		}
+	}
+	return found
 }
 
 // listenName is a listening address as ssh compares it to cancel a forwarding:

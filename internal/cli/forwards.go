@@ -28,7 +28,7 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 	for i, specs := range [][]forward.Spec{local, cfg.RemoteForward} {
 		failed := 0
 		for _, spec := range specs {
-			if err := p.openForward(ctx, c, spec); err != nil {
+			if err := p.openForward(ctx, c, spec, true); err != nil {
 				if cause := context.Cause(ctx); cause != nil {
 					return cause
 				}
@@ -45,9 +45,10 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// openForward opens one, and says what came of it in ssh's words.
-func (p *program) openForward(ctx context.Context, c *client.Client, spec forward.Spec) error {
-	fwd, err := p.forwardOver(ctx, c, spec)
+// openForward opens one, and says what came of it in ssh's words. With Reconnect
+// and insist, one that fails is tried again.
+func (p *program) openForward(ctx context.Context, c *client.Client, spec forward.Spec, insist bool) error {
+	fwd, err := p.forwardOver(ctx, c, spec, insist)
 	var listen *forward.ListenError
 	var refused *forward.RefusedError
 	switch {

@@ -37,6 +37,24 @@ func (p *program) sayBinds(failed []forward.BindError) {
 	}
 }
 
+// passengerForwardFailed says to the user of a master what a client asked for
+// in vain. The client is told by the master's answer.
+func (p *program) passengerForwardFailed(spec forward.Spec, text string, err error) {
+	var listen *forward.ListenError
+	var refused *forward.RefusedError
+	switch {
+	case errors.As(err, &refused) && spec.Listen.Socket != "":
+		p.console.error("mux_confirm_remote_forward: remote port forwarding failed for listen path %s", spec.Listen.Socket)
+		return
+	case errors.As(err, &refused):
+		p.console.error("mux_confirm_remote_forward: remote port forwarding failed for listen port %d", spec.Listen.Port)
+		return
+	case errors.As(err, &listen):
+		p.listenFailed(listen)
+	}
+	p.console.info("mux_master_process_open_fwd: requested %s failed", text)
+}
+
 // connFailed words a forwarded connection that did not reach its target.
 func (p *program) connFailed(f forward.ConnFailure) {
 	var refused *forward.OpenError

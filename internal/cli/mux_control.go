@@ -87,14 +87,24 @@ func (p *program) controlCheck(ctx context.Context, mc *mux.Client) (int, error)
 	}
 	text := fmt.Sprintf("Master running (pid=%d)\r\n", status.PID) // even with -q
 	if status.Known && p.console.getLevel() > sshconfig.LogQuiet {
-		text += fmt.Sprintf("server last heard %v ago", status.Silence.Round(100*time.Millisecond))
-		if status.RTT > 0 {
-			text += fmt.Sprintf(", round trip %v", short(status.RTT))
-		}
-		text += "\r\n"
+		text += fmt.Sprintf("server last heard %v ago%s\r\n", status.Silence.Round(100*time.Millisecond), linkText(status))
 	}
 	io.WriteString(p.std.Stderr, text)
 	return 0, nil
+}
+
+// linkText is how the master's connection does, or how the waiting for the next
+// one goes.
+func linkText(status mux.MasterStatus) string {
+	switch {
+	case status.Attempt > 0 && status.Next > 0:
+		return fmt.Sprintf(", not connected: attempt %d in %v", status.Attempt, roughly(status.Next))
+	case status.Attempt > 0:
+		return fmt.Sprintf(", not connected: attempt %d is under way", status.Attempt)
+	case status.RTT > 0:
+		return fmt.Sprintf(", round trip %v", short(status.RTT))
+	}
+	return ""
 }
 
 // controlEnd is -O exit and -O stop.

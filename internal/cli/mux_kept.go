@@ -26,23 +26,36 @@ func (k keptConn) Current(ctx context.Context) (mux.Connection, error) {
 	if err != nil {
 		return nil, err
 	}
+	k.renew(c) // it may be known here first
 	return c, nil
 }
 
-// openForward keeps what a client has opened.
-func (k keptConn) openForward(ctx context.Context, spec forward.Spec, o forward.Options) (*forward.Forward, error) {
-	kept, err := k.p.kept.Forward(ctx, spec, o)
+// OpenForward keeps what a client has opened, and not what has failed: that the
+// client is told.
+func (k keptConn) OpenForward(ctx context.Context, spec forward.Spec, o forward.Options) (mux.Standing, error) {
+	f, err := k.p.kept.Forward(ctx, spec, o)
 	if err != nil {
-		if kept != nil {
-			kept.Stop() // the client is told that it failed
+		if f != nil {
+			f.Stop()
 		}
 		return nil, err
 	}
-	if f := kept.Forward(); f != nil {
-		return f, nil
+	return f, nil
+}
+
+func (k keptConn) Standing() (all []mux.Standing) {
+	for _, f := range k.p.kept.Forwards() {
+		all = append(all, f)
 	}
-	kept.Stop()
-	return nil, client.ErrClosed // lost at once
+	return all
+}
+
+func (k keptConn) Outage() (o mux.Outage, ok bool) {
+	st := k.p.kept.State()
+	if st.Phase == client.KeepConnected {
+		return o, false
+	}
+	return mux.Outage{Attempt: st.Attempt, Next: st.Until}, true
 }
 
 // The rest is of the connection that is up, or was.

@@ -112,10 +112,14 @@ func (p *program) share(ctx context.Context, c *client.Client) (*shared, error) 
 	return s, nil
 }
 
-// renew says which connection is up.
+// renew says which connection is up. Of one that has ended since, and that
+// another may have followed, nothing is to be learned.
 func (s *shared) renew(c *client.Client) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.conn == c || s.conn != nil && c.Err() != nil {
+		return
+	}
 	if s.back != nil {
 		s.back.close()
 	}
@@ -129,13 +133,16 @@ func (s *shared) backward() *backward {
 	return s.back
 }
 
-// awaitExit ends this invocation when a client asks the master to exit. It ends
-// with the server.
+// awaitExit ends this invocation when a client asks the master to exit, or when
+// there is nothing left that it is for, connected or not. It ends with the
+// server.
 func (s *shared) awaitExit() {
 	<-s.srv.Done()
-	// With -N nothing else would end this process after -O stop.
-	alone := errors.Is(s.srv.Err(), mux.ErrStopped) && s.p.cfg.SessionType == sshconfig.SessionNone
-	if alone || errors.Is(s.srv.Err(), mux.ErrTerminated) {
+	// With -N, and for a master that persists, nothing else would be the end
+	// after -O stop, or when the time of ControlPersist is up.
+	alone := s.p.master || s.p.cfg.SessionType == sshconfig.SessionNone
+	switch err := s.srv.Err(); {
+	case errors.Is(err, mux.ErrTerminated), alone && errors.Is(err, mux.ErrStopped), errors.Is(err, mux.ErrIdle):
 		s.p.quit(errQuit)
 	}
 }
@@ -185,18 +192,16 @@ func relayedResizes(srv *mux.Server) (stop func()) {
 func (s *shared) options() mux.ServerOptions {
 	p := s.p
 	o := mux.ServerOptions{
-		Descriptors:  passed{},
-		Host:         p.cfg.HostName,
-		Forward:      p.forwardOptions(),
-		PermitEnv:    func(name string) bool { return true }, // the client has chosen already
-		ForwardAgent: func(ctx context.Context, socket string) bool { return s.backward().passengerAgent(ctx, socket) },
-		X11:          func(ctx context.Context) *session.X11 { return s.backward().passengerX11(ctx) },
-		Farewell:     p.farewell,
-		Escapes:      passengerEscapes,
-		Logger:       p.console.logger(),
-	}
-	if p.kept != nil {
-		o.OpenForward = keptConn{s}.openForward
+		Descriptors:   passed{},
+		Host:          p.cfg.HostName,
+		Forward:       p.forwardOptions(),
+		ForwardFailed: p.passengerForwardFailed,
+		PermitEnv:     func(name string) bool { return true }, // the client has chosen already
+		ForwardAgent:  func(ctx context.Context, socket string) bool { return s.backward().passengerAgent(ctx, socket) },
+		X11:           func(ctx context.Context) *session.X11 { return s.backward().passengerX11(ctx) },
+		Farewell:      p.farewell,
+		Escapes:       passengerEscapes,
+		Logger:        p.console.logger(),
 	}
 	if p.master {
 		o.IdleTimeout = p.cfg.ControlPersist.Timeout

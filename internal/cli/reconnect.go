@@ -20,10 +20,12 @@ func (p *program) repeats() bool {
 	switch reconnect := cfg.Own.Reconnect; {
 	case reconnect != sshconfig.ReconnectYes && reconnect != sshconfig.ReconnectAlways:
 		return false
-	case !cfg.StdioForward.IsZero(), cfg.SessionType == sshconfig.SessionSubsystem, cfg.ProxyCommand == "-":
-		return false // whoever is at the other end of the stream has lost his place in it
+	case cfg.ProxyCommand == "-":
+		return false // there is one such stream
 	case p.master:
-		return false // the next client makes another
+		return true // for clients to come: what the first one runs is not the master's
+	case !cfg.StdioForward.IsZero(), cfg.SessionType == sshconfig.SessionSubsystem:
+		return false // whoever is at the other end of the stream has lost his place in it
 	case cfg.SessionType == sshconfig.SessionNone:
 		return true
 	case cfg.ForkAfterAuthentication:
@@ -237,13 +239,17 @@ func (p *program) personWaits() bool {
 }
 
 // forwardOver opens a forwarding for as long as this invocation lasts, which
-// may be longer than one connection does.
-func (p *program) forwardOver(ctx context.Context, c *client.Client, spec forward.Spec) (*forward.Forward, error) {
+// may be longer than one connection does. With insist one that fails is tried
+// again.
+func (p *program) forwardOver(ctx context.Context, c *client.Client, spec forward.Spec, insist bool) (*forward.Forward, error) {
 	if p.kept == nil {
 		return c.Forwards().Open(ctx, spec, p.forwardOptions())
 	}
 	f, err := p.kept.Forward(ctx, spec, p.forwardOptions())
 	if err != nil {
+		if f != nil && !insist {
+			f.Stop()
+		}
 		return nil, err
 	}
 	return f.Forward(), nil

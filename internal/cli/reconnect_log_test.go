@@ -75,7 +75,9 @@ func TestRepeats(t *testing.T) {
 		"-s":             {func(p *program) { p.flags.command = "sftp"; p.cfg.SessionType = sshconfig.SessionSubsystem }, false, false},
 		"-W":             {func(p *program) { p.cfg.StdioForward.Host = "db" }, false, false},
 		"ProxyCommand -": {func(p *program) { p.cfg.ProxyCommand = "-"; p.cfg.RemoteCommand = "tmux" }, false, false},
-		"master":         {func(p *program) { p.master = true; p.cfg.RemoteCommand = "tmux" }, false, false},
+		"master":         {func(p *program) { p.master = true; p.flags.command = "deploy" }, true, true},
+		"master of -W":   {func(p *program) { p.master = true; p.cfg.StdioForward.Host = "db" }, true, true},
+		"master over -":  {func(p *program) { p.master = true; p.cfg.ProxyCommand = "-" }, false, false},
 	} {
 		for mode, want := range map[sshconfig.Reconnect]bool{
 			sshconfig.ReconnectNo: false, sshconfig.ReconnectYes: test.yes, sshconfig.ReconnectAlways: test.forever,
