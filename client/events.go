@@ -20,7 +20,8 @@ type HostKeyEvent struct{ Event hostkey.Event }
 // goes on with the next key.
 type KeyFileSkipped struct{ Err *KeyFileError }
 
-// KeyMissing is a key file that the user named and that does not exist.
+// KeyMissing is a key file that the user named, whose turn it is, and that does
+// not exist, or not for this user.
 type KeyMissing struct {
 	File string
 	Err  error

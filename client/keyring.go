@@ -114,14 +114,10 @@ func (r *keyring) publicHalf(f sshconfig.File) ssh.PublicKey {
 		}
 	}
 	kf, err := readAnyKeyFile(f.Path) // its mode matters when the private half is wanted
-	if err == nil {
-		return kf.public()
+	if err != nil {
+		return nil // told of when the private half is wanted
 	}
-	var failed *KeyFileError
-	if errors.As(err, &failed) && f.UserProvided && errors.Is(err, fs.ErrNotExist) {
-		r.d.notify(KeyMissing{File: f.Path, Err: failed.Err})
-	}
-	return nil
+	return kf.public()
 }
 
 // certificates lists the CertificateFiles.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"slices"
 
 	"golang.org/x/crypto/ssh"
@@ -130,6 +131,12 @@ func rsaBits(k ssh.PublicKey) int {
 // NumberOfPasswordPrompts times.
 func (k *identity) load() error {
 	d := k.ring.d
+	if _, err := os.Stat(k.file); err != nil {
+		if k.named {
+			d.notify(KeyMissing{File: k.file, Err: err})
+		}
+		return err
+	}
 	kf, err := readKeyFile(k.file)
 	if err != nil {
 		return k.skipped(err)

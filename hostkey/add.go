@@ -24,7 +24,7 @@ func (o *Options) addKey(ctx context.Context, file string, names []string, key s
 			return err
 		}
 	}
-	if err := makeUserDir(file); err != nil {
+	if err := o.makeUserDir(file); err != nil {
 		return err
 	}
 	f, err := openLocked(ctx, file, os.O_RDWR|os.O_APPEND|os.O_CREATE)
@@ -109,12 +109,13 @@ func hasLine(text, name, key string) bool {
 }
 
 // makeUserDir makes a missing ~/.ssh; any other folder is the user's affair.
-func makeUserDir(file string) error {
+func (o *Options) makeUserDir(file string) error {
 	dir := filepath.Dir(file)
 	if filepath.Base(dir) != ".ssh" {
 		return nil
 	}
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		o.Notify(UserDirFailed{Dir: dir, Err: err})
 		return err
 	}
 	return nil

@@ -272,6 +272,45 @@ func TestAddFailureIsTold(t *testing.T) {
 	}
 }
 
+// TestUserDirFailureIsTold: a folder that cannot be made is named.
+func TestUserDirFailureIsTold(t *testing.T) {
+	dir := filepath.Join(write(t, ""), ".ssh") // below a file
+	c, w := checker(Options{UserFiles: []string{filepath.Join(dir, "known_hosts")}, Strict: StrictAcceptNew})
+	v, err := c.Check(t.Context(), Target{Host: "a"}, newKey(t, "ed25519"))
+	if e := event[UserDirFailed](t, w); outcome(v, err) != "added" || e.Dir != dir || e.Err == nil || event[AddFailed](t, w).Err == nil {
+		t.Errorf("%v %v, %+v", v, err, e)
+	}
+}
+
+// TestSearchFailureIsTold: a file that cannot be opened is named before a
+// question that it may have answered, and only there.
+func TestSearchFailureIsTold(t *testing.T) {
+	below := filepath.Join(write(t, ""), "below a file")
+	for _, test := range []struct {
+		files  []string
+		strict Strictness
+		want   string
+	}{
+		{[]string{below}, StrictAsk, below},
+		{[]string{write(t, ""), t.TempDir(), filepath.Join(t.TempDir(), "none"), below, below + "2"}, StrictAsk, below},
+		{[]string{t.TempDir()}, StrictAsk, ""},
+		{[]string{below}, StrictYes, ""},
+		{[]string{below}, StrictNo, ""},
+	} {
+		c, w := checker(Options{UserFiles: test.files, Strict: test.strict})
+		c.Check(t.Context(), Target{Host: "a"}, newKey(t, "ed25519"))
+		var got []string
+		for _, e := range w.events {
+			if e, ok := e.(SearchFailed); ok {
+				got = append(got, e.File)
+			}
+		}
+		if s := strings.Join(got, " "); s != test.want {
+			t.Errorf("%q, strict %d: told of %q, want %q", test.files, test.strict, s, test.want)
+		}
+	}
+}
+
 func TestRequiredRSASize(t *testing.T) {
 	small := newKey(t, "rsa1024")
 	for required, want := range map[int]bool{0: true, 512: true, 1024: true, 1025: false, 2048: false} {

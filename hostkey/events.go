@@ -106,6 +106,21 @@ type FileUnreadable struct {
 	Err  error
 }
 
+// SearchFailed: the key of a new host was to be looked up under other names,
+// for the question, and this file could not be searched. ssh complains of one
+// file and leaves it at that.
+type SearchFailed struct {
+	File string
+	Err  error
+}
+
+// UserDirFailed: "Could not create directory '…/.ssh' (Permission denied)." What
+// was to be written into it fails next.
+type UserDirFailed struct {
+	Dir string
+	Err error
+}
+
 // KeyLearned: "Learned new hostkey: ED25519 SHA256:…".
 type KeyLearned struct {
 	Key         ssh.PublicKey
@@ -133,6 +148,8 @@ func (RevokedTolerated) event() {}
 func (DNSMismatch) event()      {}
 func (BadLine) event()          {}
 func (FileUnreadable) event()   {}
+func (SearchFailed) event()     {}
+func (UserDirFailed) event()    {}
 func (KeyLearned) event()       {}
 func (KeyDeprecated) event()    {}
 

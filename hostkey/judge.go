@@ -89,6 +89,9 @@ func (k *check) unknown(ctx context.Context, key ssh.PublicKey, addr *comparison
 	}
 	v := &Verdict{Status: StatusAdded, Key: key}
 	if k.opts.Strict == StrictAsk {
+		if shut := k.view.shut; shut != nil {
+			k.opts.Notify(SearchFailed(*shut))
+		}
 		yes, err := k.opts.ask(ctx, k.newHostQuestion(key))
 		if err != nil {
 			return nil, err

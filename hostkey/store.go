@@ -46,6 +46,8 @@ type view struct {
 	opts    *Options
 	sources []source
 	told    map[Location]bool
+	// shut is the first file that is there and could not be opened, if any.
+	shut *FileUnreadable
 }
 
 // read loads the user's files, then the global ones. ssh reads a file that
@@ -72,7 +74,12 @@ func (v *view) load(file string) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
-			v.opts.Notify(FileUnreadable{File: file, Err: err})
+			e := FileUnreadable{File: file, Err: err}
+			v.opts.Notify(e)
+			// A folder opens, and reads as empty.
+			if path := (*fs.PathError)(nil); v.shut == nil && errors.As(err, &path) && path.Op == "open" {
+				v.shut = &e
+			}
 		}
 		return
 	}

@@ -106,6 +106,17 @@ func (p *program) agentWarning(err error) {
 	case errors.Is(err, agentfwd.ErrNoAgent), errors.Is(err, fs.ErrNotExist):
 		p.console.printf(levelDebug1, "debug1: agent forwarding: %s", xcryptoText(err))
 	default:
-		p.console.error("Agent forwarding: %s", xcryptoText(err))
+		p.agentFailed("Agent forwarding: ", err)
 	}
+}
+
+// agentFailed is silent about an agent that hangs up, as one of another user
+// does: for ssh it is none. One that does not answer has cost time, and ssh
+// would wait on.
+func (p *program) agentFailed(what string, err error) {
+	if errors.As(err, new(*agentfwd.UnavailableError)) && !errors.Is(err, agentfwd.ErrTimeout) {
+		p.console.printf(levelDebug1, "debug1: %s%s", what, xcryptoText(err))
+		return
+	}
+	p.console.error("%s%s", what, xcryptoText(err))
 }

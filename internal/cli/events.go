@@ -28,13 +28,13 @@ func (p *program) notify(e client.Event) {
 	case client.KeyFileSkipped:
 		p.keyFileSkipped(e.Err)
 	case client.KeyMissing:
-		c.printf(levelDebug1, "debug1: identity file %s: %s", e.File, errnoText(e.Err))
+		c.info("no such identity: %s: %s", e.File, errnoText(e.Err))
 	case client.CertMissing:
 		c.printf(levelDebug1, "debug1: certificate file %s: %s", e.File, errnoText(e.Err))
 	case client.SignFailed:
 		p.signFailed(e)
 	case client.AgentFailed:
-		c.error("%v", e.Err)
+		p.agentFailed("", e.Err)
 	case client.WeakKeyExchange:
 		c.error("** WARNING: connection is not using a post-quantum key exchange algorithm.")
 		c.error("** This session may be vulnerable to \"store now, decrypt later\" attacks.")
@@ -147,6 +147,10 @@ func (p *program) notifyHostKeyFiles(e hostkey.Event) {
 		c.error("Update the SSHFP RR in DNS with the new host key to get rid of this message.")
 	case hostkey.BadLine:
 		c.printf(levelDebug1, "debug1: %s:%d: %v", e.File, e.Line, e.Err)
+	case hostkey.SearchFailed:
+		c.error("hostkeys_find_by_key_hostfile: hostkeys_foreach failed for %s: %s", e.File, errnoText(e.Err))
+	case hostkey.UserDirFailed:
+		c.error("Could not create directory '%s' (%s).", e.Dir, errnoText(e.Err))
 	case hostkey.FileUnreadable:
 		c.printf(levelDebug1, "debug1: %s: %s", e.File, errnoText(e.Err))
 	case hostkey.KeyLearned:
