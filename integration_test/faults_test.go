@@ -36,8 +36,9 @@ const (
 	faultInterval = time.Second
 	faultCountMax = 2
 	faultLimit    = faultInterval * (faultCountMax + 1)
-	// faultSlack is for a machine with more to do than this.
-	faultSlack = 2 * time.Second
+	// faultSlack is for a machine with more to do than this. That the time is
+	// kept to the letter is for the tests of package keepalive to show.
+	faultSlack = 10 * time.Second
 	// faultPatience is how long a program is waited for that does not notice.
 	faultPatience = 20 * time.Second
 )
@@ -87,8 +88,9 @@ func TestFaultTimes(t *testing.T) {
 	fmt.Fprintln(tw, "| fault\t| gossh\t| ssh\t|\n| ---\t| ---\t| ---\t|")
 	for i, f := range faults {
 		fmt.Fprintf(tw, "| %s\t| %s\t| %s\t|\n", f.name, noticed(took[i][0]), noticed(took[i][1]))
-		// The last byte may have come up to an interval before the fault.
-		if d := took[i][0]; d < faultLimit-faultInterval-faultSlack/4 || d > faultLimit+faultSlack {
+		// The last byte may have come up to an interval before the fault, and
+		// the next one been a while on its way.
+		if d := took[i][0]; d < faultLimit-2*faultInterval || d > faultLimit+faultSlack {
 			t.Errorf("%s: gossh took %v", f.name, d)
 		}
 	}

@@ -119,10 +119,7 @@ func TestAgentConfirm(t *testing.T) {
 		t.Errorf("nobody to ask: %v", o)
 	}
 	asked := w.path("asked")
-	askpass := w.write("askpass", "#!/bin/sh\necho \"$SSH_ASKPASS_PROMPT: $1\" >>"+asked+"\n")
-	if err := os.Chmod(askpass, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	askpass := w.script("askpass", "echo \"$SSH_ASKPASS_PROMPT: $1\" >>"+asked)
 	w.setenv("SSH_ASKPASS="+askpass, "DISPLAY=:0")
 	w.run(w.gossh(args...)).want(t, 0, "onward\n", silent())
 	if got := w.read("asked"); !strings.HasPrefix(got, "confirm: Allow 127.0.0.1 to use key shown ") {

@@ -143,10 +143,7 @@ func TestX11Untrusted(t *testing.T) {
 	t.Parallel()
 	w, x := withX11(t)
 	log := w.path("xauth.log")
-	script := w.write("fake-xauth", "#!/bin/sh\necho \"$@\" >>"+log+"\ntest $3 = generate || echo \"x MIT-MAGIC-COOKIE-1 "+x11Cookie+"\"\n")
-	if err := os.Chmod(script, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	script := w.script("fake-xauth", "echo \"$@\" >>"+log+"\ntest $3 = generate || echo \"x MIT-MAGIC-COOKIE-1 "+x11Cookie+"\"")
 	untrusted := []string{"-o", "ForwardX11=yes", "-o", "ForwardX11Trusted=no", "-o", "XAuthLocation=" + script}
 	o := w.run(w.gossh(append(untrusted, "sshd", "xdpyinfo >/dev/null 2>&1; true")...))
 	o.want(t, 0, "", silent())

@@ -261,10 +261,7 @@ func TestMuxAsk(t *testing.T) {
 	t.Parallel()
 	compareRows(t, askRows, func(t *testing.T, master, client string) *muxRun {
 		w := muxServer(t, "")
-		script := w.write("askpass", "#!/bin/sh\nprintf '%s\\n' \"$1\" >>"+w.path("asked")+"\ntest $(cat "+w.path("answer")+") = yes && echo yes\n")
-		if err := os.Chmod(script, 0o700); err != nil {
-			t.Fatal(err)
-		}
+		script := w.script("askpass", "printf '%s\\n' \"$1\" >>"+w.path("asked")+"\ntest $(cat "+w.path("answer")+") = yes && echo yes")
 		w.setenv("SSH_ASKPASS="+script, "SSH_ASKPASS_REQUIRE=force")
 		m := &muxMaster{w: w, sock: w.socket(), host: "sshd"}
 		m.start(master, "-o", "BatchMode=no", "-o", "ControlMaster=ask", "-N")

@@ -116,7 +116,7 @@ func TestMuxNoTerminal(t *testing.T) {
 // terminal, and what the descriptors share with others, have to be as before.
 func TestMuxRestored(t *testing.T) {
 	t.Parallel()
-	lost := []string{"-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1"}
+	lost := []string{"-o", "ServerAliveInterval=3", "-o", "ServerAliveCountMax=1"} // long for a server that is merely slow
 	for _, way := range []struct {
 		name   string
 		args   []string // of the master

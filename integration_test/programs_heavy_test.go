@@ -116,6 +116,7 @@ func TestProgramTRAMP(t *testing.T) {
 		}
 		before := u.logins()
 		u.tramp("t")
+		eventually(t, "a connection", func() bool { return u.logins() > before })
 		if got := u.logins() - before; got != 1 {
 			t.Errorf("%d connections with ControlMaster of TRAMP's own, want 1", got)
 		}

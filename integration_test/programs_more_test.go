@@ -3,6 +3,7 @@
 package integration_test
 
 import (
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 )
@@ -107,8 +109,9 @@ func TestProgramAutossh(t *testing.T) {
 				return false
 			}
 			defer c.Close()
+			c.SetDeadline(time.Now().Add(answerTime))
 			b := make([]byte, 4)
-			n, _ := c.Read(b)
+			n, _ := io.ReadFull(c, b)
 			return string(b[:n]) == "SSH-"
 		}
 		eventually(t, "the forward is there", greets)

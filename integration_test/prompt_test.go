@@ -279,10 +279,7 @@ func TestPromptsOnTTY(t *testing.T) {
 func TestAskpass(t *testing.T) {
 	t.Parallel()
 	w, _ := withServer(t, passwordServer())
-	askpass := w.write("askpass", "#!/bin/sh\necho \"$1\" >>"+w.path("asked")+"\necho secret\n")
-	if err := os.Chmod(askpass, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	askpass := w.script("askpass", "echo \"$1\" >>"+w.path("asked")+"\necho secret")
 	w.setenv("SSH_ASKPASS="+askpass, "SSH_ASKPASS_REQUIRE=force")
 	w.run(w.gossh("sshtest", "command")).want(t, 0, "output\n", silent())
 	s := w.onScreen(w.gossh("sshtest", "command"))

@@ -391,6 +391,10 @@ func echoes(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
+// answerTime is for a forward that works. One that has lost its connection may
+// be silent for ever.
+const answerTime = 10 * time.Second
+
 // answers says whether a forward to echoes works.
 func answers(port int) bool {
 	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
@@ -398,7 +402,7 @@ func answers(port int) bool {
 		return false
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Second))
+	c.SetDeadline(time.Now().Add(answerTime))
 	io.WriteString(c, "hello")
 	buf := make([]byte, 5)
 	_, err = io.ReadFull(c, buf)

@@ -129,10 +129,7 @@ func TestGit(t *testing.T) {
 	git("-C", "origin", "commit", "-q", "-m", "first")
 	git("-C", "origin", "config", "receive.denyCurrentBranch", "ignore")
 	// The wrapper is for GIT_SSH, which takes no arguments.
-	wrapper := w.write("wrapper", "#!/bin/sh\nexec "+gosshPath+" -F "+w.cfg+" \"$@\"\n")
-	if err := os.Chmod(wrapper, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	wrapper := w.script("wrapper", "exec "+gosshPath+" -F "+w.cfg+" \"$@\"")
 	base := w.env
 	for i, variable := range []string{"GIT_SSH=" + wrapper, "GIT_SSH_COMMAND=" + gosshPath + " -F " + w.cfg, "GIT_SSH_COMMAND=ssh -F " + w.cfg} {
 		w.env = base

@@ -22,8 +22,12 @@ import (
 )
 
 // patience is how long anything may take on a machine that is busy with other
-// things. Nothing waits for it to pass.
-const patience = 30 * time.Second
+// things, and lifetime how long a program may run that does many of them. They
+// are bounds against what hangs: nothing waits for them to pass.
+const (
+	patience = time.Minute
+	lifetime = 4 * time.Minute
+)
 
 // need skips a test for which a program is missing, loudly in CI.
 func need(t *testing.T, programs ...string) {
@@ -116,6 +120,19 @@ func (w *world) write(name, text string) string {
 	return w.path(name)
 }
 
+// script writes a program for the shell and returns its path. No other program
+// is started meanwhile: until its exec that would have the file open for
+// writing, and who runs the script would get ETXTBSY.
+func (w *world) script(name, text string) string {
+	w.t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := os.WriteFile(w.path(name), []byte("#!/bin/sh\n"+text+"\n"), 0o700); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.path(name)
+}
+
 func (w *world) read(name string) string {
 	w.t.Helper()
 	text, err := os.ReadFile(w.path(name))
@@ -144,7 +161,7 @@ func (w *world) command(name string, args ...string) *exec.Cmd {
 
 // tool prepares any other program.
 func (w *world) tool(name string, args ...string) *exec.Cmd {
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(w.t.Context(), lifetime)
 	w.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = w.env
@@ -182,7 +199,7 @@ func (w *world) run(cmd *exec.Cmd) outcome {
 		o.status = cmd.ProcessState.ExitCode()
 	}
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) || o.took >= patience {
+	if err != nil && !errors.As(err, &exit) || o.took >= lifetime {
 		w.t.Errorf("%q: %v\n%v", cmd.Args, err, o)
 	}
 	return o
