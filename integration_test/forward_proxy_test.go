@@ -113,7 +113,7 @@ func TestWaysToConnect(t *testing.T) {
 		"-6 -o HostName=::1 -p 1 sshd true",
 		"-4 -o HostName=::1 sshd true",
 		"-o AddressFamily=inet6 sshd true",
-		"-o HostName=nosuch.invalid sshd true",
+		"-o HostName=nosuch..invalid sshd true",
 		"-o ConnectionAttempts=2 -p 1 sshd true",
 		"-o TCPKeepAlive=no sshd true",
 		"-o IPQoS=none sshd true",

@@ -3,11 +3,14 @@
 package integration_test
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -16,15 +19,38 @@ import (
 	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 )
 
-// closedPort is one that nobody listens on.
+// Ports below those that the kernel gives to whoever asks for any, as listeners
+// and for connections: what is not bound there stays so. (Linux begins at
+// 32768.)
+const lowestPort, highestPort = 12000, 32000
+
+// portsTaken counts the ports that closedPort has gone through. Processes begin
+// at places of their own.
+var portsTaken atomic.Uint32
+
+// closedPort is one that nobody listens on, by IPv4 or IPv6, and that nobody
+// but the test will take.
 func closedPort(t *testing.T) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range highestPort - lowestPort {
+		next := uint32(os.Getpid())*7919 + portsTaken.Add(1)
+		port := lowestPort + int(next%(highestPort-lowestPort))
+		if free("tcp4", fmt.Sprintf("127.0.0.1:%d", port)) && free("tcp6", fmt.Sprintf("[::1]:%d", port)) {
+			return port
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
+}
+
+// free says whether an address can be listened on, or is of a family that is
+// not there.
+func free(network, addr string) bool {
+	ln, err := net.Listen(network, addr)
+	if err == nil {
+		ln.Close()
+	}
+	return !errors.Is(err, syscall.EADDRINUSE)
 }
 
 // TestMessages compares what goes wrong with ssh's own words. What differs on
@@ -51,7 +77,7 @@ func TestMessages(t *testing.T) {
 	for name, args := range map[string][]string{
 		"permission denied":       {"-i", wrongKey, "-o", "IdentityFile=" + wrongKey, "-F", w.configWithout("IdentityFile"), "sshd", "true"},
 		"no method":               {"-o", "PubkeyAuthentication=no", "sshd", "true"},
-		"no such host":            {"no-such-host.invalid", "true"},
+		"no such host":            {"no-such-host..invalid", "true"},
 		"refused":                 {"-p", port, "sshd", "true"},
 		"refused by name":         {"-p", port, "localhost", "true"},
 		"unknown host":            {"-o", "UserKnownHostsFile=" + none, "sshd", "true"},
