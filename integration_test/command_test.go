@@ -199,12 +199,13 @@ func TestOutput(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		out.Close()
 		// The pipe is full, and the program waits in its write.
 		eventually(t, "the pipe is full", func() bool {
-			n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
-			return err == nil && n >= 64<<10
+			room := []unix.PollFd{{Fd: int32(out.Fd()), Events: unix.POLLOUT}}
+			n, err := unix.Poll(room, 0)
+			return err == nil && n == 0
 		})
+		out.Close()
 		text, err := io.ReadAll(r)
 		if err != nil {
 			t.Fatal(err)
@@ -280,6 +281,12 @@ func TestIdle(t *testing.T) {
 func idle(t *testing.T, what string, pid int, span time.Duration) {
 	t.Helper()
 	before := cpuTime(t, pid)
+	eventually(t, "the beginning is over", func() bool {
+		time.Sleep(span / 10)
+		last := before
+		before = cpuTime(t, pid)
+		return before == last
+	})
 	time.Sleep(span) // what is measured
 	if used := cpuTime(t, pid) - before; used > span/20 {
 		t.Errorf("%s: %v of processor time in %v", what, used, span)

@@ -161,10 +161,11 @@ func TestCommandLineEnds(t *testing.T) {
 	// A server that hangs up during the prompt ends it.
 	s = w.onScreen(w.gossh("-o", commandLine, "sshd"))
 	s.expect(`remote\$ `)
-	s.send("(sleep 1; kill $PPID) & \r")
+	s.send("(until test -e ~/stop; do sleep 0.02; done; kill $PPID) &\r")
 	s.expect(`remote\$ `)
 	s.send("\r~C")
 	s.expect(`ssh> `)
+	w.write("stop", "")
 	s.wantEnd(255)
 	if s.modes() != before {
 		t.Error("the modes are not what they were after a hang-up")

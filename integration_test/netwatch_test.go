@@ -51,11 +51,11 @@ func TestNetworkChange(t *testing.T) {
 			t.Fatal(err)
 		}
 		cmd.ExtraFiles = []*os.File{r}
+		conns := len(srv.Conns())
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		r.Close()
-		conns := len(srv.Conns())
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		if _, err := srv.WaitConn(ctx, conns+1); err != nil {
 			t.Fatal(err)
