@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"strings"
 	"testing"
 	"time"
@@ -52,8 +53,12 @@ func (d *daemon) login(t *testing.T, c *Checker, target Target, algorithms []str
 		return err
 	}
 	v := c.Verifier(ctx, target)
+	whoever, err := user.Current()
+	if err != nil {
+		return err
+	}
 	conn, chans, requests, err := ssh.NewClientConn(d.dial(t), target.Host, &ssh.ClientConfig{
-		User: "root", Auth: []ssh.AuthMethod{ssh.PublicKeys(d.client)},
+		User: whoever.Username, Auth: []ssh.AuthMethod{ssh.PublicKeys(d.client)},
 		HostKeyAlgorithms: algs, HostKeyCallback: v.Callback,
 	})
 	if err != nil {
@@ -92,9 +97,6 @@ func (d *daemon) login(t *testing.T, c *Checker, target Target, algorithms []str
 // TestUpdateAgainstSSH has ssh and us connect to the same sshd with the same
 // known_hosts; both files must be the same afterwards.
 func TestUpdateAgainstSSH(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("SKIPPED: logs in as root, to the sshd of this test only")
-	}
 	ed, ed2, ecdsa, rsa := newSigner(t, "ed25519"), newSigner(t, "ed25519"), newSigner(t, "ecdsa"), newSigner(t, "rsa")
 	gone := newKey(t, "ed25519")
 	all := newDaemon(t, []ssh.Signer{ed, ecdsa, rsa, ed2})
@@ -124,7 +126,7 @@ func TestUpdateAgainstSSH(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			theirs, ours := write(t, tt.file), write(t, tt.file)
-			options := []string{"UserKnownHostsFile=" + theirs, "StrictHostKeyChecking=yes", "UpdateHostKeys=yes", "User=root"}
+			options := []string{"UserKnownHostsFile=" + theirs, "StrictHostKeyChecking=yes", "UpdateHostKeys=yes"}
 			if tt.port != 0 {
 				options = append(options, "Port=2222")
 			}
@@ -148,9 +150,6 @@ func TestUpdateAgainstSSH(t *testing.T) {
 
 // TestUpdateHashedAgainstSSH compares what the files say, for salts differ.
 func TestUpdateHashedAgainstSSH(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("SKIPPED: logs in as root, to the sshd of this test only")
-	}
 	ed, ecdsa := newSigner(t, "ed25519"), newSigner(t, "ecdsa")
 	d := newDaemon(t, []ssh.Signer{ed, ecdsa})
 	hashed, err := newHashedName(NewChecker(Options{}).opts.Rand, "a")
@@ -159,7 +158,7 @@ func TestUpdateHashedAgainstSSH(t *testing.T) {
 	}
 	text := entryLine(hashed, ed.PublicKey())
 	theirs, ours := write(t, text), write(t, text)
-	if out, err := d.ssh(t, "a", "UserKnownHostsFile="+theirs, "UpdateHostKeys=yes", "HashKnownHosts=yes", "User=root"); err != nil {
+	if out, err := d.ssh(t, "a", "UserKnownHostsFile="+theirs, "UpdateHostKeys=yes", "HashKnownHosts=yes"); err != nil {
 		t.Fatalf("ssh: %v\n%s", err, out)
 	}
 	c := NewChecker(Options{UserFiles: []string{ours}, UpdateHostKeys: UpdateYes, HashKnownHosts: true})
