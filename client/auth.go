@@ -77,7 +77,7 @@ func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) 
 	a.allowed = st.AllowedMethods
 	if n := len(st.PartialSuccessMethods); n > a.partial {
 		a.partial = n
-		a.d.debugf("Authenticated using \"%s\" with partial success.", st.PartialSuccessMethods[n-1])
+		a.d.logf(levelVerbose, "Authenticated using \"%s\" with partial success.", st.PartialSuccessMethods[n-1])
 		a.current = ""
 		if a.keys != nil {
 			a.keys.reset()

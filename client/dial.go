@@ -144,7 +144,7 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 		conn.Close()
 		return nil, d.handshakeError(ctx, conn, err)
 	}
-	d.debugf("Authenticated to %s ([%s]:%d) using \"%s\".", d.cfg.HostName,
+	d.logf(levelVerbose, "Authenticated to %s ([%s]:%d) using \"%s\".", d.cfg.HostName,
 		peerHost(conn), peerPort(conn), d.auth.lastMethod())
 	return newClient(d, sc, chans, reqs), nil
 }
@@ -237,6 +237,8 @@ func (d *dialer) notify(e Event) {
 
 // The levels of ssh -v as those of slog.
 const (
+	levelVerbose = slog.LevelDebug + 1
+
 	levelDebug1 = slog.LevelDebug
 	levelDebug2 = slog.LevelDebug - 1
 	levelDebug3 = slog.LevelDebug - 2

@@ -45,7 +45,8 @@ type Options struct {
 	// several goroutines, one at a time.
 	Notify func(Event)
 	// Logger gets the lines of ssh -v: slog.LevelDebug is debug1, one below it
-	// debug2, two below debug3. Nil is silence.
+	// debug2, two below debug3, and one above it LogLevel VERBOSE. Nil is
+	// silence.
 	Logger *slog.Logger
 
 	// NetDial connects to an address in place of a net.Dialer. Nil means that

@@ -131,7 +131,7 @@ func TestLog(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{})
 	o := w.run(w.gossh("-vvv", "sshd", "echo out; echo err >&2"))
-	if o.stdout != "out\n" || !strings.Contains(o.stderr, "err\n") || !strings.Contains(o.stderr, "debug1: Authenticated to 127.0.0.1") {
+	if o.stdout != "out\n" || !strings.Contains(o.stderr, "err\n") || !strings.Contains(o.stderr, "\nAuthenticated to 127.0.0.1") {
 		t.Errorf("got %v", o)
 	}
 	errs := "err\n"
@@ -139,7 +139,7 @@ func TestLog(t *testing.T) {
 	w.run(w.gossh("-v", "-E", log, "sshd", "echo out; echo err >&2; exit 3")).want(t, 3, "out\n", &errs)
 	w.run(w.gossh("-E", log, "-p", fmt.Sprint(closedPort(t)), "sshd", "true")).want(t, 255, "", silent())
 	text := w.read("log")
-	if !strings.Contains(text, "debug1: Authenticated to") || !strings.Contains(text, "Connection refused") {
+	if !strings.Contains(text, "\nAuthenticated to") || !strings.Contains(text, "Connection refused") {
 		t.Errorf("the log has %q", text)
 	}
 }

@@ -158,7 +158,9 @@ func logLevelOf(l slog.Level) sshconfig.LogLevel {
 		return sshconfig.LogError
 	case l >= slog.LevelInfo:
 		return sshconfig.LogInfo
-	case l >= slog.LevelDebug:
+	case l > slog.LevelDebug:
+		return sshconfig.LogVerbose
+	case l == slog.LevelDebug:
 		return sshconfig.LogDebug1
 	case l >= slog.LevelDebug-1:
 		return sshconfig.LogDebug2

@@ -37,6 +37,7 @@ type escapeActions interface {
 	sendBreak()
 	louder(by int) sshconfig.LogLevel
 	connections() string
+	information() string
 	commandLine()
 	hasCommandLine() bool
 }
@@ -135,6 +136,9 @@ func (e *escapes) escape(ch byte) bool {
 	case '#':
 		said("#")
 		a.say(a.connections())
+	case 'I':
+		said("I")
+		a.say(a.information())
 	case '?':
 		said("?")
 		a.say(e.help())
@@ -168,6 +172,7 @@ func (e *escapes) help() string {
 		" " + c + ".   - terminate " + what,
 		" " + c + "B   - send a BREAK to the remote system",
 		" " + c + "C   - open a command line",
+		" " + c + "I   - show information about the connection",
 		" " + c + "V/v - decrease/increase verbosity (LogLevel)",
 		" " + c + "^Z  - suspend ssh",
 		" " + c + "#   - list forwarded connections",
@@ -215,3 +220,5 @@ func (t *ttySession) connections() string {
 	b.WriteString(aliveText(t.r.c.Stats()) + "\r\n")
 	return b.String()
 }
+
+func (t *ttySession) information() string { return informationText(t.r.c, t.r.started) }

@@ -44,6 +44,7 @@ func (a *actions) terminate()           { a.did.WriteString("terminate ") }
 func (a *actions) suspend()             { a.did.WriteString("suspend ") }
 func (a *actions) sendBreak()           { a.did.WriteString("break ") }
 func (a *actions) connections() string  { a.did.WriteString("connections "); return "list\r\n" }
+func (a *actions) information() string  { a.did.WriteString("information "); return "facts\r\n" }
 func (a *actions) commandLine()         { a.did.WriteString("commandline ") }
 func (a *actions) hasCommandLine() bool { return !a.noCommandLine }
 func (a *actions) louder(by int) sshconfig.LogLevel {
@@ -104,6 +105,7 @@ func TestEscapes(t *testing.T) {
 		{name: "command line", typed: "~C", did: "commandline "},
 		{name: "louder", typed: "~v", did: "louder+1 ", said: "~v [LogLevel VERBOSE]\r\n"},
 		{name: "quieter", typed: "~V", did: "louder-1 ", said: "~V [LogLevel VERBOSE]\r\n"},
+		{name: "information", typed: "~I", did: "information ", said: "~I\r\nfacts\r\n"},
 		{name: "connections", typed: "~#", did: "connections ", said: "~#\r\nlist\r\n"},
 		{name: "help", typed: "~?", said: "~?\r\nSupported escape sequences:\r\n"},
 		{name: "rekey", typed: "~R", said: "~R"},
@@ -143,7 +145,7 @@ func TestEscapeHelp(t *testing.T) {
 	for _, without := range []bool{false, true} {
 		a := &actions{noCommandLine: without}
 		readPieces(newEscapes(&typist{pieces: []string{"~?"}}, '~', a), 8)
-		for _, key := range []string{"~.", "~B", "~C", "~V/v", "~^Z", "~#", "~?", "~~"} {
+		for _, key := range []string{"~.", "~B", "~C", "~I", "~V/v", "~^Z", "~#", "~?", "~~"} {
 			if got, want := strings.Contains(a.said.String(), "\r\n "+key+" "), key != "~C" || !without; got != want {
 				t.Errorf("%s is there: %v, in %q", key, got, a.said.String())
 			}

@@ -270,8 +270,10 @@ func (a passenger) louder(int) sshconfig.LogLevel { return sshconfig.LogInfo }
 
 // lacks names the escapes that are not for passengers.
 func (passenger) lacks(ch byte) bool {
-	return ch == ctrlZ || ch == 'C' || ch == 'V' || ch == 'v'
+	return ch == ctrlZ || ch == 'C' || ch == 'I' || ch == 'V' || ch == 'v'
 }
+
+func (passenger) information() string { return "" } // the master tells: -O conninfo
 
 func (a passenger) connections() string {
 	return fmt.Sprintf("The following connections are open:\r\n  #%d client-session\r\n", a.s.ID())

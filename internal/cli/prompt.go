@@ -9,6 +9,7 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // prompter words the questions of package client; the terminal, or askpass,
@@ -42,8 +43,8 @@ func (a *prompter) Password(ctx context.Context, q client.PasswordQuestion) (str
 // name in front, so that no server can ask in another's name.
 func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([]string, error) {
 	for _, text := range []string{q.Name, q.Instruction} {
-		if text != "" {
-			a.p.console.info("%s", text)
+		if text != "" && a.p.console.getLevel() >= sshconfig.LogInfo {
+			a.p.console.raw(bannerText(text) + "\r\n")
 		}
 	}
 	answers := make([]string, len(q.Prompts))

@@ -183,7 +183,7 @@ func TestSecretQuestions(t *testing.T) {
 // TestChallenge: a server's texts are shown as its own.
 func TestChallenge(t *testing.T) {
 	a, who, said := newTestPrompter("123", "me", io.EOF)
-	q := client.ChallengeQuestion{User: "me", Host: "web", Name: "Name\x1b[2J", Instruction: "Do this",
+	q := client.ChallengeQuestion{User: "me", Host: "web", Name: "Name\x1b[2J", Instruction: "Fülle aus",
 		Prompts: []client.ChallengePrompt{{Text: "Código: \x1b[8m"}, {Text: "Who: ", Echo: true}}}
 	answers, err := a.Challenge(t.Context(), q)
 	if err != nil || !slices.Equal(answers, []string{"123", "me"}) {
@@ -192,7 +192,7 @@ func TestChallenge(t *testing.T) {
 	if want := []string{`(me@web) Código: \033[8m`, "(me@web) Who: +"}; !slices.Equal(who.asked, want) {
 		t.Errorf("asked %q", who.asked)
 	}
-	if said() != `Name\033[2J|Do this|` {
+	if said() != `Name\033[2J|Fülle aus|` {
 		t.Errorf("said %q", said())
 	}
 	if _, err := a.Challenge(t.Context(), q); err != io.EOF {

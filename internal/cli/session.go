@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/terminal"
@@ -42,7 +43,7 @@ func (p *program) allocatesTTY() bool {
 func (p *program) runSession(ctx context.Context, c *client.Client) (int, error) {
 	ctx, quit := context.WithCancelCause(ctx)
 	defer quit(nil)
-	run := &sessionRun{p: p, c: c, ctx: ctx, quit: quit}
+	run := &sessionRun{p: p, c: c, ctx: ctx, quit: quit, started: time.Now()}
 	if err := run.prepare(); err != nil {
 		return 0, err
 	}
@@ -57,6 +58,8 @@ type sessionRun struct {
 	ctx  context.Context
 	quit context.CancelCauseFunc // the escape ~. and signals
 	cmd  *session.Cmd
+
+	started time.Time
 
 	in       *pausable // nil without standard input
 	out, err *terminal.Output
@@ -150,6 +153,7 @@ func (r *sessionRun) end(err error) (int, error) {
 	if r.tty != nil && !endsSilently(err) {
 		p.console.info("Connection to %s closed.", p.cfg.HostName)
 	}
+	p.transferred(r.c, r.started)
 	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
 	return status, nil
 }
