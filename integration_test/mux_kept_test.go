@@ -142,7 +142,7 @@ func TestMuxPersistOutage(t *testing.T) {
 	}{
 		"stop": {"yes", func(m *muxMaster) { m.control("stop").want(m.w.t, 0, "", nil) }, ""},
 		"exit": {"yes", func(m *muxMaster) { m.control("exit").want(m.w.t, 0, "", nil) }, ""},
-		"time": {"3", func(*muxMaster) {}, ""},
+		"time": {"10", func(*muxMaster) {}, ""}, // long enough to see the outage begin
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -191,8 +191,7 @@ func TestMuxPersistAsksAgain(t *testing.T) {
 	t.Run("askpass", func(t *testing.T) {
 		t.Parallel()
 		w, r := withRestarts(t, sshtest.Options{})
-		w.setenv("DISPLAY=:7", "SSH_ASKPASS="+w.write("askpass", "#!/bin/sh\necho asked >>"+w.path("asked")+"\necho sesame\n"))
-		os.Chmod(w.path("askpass"), 0o700)
+		w.setenv("DISPLAY=:7", "SSH_ASKPASS="+w.script("askpass", "echo asked >>"+w.path("asked")+"\necho sesame"))
 		_, m := w.firstOnScreen()
 		pid := m.pid()
 		r.down()
@@ -296,7 +295,7 @@ func TestMuxPersistFaults(t *testing.T) {
 	}
 	t.Cleanup(func() { p.Close() })
 	local, remote := closedPort(t), closedPort(t)
-	w.pre = append(w.pre[:len(w.pre):len(w.pre)], "-p", fmt.Sprint(p.Port()), "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1")
+	w.pre = append(w.pre[:len(w.pre):len(w.pre)], "-p", fmt.Sprint(p.Port()), "-o", "ServerAliveInterval=3", "-o", "ServerAliveCountMax=1")
 	m, pid, _ := w.persistentKept("sshd", "yes", "-L", fmt.Sprintf("%d:127.0.0.1:%d", local, echoes(t)))
 	m.control("forward", "-R", fmt.Sprintf("%d:127.0.0.1:%d", remote, echoes(t))).want(t, 0, "", silent())
 	for round, fault := range []func(){func() { p.BlackHole(faultnet.Both) }, func() { p.Stall(faultnet.Both) }, p.Reset} {

@@ -33,11 +33,7 @@ func (w *world) ordinary(program string) string {
 	if out, err := exec.Command(drop[0], append(drop[1:], "true")...).CombinedOutput(); err != nil {
 		w.t.Skipf("root cannot give up rights here: %v: %s", err, out)
 	}
-	script := w.write("ordinary-"+filepath.Base(program), "#!/bin/sh\nexec "+strings.Join(drop, " ")+" '"+path+"' \"$@\"\n")
-	if err := os.Chmod(script, 0o700); err != nil {
-		w.t.Fatal(err)
-	}
-	return script
+	return w.script("ordinary-"+filepath.Base(program), "exec "+strings.Join(drop, " ")+" '"+path+"' \"$@\"")
 }
 
 // asOrdinary compares what the two programs say to an ordinary user.
