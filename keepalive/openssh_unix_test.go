@@ -54,11 +54,14 @@ func startSSHD(t *testing.T) (*exec.Cmd, *Conn, ssh.Conn) {
 	cmd := exec.Command(sshd, "-i", "-e", "-f", "/dev/null", "-h", hostKey, "-o", "AuthorizedKeysFile="+keys,
 		"-o", "StrictModes=no", "-o", "PermitRootLogin=yes", "-o", "UsePAM=no", "-o", "PidFile=none")
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = theirs, theirs, os.Stderr
+	// Unless it is root's and logs in root, a process of its own serves the
+	// connection: the group is all of it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		cmd.Process.Kill()
+		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		cmd.Wait()
 	})
 	netConn, err := net.FileConn(ours)
@@ -104,7 +107,7 @@ func TestOpenSSHServer(t *testing.T) {
 
 	m := Start(conn, watched, quick)
 	start := time.Now()
-	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
 	<-m.Done()
