@@ -2,7 +2,6 @@ package client
 
 import (
 	"io"
-	"path"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,13 +14,49 @@ import (
 // ChannelTimeout of ssh_config(5): a channel over which nothing has passed for
 // its type's interval is closed.
 
-// channelTimeouts are the rules; the first that matches a type counts.
-type channelTimeouts []sshconfig.ChannelTimeout
+// channelTimeouts are the rules of a connection, of which the first that
+// matches a type counts, and what the one called global needs to know: when
+// something passed over any channel.
+type channelTimeouts struct {
+	rules []sshconfig.ChannelTimeout
+	all   idleTime
+}
+
+// idleTime is how long nothing has passed, and how long that may be.
+type idleTime struct {
+	start time.Time
+	last  atomic.Int64 // when something passed, since start
+	limit atomic.Int64 // a time.Duration; 0 for none
+}
+
+func (i *idleTime) touch() { i.last.Store(int64(time.Since(i.start))) }
+
+// left is what is left of the limit.
+func (i *idleTime) left() (left time.Duration, limited bool) {
+	limit := time.Duration(i.limit.Load())
+	return limit + time.Duration(i.last.Load()) - time.Since(i.start), limit > 0
+}
+
+// newChannelTimeouts returns nil if there are no rules.
+func newChannelTimeouts(rules []sshconfig.ChannelTimeout) *channelTimeouts {
+	if len(rules) == 0 {
+		return nil
+	}
+	t := &channelTimeouts{rules: rules}
+	t.all.start = time.Now()
+	for _, rule := range rules {
+		if rule.Type == "global" {
+			t.all.limit.Store(int64(rule.Interval))
+			break
+		}
+	}
+	return t
+}
 
 // interval is that of a channel type, 0 for none.
-func (t channelTimeouts) interval(channelType string) time.Duration {
-	for _, rule := range t {
-		if ok, err := path.Match(rule.Type, channelType); ok && err == nil {
+func (t *channelTimeouts) interval(channelType string) time.Duration {
+	for _, rule := range t.rules {
+		if rule.Matches(channelType) {
 			return rule.Interval
 		}
 	}
@@ -46,53 +81,56 @@ func timeoutType(wire string) string {
 // timedChannel closes a channel that has fallen silent.
 type timedChannel struct {
 	ssh.Channel
-	rules    channelTimeouts
-	interval atomic.Int64 // a time.Duration; 0 until the type is known
-	last     atomic.Int64 // when something passed, since start
-	start    time.Time
-	timer    *time.Timer
+	rules *channelTimeouts
+	own   idleTime // without a limit until the type is known
+	timer *time.Timer
 }
 
 // watchChannel wraps ch if there may be a rule for it. The timer ends with the
 // channel, or with its expiry.
-func (t channelTimeouts) watchChannel(ch ssh.Channel, wire string) ssh.Channel {
-	if len(t) == 0 {
+func (t *channelTimeouts) watchChannel(ch ssh.Channel, wire string) ssh.Channel {
+	if t == nil {
 		return ch
 	}
-	c := &timedChannel{Channel: ch, rules: t, start: time.Now()}
+	c := &timedChannel{Channel: ch, rules: t}
+	c.own.start = time.Now()
 	c.timer = time.AfterFunc(time.Hour, c.expire)
 	c.timer.Stop()
-	if wire != "session" {
+	t.all.touch()
+	if wire == "session" {
+		c.arm(0)
+	} else {
 		c.arm(t.interval(timeoutType(wire)))
 	}
 	return c
 }
 
 func (c *timedChannel) arm(interval time.Duration) {
-	if interval <= 0 {
-		return
-	}
-	c.interval.Store(int64(interval))
-	c.touch()
-	c.timer.Reset(interval)
+	c.own.limit.Store(int64(interval))
+	c.own.touch()
+	c.expire()
 }
 
-func (c *timedChannel) touch() { c.last.Store(int64(time.Since(c.start))) }
-
-// expire closes the channel, or waits for what is left of its interval. To
-// close one that has ended is harmless.
+// expire closes the channel, or waits for what is left of its time, if that is
+// limited. To close one that has ended is harmless.
 func (c *timedChannel) expire() {
-	idle := time.Since(c.start) - time.Duration(c.last.Load())
-	if left := time.Duration(c.interval.Load()) - idle; left > 0 {
-		c.timer.Reset(left)
-		return
+	left, limited := c.own.left()
+	if all, ok := c.rules.all.left(); ok && (!limited || all < left) {
+		left, limited = all, true
 	}
-	c.Channel.Close()
+	switch {
+	case !limited:
+	case left > 0:
+		c.timer.Reset(left)
+	default:
+		c.Channel.Close()
+	}
 }
 
 func (c *timedChannel) passed(n int, err error) (int, error) {
 	if n > 0 {
-		c.touch()
+		c.own.touch()
+		c.rules.all.touch()
 	}
 	return n, err
 }
@@ -134,7 +172,7 @@ func (c *timedChannel) SendRequest(name string, wantReply bool, payload []byte) 
 // timedNewChannel is a channel that the server opens, watched once accepted.
 type timedNewChannel struct {
 	ssh.NewChannel
-	rules channelTimeouts
+	rules *channelTimeouts
 }
 
 func (n timedNewChannel) Accept() (ssh.Channel, <-chan *ssh.Request, error) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // idleChannel is a channel over which things pass when the test says so.
@@ -27,12 +28,12 @@ func (c *idleChannel) SendRequest(string, bool, []byte) (bool, error) {
 }
 
 func TestChannelTimeout(t *testing.T) {
-	rules := channelTimeouts{
+	rules := newChannelTimeouts([]sshconfig.ChannelTimeout{
 		{Type: "direct-tcpip", Interval: 10 * time.Second},
 		{Type: "session:subsystem:sftp", Interval: 20 * time.Second},
 		{Type: "session:*", Interval: 30 * time.Second},
 		{Type: "agent-connection", Interval: 0},
-	}
+	})
 	for _, test := range []struct {
 		name string
 		wire string
@@ -55,6 +56,9 @@ func TestChannelTimeout(t *testing.T) {
 		{"sftp", "session", func(ch ssh.Channel) {
 			ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"sftp"}))
 		}, 20 * time.Second},
+		{"a subsystem that is a path", "session", func(ch ssh.Channel) {
+			ch.SendRequest("subsystem", true, ssh.Marshal(struct{ Name string }{"/usr/lib/x"}))
+		}, 30 * time.Second},
 		{"no limit", "auth-agent@openssh.com", func(ssh.Channel) {}, 0},
 		{"no rule", "forwarded-tcpip", func(ssh.Channel) {}, 0},
 	} {
@@ -77,6 +81,34 @@ func TestChannelTimeout(t *testing.T) {
 	}
 }
 
+// TestGlobalChannelTimeout: traffic over any channel keeps all alive, but for
+// those that have a rule of their own.
+func TestGlobalChannelTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rules := newChannelTimeouts([]sshconfig.ChannelTimeout{
+			{Type: "direct-tcpip", Interval: 4 * time.Second},
+			{Type: "global", Interval: 10 * time.Second},
+		})
+		began := time.Now()
+		time.Sleep(time.Minute) // nothing is open
+		var below [3]idleChannel
+		silent := rules.watchChannel(&below[0], "session")
+		busy := rules.watchChannel(&below[1], "forwarded-tcpip")
+		own := rules.watchChannel(&below[2], "direct-tcpip")
+		time.Sleep(9 * time.Second)
+		busy.Write([]byte{1})
+		time.Sleep(time.Minute)
+		for i, want := range []time.Duration{79 * time.Second, 79 * time.Second, 64 * time.Second} {
+			if got := time.Unix(0, below[i].closed.Load()).Sub(began); got != want {
+				t.Errorf("channel %d closed after %v, want %v", i, got, want)
+			}
+		}
+		for _, ch := range []ssh.Channel{silent, busy, own} {
+			ch.Close()
+		}
+	})
+}
+
 func TestChannelTimeoutEndsACommand(t *testing.T) {
 	s := newSetup(t, sshtest.Options{}, "ChannelTimeout session:command=1s")
 	err := s.mustDial(t).Command(testContext(t), "sleep 100").Run()
@@ -88,10 +120,10 @@ func TestChannelTimeoutEndsACommand(t *testing.T) {
 
 func TestNoTimeoutNoWrapper(t *testing.T) {
 	below := &idleChannel{}
-	if ch := channelTimeouts(nil).watchChannel(below, "session"); ch != ssh.Channel(below) {
+	if ch := newChannelTimeouts(nil).watchChannel(below, "session"); ch != ssh.Channel(below) {
 		t.Error("wrapped without a rule")
 	}
-	if d := (channelTimeouts{{Type: "*", Interval: time.Second}}).interval("x11-connection"); d != time.Second {
+	if d := newChannelTimeouts([]sshconfig.ChannelTimeout{{Type: "global"}, {Type: "*", Interval: time.Second}}).interval("x11-connection"); d != time.Second {
 		t.Errorf("interval %v", d)
 	}
 }

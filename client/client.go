@@ -34,11 +34,11 @@ type Client struct {
 
 	channels *channelTypes
 	forwards *forward.Forwarder
-	timeouts channelTimeouts
+	timeouts *channelTimeouts
 }
 
 func newClient(d *dialer, sc ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) *Client {
-	c := &Client{d: d, conn: sc, channels: newChannelTypes(), timeouts: d.cfg.ChannelTimeout}
+	c := &Client{d: d, conn: sc, channels: newChannelTypes(), timeouts: newChannelTimeouts(d.cfg.ChannelTimeout)}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.forwards = forward.New(c, d.opts.Logger)
 	c.channels.handle("forwarded-tcpip", c.forwards.ServeChannel)

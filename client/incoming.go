@@ -88,7 +88,7 @@ func (c *Client) serveChannels(chans <-chan ssh.NewChannel) {
 	defer c.work.Done()
 	defer c.channels.close()
 	for ch := range chans {
-		if len(c.timeouts) > 0 {
+		if c.timeouts != nil {
 			ch = timedNewChannel{ch, c.timeouts}
 		}
 		c.channels.serve(ch)

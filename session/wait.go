@@ -107,6 +107,9 @@ func (c *Cmd) Wait() error {
 		c.stopOutput()
 		complete = false
 	}
+	if complete {
+		c.ch.Close() // for whoever keeps account of channels: the server has closed it
+	}
 	err := c.result(complete)
 	c.release(err)
 	return err

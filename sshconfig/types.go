@@ -139,10 +139,17 @@ type File struct {
 type CNAMERule struct{ Source, Target string }
 
 // ChannelTimeout closes channels of a type (a pattern) that are idle for
-// Interval. 0 means never.
+// Interval. 0 means never. The type "global" is for all channels together:
+// traffic over one of them keeps the others alive.
 type ChannelTimeout struct {
 	Type     string
 	Interval time.Duration
+}
+
+// Matches reports whether the rule is for a type of channel. The one for all
+// together is for none.
+func (t ChannelTimeout) Matches(channelType string) bool {
+	return t.Type != "global" && matchPattern(channelType, t.Type)
 }
 
 // ControlPersist says whether a master outlives its first session.
