@@ -60,6 +60,9 @@ func run() int {
 	} else {
 		defer os.RemoveAll(s.temp)
 	}
+	if os.Geteuid() != 0 && os.Getenv("SUDO") == "" {
+		fmt.Println("not as root, and SUDO does not say how to be: the tests that need it are skipped")
+	}
 	began := time.Now()
 	results := s.runAll(ctx, tests, *jobs)
 	if ctx.Err() != nil {
