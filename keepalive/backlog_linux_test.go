@@ -2,6 +2,7 @@ package keepalive
 
 import (
 	"io"
+	"net"
 	"testing"
 	"time"
 )
@@ -96,5 +97,49 @@ func TestBacklogTCP(t *testing.T) {
 	a.Close()
 	if log.progressed(c) {
 		t.Error("a closed connection gives grace")
+	}
+}
+
+// channelOver is a connection that is carried by another.
+type channelOver struct{ net.Conn }
+
+func (channelOver) Write(p []byte) (int, error) { return len(p), nil }
+func (c channelOver) Carrier() net.Conn         { return c.Conn }
+
+// A channel through a jump host has the queue to the jump host ahead of its
+// questions, and its window.
+func TestBacklogCarried(t *testing.T) {
+	a, b := tcpPair(t)
+	a.SetWriteBuffer(256 << 10)
+	b.SetReadBuffer(32 << 10)
+	c := WrapConn(channelOver{channelOver{a}}) // through two
+	var log backlog
+	log.init(c)
+	if log.tcp == nil || !log.carried {
+		t.Fatalf("%+v", log)
+	}
+	log.begin(c)
+	if log.progressed(c) {
+		t.Error("nothing is queued")
+	}
+	jam(t, WrapConn(a), log.tcp)
+	log.begin(c)
+	if log.progressed(c) {
+		t.Error("progress, though the jump host reads nothing")
+	}
+	before := log.acked
+	if _, err := io.CopyN(io.Discard, b, 200<<10); err != nil {
+		t.Fatal(err)
+	}
+	settle(t, log.tcp, func(acked, _ uint64) bool { return acked > before })
+	if !log.progressed(c) {
+		t.Error("no progress, though the jump host reads")
+	}
+	// Nothing moves there, but the window of the channel has opened.
+	settle(t, log.tcp, func(acked, _ uint64) bool { stays := acked == log.acked; log.acked = acked; return stays })
+	log.blocked = true
+	c.Write(make([]byte, 10))
+	if !log.progressed(c) {
+		t.Error("no progress, though a held up Write went through")
 	}
 }

@@ -50,8 +50,10 @@
 //   - on Linux, over TCP: the peer acknowledged more of what was queued ahead of
 //     the request (TCP_INFO, SIOCOUTQ). Acknowledgements of what was sent later
 //     are no life: the kernel of a machine whose sshd hangs gives them too.
-//   - elsewhere, and through a ProxyCommand or a jump host: a Write that was held
-//     up at the tick before went through, which it could only if room was made.
+//   - elsewhere, and through a ProxyCommand: a Write that was held up at the tick
+//     before went through, which it could only if room was made.
+//   - through a jump host of this process: either, the first on the TCP connection
+//     to the jump host.
 //
 // Both are bounded: the first by what was queued when the request was made,
 // the second by the buffers on the way, since a path that leads nowhere stops
