@@ -18,7 +18,7 @@ const unresponsive = 5 * time.Second
 // Forward is one forwarding that is open.
 type Forward struct {
 	owner *Forwarder
-	spec  Spec
+	spec  Spec // Listen.Port is mu's until the port is known
 	socks bool // what spec.SOCKS says
 	opts  Options
 	log   *slog.Logger
@@ -102,7 +102,11 @@ func (f *Forward) discard() {
 func (f *Forward) connectionEnded() { f.stop(context.Cause(f.ctx)) }
 
 // Spec returns what was asked for, with the port that was chosen if it was 0.
-func (f *Forward) Spec() Spec { return f.spec }
+func (f *Forward) Spec() Spec {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.spec
+}
 
 // Addrs returns where it listens: for a Remote, addresses on the server as they
 // were asked for.
@@ -203,7 +207,7 @@ func (f *Forward) begin(origin string) (*link, bool) {
 // finish takes a connection out again. err is why it never became one.
 func (f *Forward) finish(l *link, err error) {
 	if err != nil && f.opts.OnFailure != nil {
-		failure := ConnFailure{Spec: f.spec, Channel: l.number, Err: err}
+		failure := ConnFailure{Spec: f.Spec(), Channel: l.number, Err: err}
 		if t := l.target.Load(); t != nil {
 			failure.Target = *t
 		}
@@ -228,7 +232,7 @@ func (f *Forward) finish(l *link, err error) {
 // Snapshot returns the state of the forwarding and of its connections, for the
 // escape ~# and for mux's channel listing.
 func (f *Forward) Snapshot() Snapshot {
-	s := Snapshot{Spec: f.spec, Addrs: f.Addrs()}
+	s := Snapshot{Spec: f.Spec(), Addrs: f.Addrs()}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	s.Stopped, s.Accepted, s.Failed = f.stopping, f.accepted, f.failed

@@ -170,7 +170,9 @@ func (f *Forwarder) openRemote(ctx context.Context, spec Spec, opts Options) (*F
 		fwd.discard()
 		return nil, err
 	}
+	fwd.mu.Lock() // there may be connections already
 	fwd.spec.Listen.Port = l.entry.addr.Port
+	fwd.mu.Unlock()
 	if err := fwd.listening(l); err != nil {
 		return nil, err
 	}

@@ -177,6 +177,32 @@ func TestRemoteAtOnce(t *testing.T) {
 	}
 }
 
+// TestRemoteFailsAtOnce: a connection that fails before Open has returned is
+// told of while the port is still being noted. It is for the race detector.
+func TestRemoteFailsAtOnce(t *testing.T) {
+	f, s := scripted(t)
+	told, opened := make(chan ConnFailure, 1), make(chan error, 1)
+	go func() {
+		_, err := f.Open(context.Background(), Spec{Remote, port(99), Addr{Host: "nowhere", Port: 1}}, Options{
+			Dial:      func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no") },
+			OnFailure: func(failure ConnFailure) { told <- failure },
+		})
+		opened <- err
+	}()
+	req := s.request(t)
+	if _, _, err := s.conn.OpenChannel("forwarded-tcpip", ssh.Marshal(&tcpPayload{"localhost", 99, "192.0.2.1", 7})); err == nil {
+		t.Error("the channel was opened")
+	}
+	req.Reply(true, nil)
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+	if failure := <-told; failure.Spec.Listen.Port != 99 {
+		t.Errorf("%+v", failure)
+	}
+	s.tcp.Close()
+}
+
 // TestRemoteUnknown: what nobody asked for is refused.
 func TestRemoteUnknown(t *testing.T) {
 	f, s := scripted(t)

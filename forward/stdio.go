@@ -44,7 +44,8 @@ func (s *StdioForward) Close() error { return s.remote.Close() }
 // Run returns nil for an end like that, ErrConnectionLost, or the error of in
 // or out. A Read of in that is still blocked then is interrupted if in has
 // SetReadDeadline; if it cannot be, its goroutine stays until it returns, and
-// what it reads is lost.
+// what it reads is lost. After an error of in, out may still be written to until
+// the server has closed the channel.
 func (s *StdioForward) Run(in io.Reader, out io.Writer) error {
 	sent, received := make(chan error, 1), make(chan error, 1)
 	go s.send(in, sent)
