@@ -82,7 +82,7 @@ func connect(ctx context.Context, path string, removeStale bool) (*net.UnixConn,
 		return nil, err
 	}
 	c := conn.(*net.UnixConn)
-	if err := checkPeer(c); err != nil {
+	if err := checkMaster(c, path); err != nil {
 		c.Close()
 		return nil, err
 	}

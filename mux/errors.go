@@ -21,7 +21,8 @@ var (
 	// as one does that is just ending.
 	ErrMasterGone = errors.New("mux: the master closed the connection")
 
-	// ErrPeer: the other side of the socket is neither the same user nor root.
+	// ErrPeer: the other side of the socket is neither the same user nor root;
+	// or, for root, a user in whose folder the socket does not stand.
 	ErrPeer = errors.New("mux: the control socket belongs to another user")
 )
 

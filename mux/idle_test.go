@@ -149,7 +149,8 @@ func TestStop(t *testing.T) {
 	}
 }
 
-// TestOtherUser: neither a client nor a master of another user gets on.
+// TestOtherUser: neither a client nor a master of another user gets on, but
+// with root.
 func TestOtherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be somebody else")
@@ -183,6 +184,16 @@ func TestOtherUser(t *testing.T) {
 	stdout.Read(make([]byte, 1))
 	if _, err := mux.Connect(patient(t), filepath.Join(dir, "impostor"), mux.ClientOptions{}); !errors.Is(err, mux.ErrPeer) {
 		t.Errorf("another user's master: %v", err)
+	}
+	// Root goes where ssh goes, if it is the user's own place. Nobody accepts.
+	os.Chmod(dir, 0o755)
+	if _, err := mux.Connect(patient(t), filepath.Join(dir, "impostor"), mux.ClientOptions{}); !errors.Is(err, mux.ErrPeer) {
+		t.Errorf("another user's master in root's folder: %v", err)
+	}
+	os.Chown(dir, 65534, 65534)
+	soon := mux.ClientOptions{HelloTimeout: 200 * time.Millisecond}
+	if _, err := mux.Connect(patient(t), filepath.Join(dir, "impostor"), soon); !errors.Is(err, mux.ErrTimeout) {
+		t.Errorf("a user's master in the user's folder: %v", err)
 	}
 }
 

@@ -98,6 +98,8 @@ func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found shar
 		c.error("Control socket connect(%s): Connection refused", path)
 	case errors.Is(err, mux.ErrTimeout):
 		c.error("Control socket %s: the master does not answer; connecting without it", path)
+	case errors.Is(err, mux.ErrPeer):
+		c.error("Control socket %s: the master is another user's; connecting without it", path)
 	case errors.Is(err, mux.ErrMasterGone):
 		// It was just leaving. A connection of one's own is as good.
 		c.printf(sshconfig.LogDebug1, "debug1: Control socket %s: the master is leaving", path)
