@@ -2,9 +2,11 @@ package client
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync/atomic"
+	"syscall"
 )
 
 // transport is the net.Conn that x/crypto reads: it takes large pieces from
@@ -53,8 +55,15 @@ func (t *transport) Read(p []byte) (int, error) {
 // note keeps the first failure. What fails because we have closed the
 // connection tells nothing.
 func (t *transport) note(n int, err error) (int, error) {
-	if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, os.ErrClosed) {
-		t.failed.CompareAndSwap(nil, &err)
+	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+		return n, err
+	}
+	if !t.failed.CompareAndSwap(nil, &err) && errors.Is(err, syscall.ECONNRESET) {
+		// The system tells one call of a reset, and others that there is an
+		// end: a reader may have been quicker with that.
+		if first := t.failed.Load(); errors.Is(*first, io.EOF) || errors.Is(*first, syscall.EPIPE) {
+			t.failed.CompareAndSwap(first, &err)
+		}
 	}
 	return n, err
 }
