@@ -134,7 +134,7 @@ func TestBackgroundAsks(t *testing.T) {
 	t.Parallel()
 	w, _ := withServer(t, sshtest.Options{Users: []sshtest.User{{Name: "test", Password: "secret"}}})
 	s := w.onScreen(w.tool("sh", "-c", w.line("-fN", "sshtest")+"; echo status $?; read line; echo got $line"))
-	before := s.modes()
+	before := s.before
 	s.expect(`test@127\.0\.0\.1's password: `)
 	s.send("secret\n")
 	s.expect(`status 0\r\n`)

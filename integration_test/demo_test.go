@@ -67,7 +67,7 @@ func TestDemoShell(t *testing.T) {
 	w := demoWorld(t)
 	before := w.files()
 	s := w.onScreen(w.gossh("--demo"))
-	modes := s.modes()
+	modes := s.before
 	s.expect(`A server is listening on 127\.0\.0\.1:`)
 	s.untilModes("raw", isRaw)
 	s.expect(`[#$] $`)

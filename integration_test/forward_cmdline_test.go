@@ -127,7 +127,7 @@ func TestCommandLineEnds(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{})
 	s := w.onScreen(w.gossh("-o", commandLine, "sshd"))
-	before := s.modes()
+	before := s.before
 	s.expect(`remote\$ `)
 	for _, keys := range []string{"half\x03", "\x04"} {
 		s.send("\r~C")

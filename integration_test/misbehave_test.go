@@ -129,7 +129,7 @@ func TestRefusedTTY(t *testing.T) {
 		Handler:   sshtest.Say("", "one\ntwo\n", sshtest.Exit{Status: 5})})
 	w.keyOf(srv)
 	s := w.onScreen(w.gossh("-t", "sshtest", "command"))
-	before := s.modes()
+	before := s.before
 	s.expect(`PTY allocation request failed on channel 0\r`)
 	s.wantEnd(5)
 	if s.modes() != before || !strings.Contains(s.text(), "one\r\ntwo\r\n") {

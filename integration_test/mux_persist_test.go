@@ -236,7 +236,7 @@ func TestMuxPersistAsks(t *testing.T) {
 	}
 	t.Run("password", func(t *testing.T) {
 		s := w.onScreen(w.tool("sh", "-c", w.line(m.args("sshtest", "echo $((6*7)); exit 5")...)+"; echo status $?; read line; echo got $line"))
-		before := s.modes()
+		before := s.before
 		s.expect(prompt)
 		s.untilModes("without echo", noEcho)
 		s.send("wrong\n")
@@ -278,7 +278,7 @@ func TestMuxPersistAsks(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
 		t.Run("the client is killed at the question, "+sig.String(), func(t *testing.T) {
 			s := w.onScreen(m.client(gosshPath, "sshtest", "true"))
-			before := s.modes()
+			before := s.before
 			s.expect(prompt)
 			s.untilModes("without echo", noEcho)
 			s.cmd.Process.Signal(sig)

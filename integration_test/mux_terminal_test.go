@@ -33,7 +33,7 @@ func TestMuxTerminal(t *testing.T) {
 		closed := `Shared connection to 127\.0\.0\.1 closed\.\r+\n`
 
 		begin("-t", "sshd", `echo $TERM; stty size; trap 'stty size; exit 4' WINCH; echo ready; while sleep 0.02; do :; done`)
-		before := s.modes()
+		before := s.before
 		// What comes before the client has made its terminal raw, with ssh as
 		// with us, gets a second carriage return.
 		s.expect(`vt100\r+\n24 80\r+\nready`)
@@ -157,7 +157,7 @@ func TestMuxRestored(t *testing.T) {
 			readLine(t, out)
 
 			s := w.onScreen(m.client(gosshPath, "sshd"))
-			modes, flags := s.modes(), statusFlags(t, s.pts)
+			modes, flags := s.before, statusFlags(t, s.pts)
 			s.expect(`remote\$ `)
 			s.untilModes("raw", isRaw)
 			way.end(s, m, link)

@@ -78,7 +78,7 @@ func TestPassword(t *testing.T) {
 	t.Parallel()
 	w, srv := withServer(t, passwordServer())
 	s := w.onScreen(w.gossh("sshtest", "command"))
-	before := s.modes()
+	before := s.before
 	s.expect(`\rtest@127\.0\.0\.1's password: `)
 	s.untilModes("without echo", noEcho)
 	s.send("wrong\n")
@@ -329,7 +329,7 @@ func TestInterruptedPrompt(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := w.onScreen(w.gossh("sshtest", "command"))
-			before := s.modes()
+			before := s.before
 			s.expect(`password: `)
 			s.untilModes("without echo", noEcho)
 			c.end(s)

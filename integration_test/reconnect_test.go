@@ -45,7 +45,7 @@ func TestReconnectShell(t *testing.T) {
 	w, r := withRestarts(t, sshtest.Options{})
 	s := w.onScreen(w.gossh(append(slowly, "sshtest")...))
 	s.resize(120, 24)
-	before := s.modes()
+	before := s.before
 	s.expect(`session 1: ""\r\n`)
 	s.untilModes("raw", isRaw)
 	s.send("half a line")
@@ -103,7 +103,7 @@ func TestReconnectEnds(t *testing.T) {
 			w, r := withRestarts(t, sshtest.Options{})
 			s := w.onScreen(w.gossh(append(slowly, "sshtest")...))
 			s.resize(120, 24)
-			before := s.modes()
+			before := s.before
 			s.expect(`session 1`)
 			r.down()
 			s.expect(lostLine)

@@ -74,7 +74,7 @@ func (w *world) ending(program string, args []string, end func(*screen, *faultne
 	defer link.Close()
 	args = append(args, "-p", fmt.Sprint(link.Port()), "sshd")
 	s := w.onScreen(w.command(program, args...))
-	before := s.modes()
+	before := s.before
 	s.expect(`remote\$ `)
 	s.untilModes("raw", isRaw)
 	end(s, link)
@@ -121,7 +121,7 @@ func TestRefusedLeavesTerminal(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{})
 	s := w.onScreen(w.gossh("-F", w.configWithout("IdentityFile", "IdentityFile none"), "sshd"))
-	before := s.modes()
+	before := s.before
 	s.expect(`Permission denied \(publickey`)
 	s.wantEnd(255)
 	if s.modes() != before {
@@ -152,7 +152,7 @@ func TestTypedAhead(t *testing.T) {
 	forward := fmt.Sprintf("127.0.0.1:%d:%s", port, echo.Addr())
 	s := w.onScreen(w.tool("sh", "-c", w.line("-t", "-L", forward, "sshd", "stty -echo; echo ready; read line; echo over")+
 		`; read line; echo "next got $line"`))
-	before := s.modes()
+	before := s.before
 	s.expect(`ready`)
 	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {

@@ -26,6 +26,8 @@ type screen struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 
+	before unix.Termios // its modes, as the program finds them
+
 	mu      sync.Mutex
 	seen    []byte
 	at      int // what expect has gone past
@@ -42,6 +44,7 @@ func (w *world) onScreen(cmd *exec.Cmd) *screen {
 	}
 	s := &screen{t: w.t, ptm: ptm, pts: pts, cmd: cmd, ended: make(chan struct{}), changed: make(chan struct{})}
 	s.resize(80, 24)
+	s.before = s.modes()
 	if cmd.Stdin == nil {
 		cmd.Stdin = pts
 	}

@@ -17,7 +17,7 @@ func TestShell(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{})
 	s := w.onScreen(w.gossh("sshd"))
-	before := s.modes()
+	before := s.before
 	s.expect(`remote\$ `)
 	s.send("echo $TERM; stty size\r")
 	s.expect(`xterm\r\n24 80\r\n`)
