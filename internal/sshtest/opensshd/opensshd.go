@@ -31,7 +31,7 @@ import (
 )
 
 // startTimeout is how long sshd may take until it listens.
-const startTimeout = 20 * time.Second
+const startTimeout = time.Minute
 
 // Options describes a server. The zero value lets in the user who runs the
 // test, with a new ed25519 key.
@@ -337,7 +337,7 @@ func (s *Server) Log() string {
 	return s.log.buf.String()
 }
 
-// WaitLog waits up to 20 seconds for text in the log, and fails the test if it
+// WaitLog waits up to a minute for text in the log, and fails the test if it
 // does not come.
 func (s *Server) WaitLog(text string) {
 	s.tb.Helper()
