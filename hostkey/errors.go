@@ -153,8 +153,10 @@ func (e *RekeyError) Unwrap() error { return ErrVerification }
 // RevocationListError means that the RevokedHostKeys file cannot be used, so
 // that no host can be trusted.
 type RevocationListError struct {
-	File string
-	Err  error
+	File        string
+	KeyType     string // of the key that was to be looked for
+	Fingerprint string
+	Err         error
 }
 
 func (e *RevocationListError) Error() string {

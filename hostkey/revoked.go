@@ -18,11 +18,11 @@ func (c *Checker) checkRevokedFile(t Target, key ssh.PublicKey) error {
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return &RevocationListError{File: file, Err: err}
+		return &RevocationListError{File: file, KeyType: KeyType(key), Fingerprint: Fingerprint(key), Err: err}
 	}
 	revoked, err := revokedBy(data, key)
 	if err != nil {
-		return &RevocationListError{File: file, Err: err}
+		return &RevocationListError{File: file, KeyType: KeyType(key), Fingerprint: Fingerprint(key), Err: err}
 	}
 	if revoked {
 		return &RevokedError{

@@ -28,7 +28,8 @@ type ExitError struct {
 	// Status is the exit status, when Signal is empty.
 	Status int
 	// Signal is the name of the signal that ended the program, without
-	// "SIG"; Core, Message and Lang come with it.
+	// "SIG"; Core, Message and Lang come with it. The texts are the server's:
+	// not for a terminal as they are.
 	Signal  string
 	Core    bool
 	Message string

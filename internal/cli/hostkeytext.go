@@ -142,6 +142,7 @@ func (p *program) hostKeyRefused(err error) {
 	var revoked *hostkey.RevokedError
 	var address *hostkey.AddressError
 	var other *hostkey.AskError
+	var list *hostkey.RevocationListError
 	switch c := p.console; {
 	case errors.As(err, &changed):
 		p.changedBanner(changed)
@@ -158,6 +159,8 @@ func (p *program) hostKeyRefused(err error) {
 	case errors.As(err, &address):
 		p.addressDiffers(address.Differs)
 		c.error("Exiting, you have requested strict checking.")
+	case errors.As(err, &list):
+		c.error("Error checking host key %s %s in revoked keys file %s: %s", list.KeyType, list.Fingerprint, list.File, errnoText(list.Err))
 	case errors.As(err, &other):
 		c.printf(levelDebug1, "debug1: %v", other)
 	default:

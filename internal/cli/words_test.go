@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -130,8 +131,8 @@ func TestWords(t *testing.T) {
 			"server's RSA host key has 512 bits, 1024 are required|Host key verification failed."},
 		{"rekey", &hostkey.RekeyError{Accepted: "a", Shown: "b"}, 255,
 			"server changed its host key during the connection, from a to b|Host key verification failed."},
-		{"revocation list", &hostkey.RevocationListError{File: "/r", Err: io.EOF}, 255,
-			"cannot check the revoked keys file /r: EOF|Host key verification failed."},
+		{"revocation list", &hostkey.RevocationListError{File: "/r", KeyType: "RSA", Fingerprint: "SHA256:x", Err: fs.ErrNotExist}, 255,
+			"Error checking host key RSA SHA256:x in revoked keys file /r: File does not exist|Host key verification failed."},
 		{"nobody to ask", &hostkey.AskError{Err: io.EOF}, 255, "Host key verification failed."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
