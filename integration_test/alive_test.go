@@ -71,8 +71,8 @@ func TestStopped(t *testing.T) {
 // asked, and while data waits at either end.
 func TestServersKeepalive(t *testing.T) {
 	t.Parallel()
-	w := withSSHD(t, opensshd.Options{Extra: "ClientAliveInterval 1\nClientAliveCountMax 1\n"})
-	const wait = 5 * time.Second // more than twice what the server gives
+	w := withSSHD(t, opensshd.Options{Extra: "ClientAliveInterval 2\nClientAliveCountMax 1\n"})
+	const wait = 9 * time.Second // more than twice what the server gives
 	t.Run("nobody takes the output", func(t *testing.T) {
 		t.Parallel()
 		cmd := w.gossh("sshd", "head -c 20000000 /dev/zero")
