@@ -143,7 +143,7 @@ Host web
   SendEnv LANG LC_*
   SendEnv -LC_*
   EscapeChar ^]
-  IPQoS af21 none
+  IPQoS va none
   AddKeysToAgent confirm 5m
   ForwardAgent $ENVP
   IdentityAgent $ENVP
@@ -191,7 +191,7 @@ Host web
 		{"SetEnv", cfg.SetEnv, []sshconfig.EnvVar{{Name: "A", Value: "web.example.com"}, {Name: "B", Value: "50%"}}},
 		{"SendEnv", cfg.SendEnv, []string{"LANG"}},
 		{"EscapeChar", cfg.EscapeChar, sshconfig.EscapeChar(0x1d)},
-		{"IPQoS", cfg.IPQoS, sshconfig.IPQoS{Interactive: 0x48, Bulk: sshconfig.QoSNone}},
+		{"IPQoS", cfg.IPQoS, sshconfig.IPQoS{Interactive: 0xb0, Bulk: sshconfig.QoSNone}},
 		{"AddKeysToAgent", cfg.AddKeysToAgent, sshconfig.AddKeysToAgent{Add: sshconfig.Yes, Confirm: true, Lifetime: 5 * time.Minute}},
 		{"ForwardAgent", cfg.ForwardAgent, sshconfig.ForwardAgent{Enabled: true, Socket: "/run/sock"}},
 		{"IdentityAgent", cfg.IdentityAgent, "/run/sock"},
@@ -625,12 +625,12 @@ func TestKeywords(t *testing.T) {
 }
 
 func TestWithoutEffect(t *testing.T) {
-	cfg := loadText(t, "web", "Compression yes\nForwardX11 no\nRekeyLimit 1G 1h\nPort 22\nTunnel ethernet\n")
+	cfg := loadText(t, "web", "Compression yes\nForwardX11 no\nLogVerbose kex.c:*\nRekeyLimit 1G 1h\nPort 22\nTunnel ethernet\n")
 	var names []string
 	for _, k := range cfg.WithoutEffect() {
 		names = append(names, k.Name)
 	}
-	if want := []string{"Compression", "RekeyLimit", "Tunnel"}; !slices.Equal(names, want) {
+	if want := []string{"Compression", "LogVerbose", "RekeyLimit", "Tunnel"}; !slices.Equal(names, want) {
 		t.Errorf("%q, want %q", names, want)
 	}
 }
