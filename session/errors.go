@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,9 +70,14 @@ const lifeSignLimit = 10 * time.Second
 // a connection that has not yet said that it is done is asked for a sign of
 // life.
 func connectionEnd(ctx context.Context, conn Conn) error {
-	e, ok := conn.(ended)
-	if !ok {
+	e, tells := conn.(ended)
+	w, waits := conn.(interface{ Wait() error })
+	if !tells && !waits {
 		return nil
+	}
+	var done <-chan struct{}
+	if tells {
+		done = e.Done()
 	}
 	alive := make(chan error, 1)
 	go func() { // ends with the answer, or with the connection
@@ -82,19 +88,42 @@ func connectionEnd(ctx context.Context, conn Conn) error {
 	defer limit.Stop()
 	for {
 		select {
-		case <-e.Done():
+		case <-done:
 			return endErr(e)
 		case err := <-alive:
 			if err == nil {
 				return nil
 			}
 			alive = nil // the request failed: the end is on its way
+			if !tells {
+				end := awaitConn(w)
+				e, done = end, end.done
+			}
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-limit.C:
 			return nil
 		}
 	}
+}
+
+// connEnd is the end of a connection that tells of it by Wait alone.
+type connEnd struct {
+	done chan struct{}
+	err  error
+}
+
+func (e *connEnd) Done() <-chan struct{} { return e.done }
+func (e *connEnd) Err() error            { return e.err }
+
+// awaitConn waits for a connection that is ending.
+func awaitConn(w interface{ Wait() error }) *connEnd {
+	e := &connEnd{done: make(chan struct{})}
+	go func() { // ends with the connection
+		e.err = fmt.Errorf("session: the connection ended: %w", cmp.Or(w.Wait(), io.EOF))
+		close(e.done)
+	}()
+	return e
 }
 
 func endErr(e ended) error {

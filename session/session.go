@@ -18,7 +18,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Conn is what a session needs of a connection. [ssh.Conn] satisfies it.
+// Conn is what a session needs of a connection. [ssh.Conn] satisfies it. Why
+// the connection ended is learned from its Done and Err, or Wait, if it has
+// them.
 type Conn interface {
 	OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error)
 	SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error)

@@ -134,6 +134,23 @@ func TestConnectionLost(t *testing.T) {
 	srv.Close()
 }
 
+// TestPlainConnectionLost: of a plain ssh.Conn it is Wait that knows why.
+func TestPlainConnectionLost(t *testing.T) {
+	conn, _ := newConn(t, sshtest.Options{Handler: func(s *sshtest.Session) sshtest.Exit {
+		s.Conn.Kill()
+		return sshtest.Exit{Silent: true}
+	}})
+	_, err := session.Command(testContext(t), conn.Conn, "x").Output()
+	if why := conn.Wait(); err == nil || errors.Is(err, session.ErrNoStatus) || !errors.Is(err, why) {
+		t.Errorf("%v, want what Wait says: %v", err, why)
+	}
+
+	conn, _ = newConn(t, sshtest.Options{Handler: sshtest.Say("", "", sshtest.Exit{Silent: true})})
+	if err := session.Command(testContext(t), conn.Conn, "x").Run(); !errors.Is(err, session.ErrNoStatus) {
+		t.Errorf("%v of a connection that lives", err)
+	}
+}
+
 // TestConnectionLostAfterStatus: the program did end.
 func TestConnectionLostAfterStatus(t *testing.T) {
 	conn, _ := newConn(t, sshtest.Options{Handler: func(s *sshtest.Session) sshtest.Exit {
