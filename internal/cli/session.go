@@ -153,7 +153,9 @@ func (r *sessionRun) end(err error) (int, error) {
 	if r.tty != nil && !endsSilently(err) {
 		p.console.info("Connection to %s closed.", p.cfg.HostName)
 	}
-	p.transferred(r.c, r.started)
+	if !endsAtOnce(err) {
+		p.transferred(r.c, r.started)
+	}
 	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
 	return status, nil
 }
@@ -162,7 +164,14 @@ func (r *sessionRun) end(err error) (int, error) {
 // having said something else or died.
 func endsSilently(err error) bool {
 	var killed *signalError
-	return isPeerLost(err) || errors.As(err, &killed) || errors.Is(err, syscall.ECONNRESET)
+	return endsAtOnce(err) || errors.As(err, &killed)
+}
+
+// endsAtOnce says whether ssh dies of it on the spot: of a connection that ends
+// otherwise than by being closed.
+func endsAtOnce(err error) bool {
+	var broken *client.ConnError
+	return isPeerLost(err) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &broken) && !isEOF(broken.Err)
 }
 
 // close gives the descriptors back as they were.
