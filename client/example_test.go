@@ -8,14 +8,11 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
 	"time"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/client"
-	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/session"
 )
@@ -86,37 +83,5 @@ func ExampleClient_Done() {
 		fmt.Println("the server no longer answers")
 	default:
 		fmt.Println(err)
-	}
-}
-
-// A connection that is made again when it is lost, with its forward.
-func ExampleKeep() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	spec, err := forward.ParseSpec(forward.Remote, "8022:localhost:22")
-	if err != nil {
-		log.Fatal(err)
-	}
-	k := client.Keep(ctx, "deploy@web-1", client.KeepOptions{
-		Forwards:     []forward.Spec{spec},
-		RequireFirst: true, // what fails at once is likely to be a typing error
-		OnState: func(s client.KeepState) {
-			if s.Phase == client.KeepWaiting {
-				log.Printf("attempt %d in %v: %v", s.Attempt, time.Until(s.Until), s.Cause)
-			}
-		},
-	})
-	defer k.Close()
-	for {
-		c, err := k.Client(ctx) // the one that is up, or the next
-		if err != nil {
-			log.Print(err)
-			return
-		}
-		err = c.Command(ctx, "queue-worker").Run() // it may run again
-		if c.Err() == nil {
-			log.Print(err) // the program has ended, the connection not
-			return
-		}
 	}
 }
