@@ -95,6 +95,11 @@ func lossText(err error) string {
 func (p *program) forwardAgain(st client.ForwardState) {
 	spec := st.Forward.Spec()
 	listen := spec.Listen.String()
+	if ports := st.Forward.Ports(); len(ports) > 0 { // the one that was told
+		at := spec.Listen
+		at.Port = ports[len(ports)-1]
+		listen = at.String()
+	}
 	switch {
 	case st.Open != nil && spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0:
 		p.allocatedPort(st.Open)
