@@ -68,6 +68,8 @@ func TestSilentServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer proxied.Close()
+	// A client is told of its session before the program runs.
+	eventually(t, "both sessions run", func() bool { return len(srv.Sessions()) == 2 })
 	link.mu.Lock()
 	link.stalled = true
 	link.mu.Unlock()
