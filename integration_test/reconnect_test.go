@@ -254,7 +254,7 @@ func TestReconnectCommand(t *testing.T) {
 		r.up(r.same)
 		rest, _ := io.ReadAll(out)
 		cmd.Wait()
-		want := regexp.MustCompile(`^[-\d]+ [:\d]+ Connection to 127\.0\.0\.1 lost after [\d.ms]+: [a-z ]+\. Attempt 1 in 1s\.\r\n` +
+		want := regexp.MustCompile(`^[-\d]+ [:\d]+ Connection to 127\.0\.0\.1 lost after [\d.ms]+: [a-z ]+\. Attempt 1 in [\d.]+m?s\.\r\n` +
 			`([^\n]*has failed[^\n]*\n)*[-\d]+ [:\d]+ Connection to 127\.0\.0\.1 re-established after [\d.ms]+, at attempt \d+\.\r\n$`)
 		if cmd.ProcessState.ExitCode() != 4 || string(rest) != "done\n" || !want.MatchString(stderr.String()) {
 			t.Errorf("%v, stdout %q, stderr %q", cmd.ProcessState, rest, stderr)
@@ -302,7 +302,7 @@ func TestReconnectForwards(t *testing.T) {
 	}{{func() {}, ""}, {p.Cut, `[a-z ]+`}, {p.Reset, `connection reset by peer`}} {
 		fault.do()
 		if fault.why != "" {
-			log.expect(fmt.Sprintf(`(?m)^\d{4}-\d\d-\d\d [:\d]{8} Connection to 127\.0\.0\.1 lost after [\d.ms]+: %s\. Attempt 1 in 1s\.\r$`, fault.why))
+			log.expect(fmt.Sprintf(`(?m)^\d{4}-\d\d-\d\d [:\d]{8} Connection to 127\.0\.0\.1 lost after [\d.ms]+: %s\. Attempt 1 in [\d.]+m?s\.\r$`, fault.why))
 			log.expect(`(?m)^[-\d]+ [:\d]+ Connection to 127\.0\.0\.1 re-established after [\d.ms]+, at attempt 1\.\r$`)
 		}
 		for _, port := range []int{local, remote} {
