@@ -42,7 +42,8 @@ type Options struct {
 	// Prompter asks the person. Nil asks nobody.
 	Prompter Prompter
 	// Notify hears of what is worth telling. Nil is silence. It is called on
-	// several goroutines, one at a time.
+	// several goroutines, one at a time, and must not wait for the Client, nor
+	// close it.
 	Notify func(Event)
 	// Logger gets the lines of ssh -v: slog.LevelDebug is debug1, one below it
 	// debug2, two below debug3, and one above it LogLevel VERBOSE. Nil is
