@@ -42,7 +42,10 @@ type ListenError struct {
 	// Binds are the addresses that Addr stands for, each with why it could not
 	// be had; empty if it did not come to that.
 	Binds []BindError
-	Err   error
+	// Unlink is why a socket in the way could not be removed
+	// (Options.UnlinkSocket); listening was tried all the same.
+	Unlink error
+	Err    error
 }
 
 // BindError is one of the addresses that a listening Addr stands for, which

@@ -24,9 +24,10 @@ func listenSocket(ctx context.Context, path string, opts Options) (net.Listener,
 	if strings.HasPrefix(path, "@") {
 		path = "./" + path // to package net a leading @ is Linux's abstract namespace
 	}
+	var inTheWay error
 	if opts.UnlinkSocket {
-		if err := unlinkSocket(path); err != nil {
-			return nil, &ListenError{Addr: Addr{Socket: path}, Err: err}
+		if inTheWay = unlinkSocket(path); errors.Is(inTheWay, errNotSocket) {
+			return nil, &ListenError{Addr: Addr{Socket: path}, Err: inTheWay}
 		}
 	}
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
@@ -34,7 +35,7 @@ func listenSocket(ctx context.Context, path string, opts Options) (net.Listener,
 	}}
 	ln, err := lc.Listen(ctx, "unix", path)
 	if err != nil {
-		return nil, &ListenError{Addr: Addr{Socket: path}, Err: err}
+		return nil, &ListenError{Addr: Addr{Socket: path}, Unlink: inTheWay, Err: err}
 	}
 	u := ln.(*net.UnixListener)
 	u.SetUnlinkOnClose(false) // it would remove whatever has the name by then

@@ -81,7 +81,16 @@ func TestPrivilegedPorts(t *testing.T) {
 	port := privilegedPort(t)
 	w := withOwnSSHD(t)
 	closed := filepath.Join(w.folder("closed", 0o500), "socket")
-	replace := strings.NewReplacer("PORT", port, "CLOSED", closed).Replace
+	taken := filepath.Join(w.folder("taken", 0o700), "socket")
+	ln, err := net.Listen("unix", taken)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { ln.Close() })
+	if err := os.Chmod(filepath.Dir(taken), 0o500); err != nil {
+		t.Fatal(err)
+	}
+	replace := strings.NewReplacer("PORT", port, "CLOSED", closed, "TAKEN", taken).Replace
 	for _, line := range []string{
 		"-L PORT:a:1 sshd true",
 		"-L 127.0.0.1:PORT:a:1 sshd true",
@@ -95,6 +104,9 @@ func TestPrivilegedPorts(t *testing.T) {
 		"-R PORT sshd true",
 		"-L CLOSED:a:1 sshd true",
 		"-R CLOSED:a:1 sshd true",
+		"-L TAKEN:a:1 sshd true",
+		"-L TAKEN:a:1 -o StreamLocalBindUnlink=yes sshd true",
+		"-L CLOSED:a:1 -o StreamLocalBindUnlink=yes sshd true",
 	} {
 		w.asOrdinary(line, strings.Fields(replace(line))...)
 	}

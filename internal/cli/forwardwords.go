@@ -16,6 +16,9 @@ func (p *program) listenFailed(e *forward.ListenError) {
 	const setup = "channel_setup_fwd_listener_tcpip"
 	switch {
 	case e.Addr.Socket != "":
+		if e.Unlink != nil {
+			p.console.error("unlink(%s): %s", e.Addr.Socket, errnoText(e.Unlink))
+		}
 		p.console.error("unix_listener: cannot bind to path %s: %s", e.Addr.Socket, errnoText(e.Err))
 	case errors.As(e.Err, &lookup):
 		p.console.error("%s: getaddrinfo(%s): %s", setup, e.Addr.Host, resolverText(lookup))
