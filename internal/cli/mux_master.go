@@ -39,6 +39,7 @@ func isMaster() bool {
 
 // start runs the session over a master, or over a connection of its own.
 func (p *program) start(ctx context.Context) (int, error) {
+	easeCollector()
 	if p.master = isMaster(); p.master {
 		return p.connect(ctx)
 	}
