@@ -1,0 +1,131 @@
+//go:build linux || darwin || freebsd
+
+package mux_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/mux"
+)
+
+// renewed is a connection that a test loses and brings back.
+type renewed struct {
+	*connection
+
+	mu     sync.Mutex
+	outage mux.Outage // zero: none
+	all    []mux.Standing
+}
+
+func (r *renewed) Current(ctx context.Context) (mux.Connection, error) { return r.connection, nil }
+
+func (r *renewed) Outage() (mux.Outage, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.outage, r.outage.Attempt > 0
+}
+
+func (r *renewed) Standing() []mux.Standing {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.all)
+}
+
+func (r *renewed) OpenForward(ctx context.Context, spec forward.Spec, opts forward.Options) (mux.Standing, error) {
+	return nil, errors.New("none is to be opened")
+}
+
+// waiting is a forward that is not open.
+type waiting struct {
+	r     *renewed
+	spec  forward.Spec
+	ports []int
+}
+
+func (w *waiting) Spec() forward.Spec        { return w.spec }
+func (w *waiting) Ports() []int              { return w.ports }
+func (w *waiting) Forward() *forward.Forward { return nil }
+
+func (w *waiting) Await(context.Context) (*forward.Forward, error) {
+	return nil, &forward.RefusedError{Addr: w.spec.Listen}
+}
+
+func (w *waiting) Stop() error {
+	w.r.mu.Lock()
+	defer w.r.mu.Unlock()
+	w.r.all = slices.DeleteFunc(w.r.all, func(s mux.Standing) bool { return s == mux.Standing(w) })
+	return nil
+}
+
+// TestWaitingForwards: what a server does not give at the moment can be named,
+// by what was asked for and by each port that was told.
+func TestWaitingForwards(t *testing.T) {
+	conn, _ := pipeConnection(t, sshtest.Options{})
+	r := &renewed{connection: conn}
+	spec := func(port int) forward.Spec {
+		return forward.Spec{Kind: forward.Remote, Listen: forward.Addr{Port: port}, Connect: forward.Addr{Host: "h", Port: 1}}
+	}
+	add := func(port int, ports ...int) mux.Standing {
+		w := &waiting{r, spec(port), ports}
+		r.all = append(r.all, w)
+		return w
+	}
+	var failed []string
+	srv := listen(t, r, mux.ServerOptions{ForwardFailed: func(spec forward.Spec, text string, err error) {
+		var refused *forward.RefusedError
+		if errors.As(err, &refused) {
+			failed = append(failed, text)
+		}
+	}})
+	had, has, fixed := add(0, 5001, 5002), add(0, 5000, 5001), add(80)
+	c := connect(t, srv.Path())
+	var refusal *mux.RefusedError
+	if _, err := c.OpenForward(patient(t), spec(80)); !errors.As(err, &refusal) || refusal.Reason != "remote port forwarding failed for listen port 80" {
+		t.Error(err)
+	}
+	if len(failed) != 1 || failed[0] != "remote forward LOCALHOST:80 -> h:1" || len(r.all) != 3 {
+		t.Errorf("%q, %d forwards", failed, len(r.all))
+	}
+	if text, err := c.Info(patient(t), "channels"); err != nil || strings.Count(text, "(not open at the moment)") != 3 {
+		t.Errorf("%q, %v", text, err)
+	}
+	for _, step := range []struct {
+		port int
+		ends mux.Standing
+	}{{80, fixed}, {80, nil}, {5003, nil}, {5001, has}, {5001, had}, {5001, nil}} {
+		before := r.Standing()
+		err := c.CloseForward(patient(t), spec(step.port))
+		left := r.Standing()
+		if step.ends == nil {
+			if !errors.As(err, &refusal) || refusal.Reason != "port not forwarded" || len(left) != len(before) {
+				t.Errorf("%d: %v, %d left", step.port, err, len(left))
+			}
+		} else if err != nil || slices.Contains(left, step.ends) || len(left) != len(before)-1 {
+			t.Errorf("%d: %v, %d left", step.port, err, len(left))
+		}
+	}
+}
+
+// TestOutage: who asks is told how the waiting goes.
+func TestOutage(t *testing.T) {
+	conn, _ := pipeConnection(t, sshtest.Options{})
+	r := &renewed{connection: conn}
+	c := connect(t, listen(t, r, mux.ServerOptions{}).Path())
+	for _, o := range []mux.Outage{{}, {Attempt: 3}, {Attempt: 4, Next: time.Now().Add(time.Hour)}} {
+		r.mu.Lock()
+		r.outage = o
+		r.mu.Unlock()
+		status, err := c.Alive(patient(t))
+		if err != nil || status.Attempt != o.Attempt || (status.Next > 59*time.Minute) != !o.Next.IsZero() {
+			t.Errorf("%+v: %+v, %v", o, status, err)
+		}
+	}
+}
