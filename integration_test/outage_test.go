@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 )
 
 // TestOutageTerminalClosed: whoever waits goes with the terminal.
@@ -74,6 +75,38 @@ func TestOutageNames(t *testing.T) {
 	}
 }
 
+// TestOutageHeldPort: the process of sshd that has the lost connection hangs, and
+// its port with it. That forward alone waits until the process is gone.
+func TestOutageHeldPort(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	held, local := closedPort(t), closedPort(t)
+	cmd, log := w.service(append([]string{"-N", "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=1",
+		"-L", fmt.Sprintf("%d:127.0.0.1:%d", local, echoes(t)), "-R", fmt.Sprintf("%d:127.0.0.1:%d", held, echoes(t))}, append(steadily, "sshd")...)...)
+	for _, port := range []int{local, held} {
+		eventually(t, "the forward works", func() bool { return answers(port) })
+	}
+	hung := childrenOf(w.srv.PID)
+	for _, pid := range hung {
+		stopTree(pid)
+	}
+	log.expect(`lost after [\d.ms]+: server not responding for [\d.]+s\. Attempt 1 in 1s\.`)
+	log.expect(`re-established`)
+	log.expect(fmt.Sprintf(`Warning: remote forwarding of %d is not possible yet: refused by the server\. It will be tried again\.`, held))
+	eventually(t, "the other is back", func() bool { return answers(local) })
+	for _, pid := range hung {
+		for _, child := range append(childrenOf(pid), pid) {
+			syscall.Kill(child, syscall.SIGKILL)
+		}
+	}
+	log.expect(fmt.Sprintf(`Remote forwarding of %d is back at attempt \d+\.`, held))
+	eventually(t, "it is", func() bool { return answers(held) })
+	cmd.Process.Signal(syscall.SIGINT)
+	if status := log.wait(cmd); status != 255 || strings.Count(log.text(), " lost after ") != 1 {
+		t.Errorf("status %d, %s", status, log.text())
+	}
+}
+
 // TestOutageUnanswered: a server that hangs up at a question that nobody answers
 // is tried again.
 func TestOutageUnanswered(t *testing.T) {
@@ -90,7 +123,7 @@ func TestOutageUnanswered(t *testing.T) {
 	r.down()
 	r.up(func(o *sshtest.Options) { o.Users = users })
 	s.send("whatever\r")
-	s.expect(`attempt \d+ in 1 s`)
+	s.expect(`attempt \d+ in [01] s`)
 	s.expect(`This is a new shell\.`)
 	s.expect(`session 2`)
 	s.untilModes("raw", isRaw)
