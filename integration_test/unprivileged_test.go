@@ -203,15 +203,15 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestAgentHangsUp: an agent that hangs up, as one of another user does, is none.
-func TestAgentHangsUp(t *testing.T) {
-	t.Parallel()
-	w := withSSHD(t, opensshd.Options{})
-	ln, err := net.Listen("unix", filepath.Join(filepath.Dir(w.socket()), "agent"))
+// hangsUp gives a socket on which nobody gets an answer, as on one of an agent
+// or a master of another user.
+func (w *world) hangsUp() string {
+	w.t.Helper()
+	ln, err := net.Listen("unix", w.socket())
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(func() { ln.Close() })
+	w.t.Cleanup(func() { ln.Close() })
 	go func() { // ends with the listener
 		for {
 			c, err := ln.Accept()
@@ -221,10 +221,27 @@ func TestAgentHangsUp(t *testing.T) {
 			c.Close()
 		}
 	}()
+	return ln.Addr().String()
+}
+
+// TestAgentHangsUp: such an agent is none.
+func TestAgentHangsUp(t *testing.T) {
+	t.Parallel()
 	need(t, "ssh-add")
+	w := withSSHD(t, opensshd.Options{})
+	agent := w.hangsUp()
 	for _, args := range [][]string{{"sshd", "true"}, {"-A", "sshd", "ssh-add -l >/dev/null 2>&1; echo $SSH_AUTH_SOCK | wc -l"}} {
-		args = append([]string{"-o", "IdentityAgent=" + ln.Addr().String()}, args...)
+		args = append([]string{"-o", "IdentityAgent=" + agent}, args...)
 		got, want := w.run(w.gossh(args...)), w.run(w.ssh(args...))
 		compare(t, fmt.Sprint(args), got, want)
 	}
+}
+
+// TestMasterHangsUp: without such a master a connection of one's own does.
+func TestMasterHangsUp(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	m := &muxMaster{w: w, sock: w.hangsUp(), host: "sshd"}
+	m.control("check").want(t, 255, "", said("muxclient: master hello exchange failed\r\n"))
+	m.run("echo in").want(t, 0, "in\n", silent())
 }

@@ -70,6 +70,8 @@ func (p *program) controlError(err error) error {
 		return linef("Control socket connect(%s): Connection refused", path)
 	case errors.Is(err, mux.ErrTimeout):
 		return linef("Control socket connect(%s): the master does not answer", path)
+	case errors.Is(err, mux.ErrMasterGone): // so does one of another user
+		return linef("muxclient: master hello exchange failed")
 	case errors.Is(err, mux.ErrPeer):
 		return linef("Control socket connect(%s): the master is another user's", path)
 	}
