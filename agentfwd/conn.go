@@ -3,6 +3,7 @@ package agentfwd
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -98,6 +99,8 @@ func Dial(ctx context.Context, source Source, opts *Options) (*Conn, error) {
 		}
 		if cause := context.Cause(dialCtx); cause != nil {
 			err = cause
+		} else if errors.Is(err, context.DeadlineExceeded) {
+			err = ErrTimeout // net's clock may be ahead of the context's
 		}
 		return nil, &UnavailableError{Address: address, Op: "dial", Err: err}
 	}
