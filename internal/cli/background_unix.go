@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -94,7 +93,8 @@ func (p *program) awaitBackground(child *exec.Cmd, r io.Reader) (ready bool, sta
 			signal.Notify(caught, sig)
 		}
 	}
-	defer signal.Stop(caught)
+	p.watches.Add(1)
+	defer p.stopWatching(caught)
 	said := make(chan bool, 1)
 	go func() { // ends when the child has said so, or ended
 		n, _ := io.ReadFull(r, make([]byte, 1))
@@ -122,10 +122,8 @@ func waitStatus(child *exec.Cmd) (int, error) {
 		return 0, err
 	}
 	if st, ok := child.ProcessState.Sys().(syscall.WaitStatus); ok && st.Signaled() {
-		signal.Reset(st.Signal())
-		syscall.Kill(os.Getpid(), st.Signal())
-		// Another thread may be the one that it meets, a moment later.
-		time.Sleep(time.Second)
+		dieOf(st.Signal())
+		return exitSignalled + int(st.Signal()), nil
 	}
 	return child.ProcessState.ExitCode(), nil
 }

@@ -24,10 +24,6 @@ func (p *program) checkPlan() error {
 	switch {
 	case cfg.RemoteCommand != "" && command != "":
 		return linef("Cannot execute command-line and remote command.")
-	case cfg.RemoteCommand != "" && cfg.SessionType == sshconfig.SessionSubsystem:
-		return linef("Cannot execute remote command with subsystem request.")
-	case cfg.SessionType == sshconfig.SessionSubsystem && p.remoteCommand() == "":
-		return &usageError{"You must specify a subsystem to invoke."}
 	case cfg.ForkAfterAuthentication && p.remoteCommand() == "" && cfg.SessionType != sshconfig.SessionNone && cfg.StdioForward.IsZero():
 		return linef("Cannot fork into background without a command to execute.")
 	case cfg.Tunnel != sshconfig.TunnelNo:
@@ -70,9 +66,19 @@ func (p *program) remoteCommand() string {
 
 // connect makes the connection and runs what it is for.
 func (p *program) connect(ctx context.Context) (int, error) {
+	run := p.connectOnce
 	if p.repeats() {
-		return p.stayConnected(ctx)
+		run = p.stayConnected
 	}
+	status, err := run(ctx)
+	if p.terminated(err) {
+		return 0, nil
+	}
+	return status, err
+}
+
+// connectOnce is connect for one connection.
+func (p *program) connectOnce(ctx context.Context) (int, error) {
 	options := p.clientOptions()
 	var err error
 	if options.Stdio, err = p.takeStdio(); err != nil {

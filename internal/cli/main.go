@@ -22,6 +22,9 @@ import (
 // exitFailure is the status of every failure that is not the remote program's.
 const exitFailure = 255
 
+// exitSignalled is what a shell adds to the number of a signal.
+const exitSignalled = 128
+
 // Std are the descriptors that the process was started with.
 type Std struct {
 	Stdin, Stdout, Stderr *os.File
@@ -36,7 +39,9 @@ func Main(args []string, std Std) int {
 		args = []string{p.name}
 	}
 	p.invoked = args[0]
-	status, err := p.run(context.Background(), args[1:])
+	ctx, stop := p.beginSignals(context.Background())
+	defer stop()
+	status, err := p.run(ctx, args[1:])
 	if err != nil {
 		return p.fail(err)
 	}
@@ -58,6 +63,7 @@ type program struct {
 	master    bool         // a master that persists, in a process of its own
 	kept      *client.Kept // with Reconnect; nil for one connection alone
 	shared    *shared      // of a master; nil if nothing is shared
+	signalState
 	// quit ends the invocation with a cause; set while it has a connection.
 	quit context.CancelCauseFunc
 }

@@ -28,7 +28,7 @@ type asker interface {
 var _ client.Prompter = (*prompter)(nil)
 
 func (p *program) newPrompter() *prompter {
-	return &prompter{p: p, ask: &terminal.Prompter{Logger: p.console.logger()}}
+	return &prompter{p: p, ask: watchedAsker{&terminal.Prompter{Logger: p.console.logger(), Deliver: p.deliver}, p}}
 }
 
 // Password asks for a password in ssh's words.

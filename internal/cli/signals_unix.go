@@ -4,11 +4,25 @@ package cli
 
 import (
 	"os"
+	"os/signal"
 	"syscall"
+	"time"
 )
 
 func endSignals() []os.Signal {
 	return []os.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT}
+}
+
+// deadlySignals are those of which ssh dies and Go does not.
+func deadlySignals() []os.Signal { return []os.Signal{syscall.SIGQUIT, syscall.SIGALRM} }
+
+// prepareSignals makes a write to a closed standard output or error an error,
+// as for ssh, which ignores SIGPIPE. Programs that are started have its default.
+func prepareSignals() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	for _, sig := range []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2} {
+		defaultSignal(sig)
+	}
 }
 
 func signalNumber(s os.Signal) int {
@@ -16,4 +30,16 @@ func signalNumber(s os.Signal) int {
 		return int(n)
 	}
 	return 0
+}
+
+func isTerm(s os.Signal) bool { return s == syscall.SIGTERM }
+func isQuit(s os.Signal) bool { return s == syscall.SIGQUIT }
+
+// raise sends a signal to this process, and waits a moment: another thread may
+// be the one that it meets.
+func raise(s os.Signal) {
+	if n, ok := s.(syscall.Signal); ok {
+		syscall.Kill(os.Getpid(), n)
+		time.Sleep(time.Second)
+	}
 }

@@ -13,3 +13,10 @@ func signalNumber(s os.Signal) int {
 	}
 	return 0
 }
+
+func deadlySignals() []os.Signal { return nil }
+func prepareSignals()            {}
+func dieOf(os.Signal)            {}
+func raise(os.Signal)            {}
+func isTerm(s os.Signal) bool    { return s == syscall.SIGTERM }
+func isQuit(os.Signal) bool      { return false }

@@ -28,6 +28,9 @@ func (p *program) fail(err error) int {
 	if errors.As(err, &exit) {
 		return p.exitStatus(exit)
 	}
+	if status, died := deathStatus(err); died {
+		return status
+	}
 	var log *logFileError
 	if errors.As(err, &log) {
 		p.console.plain(log.Error())

@@ -41,6 +41,9 @@ type Prompter struct {
 	Stdin, Stderr *os.File
 	// Logger is told at debug level why a question goes where; nil is silent.
 	Logger *slog.Logger
+	// Deliver lets a signal that broke a question off take its effect, once the
+	// terminal is restored; nil sends it to the process once more.
+	Deliver func(os.Signal)
 }
 
 // Ask asks and returns the answer, a line without its end, at most 1023 bytes.
@@ -53,6 +56,7 @@ func (p *Prompter) Ask(ctx context.Context, prompt string, flags Flags) (string,
 	tty, useAskpass := p.route(flags)
 	if tty != nil {
 		defer tty.Close()
+		tty.deliver = p.Deliver
 	}
 	allowed := p.askpassAllowed()
 	switch {
@@ -127,7 +131,7 @@ func (p *Prompter) require(value string) bool {
 }
 
 func (p *Prompter) askOnStdin(ctx context.Context, prompt string, echo bool) (string, error) {
-	stdio := TTY{in: int(p.stdin().Fd()), out: int(p.stderr().Fd())}
+	stdio := TTY{in: int(p.stdin().Fd()), out: int(p.stderr().Fd()), deliver: p.Deliver}
 	return stdio.ReadLine(ctx, prompt, echo)
 }
 

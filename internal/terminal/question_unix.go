@@ -20,6 +20,7 @@ type question struct {
 	in, out int
 	prompt  string
 	echo    bool
+	deliver func(os.Signal) // nil is redeliver
 }
 
 // ask asks until there is an answer: a process that was stopped meanwhile
@@ -39,7 +40,11 @@ func (q *question) ask(ctx context.Context) (string, error) {
 			return line, err
 		case caught == unix.SIGCONT: // stopped with SIGSTOP, say
 		default:
-			redeliver(caught)
+			if q.deliver != nil {
+				q.deliver(caught)
+			} else {
+				redeliver(caught)
+			}
 			return "", &SignalError{Signal: caught}
 		}
 	}
@@ -149,7 +154,7 @@ func newInterruption(ctx context.Context, q *question) (*interruption, error) {
 		return nil, err
 	}
 	w := &interruption{in: in, out: out, signals: make(chan os.Signal, 1), done: make(chan struct{})}
-	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGCONT} {
+	for _, s := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGQUIT, unix.SIGALRM, unix.SIGCONT} {
 		if !signal.Ignored(s) { // nohup stays in force
 			signal.Notify(w.signals, s)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 )
 
 // lineLimit is how much of a line a question takes: the rest is read and
@@ -13,7 +14,8 @@ const lineLimit = 1023
 // TTY is the terminal that the process was started from, whatever stdin and
 // stdout are. One question at a time may be asked on it.
 type TTY struct {
-	in, out int // the same on Unix
+	in, out int             // the same on Unix
+	deliver func(os.Signal) // as Prompter.Deliver
 }
 
 // Fd returns the descriptor that is read from; it is closed by Close.
@@ -31,12 +33,12 @@ func (t *TTY) ReadSecret(ctx context.Context, prompt string) (string, error) {
 // once ctx is done.
 //
 // If a signal that ends the process comes meanwhile (SIGINT, SIGTERM, SIGHUP,
-// SIGQUIT), the terminal is restored first, and then the signal is delivered
+// SIGQUIT, SIGALRM), the terminal is restored first, and then the signal is delivered
 // once more, to take its usual effect; a process that survives because it
 // handles the signal gets a [*SignalError]. ^Z restores the terminal and stops
 // the process group; once continued, the question is asked again.
 func (t *TTY) ReadLine(ctx context.Context, prompt string, echo bool) (string, error) {
-	q := question{in: t.in, out: t.out, prompt: prompt, echo: echo}
+	q := question{in: t.in, out: t.out, prompt: prompt, echo: echo, deliver: t.deliver}
 	return q.ask(ctx)
 }
 

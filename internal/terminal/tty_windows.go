@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"golang.org/x/sys/windows"
 )
@@ -53,6 +54,7 @@ type question struct {
 	in, out int
 	prompt  string
 	echo    bool
+	deliver func(os.Signal) // there are none
 }
 
 // ask reads a line in the console's line mode, where backspace works and
