@@ -57,7 +57,9 @@ func TestMisbehavingServer(t *testing.T) {
 			began := time.Now()
 			_, err := s.dial(t)
 			var broken *ConnError
-			if !errors.As(err, &broken) || broken.Phase != phase || !errors.Is(err, ErrTimeout) {
+			var timeout net.Error
+			if !errors.As(err, &broken) || broken.Phase != phase || !errors.Is(err, ErrTimeout) ||
+				!errors.As(err, &timeout) || !timeout.Timeout() {
 				t.Fatalf("%v (%+v), want a time-out in phase %v", err, broken, phase)
 			}
 			if took := time.Since(began); took < time.Second || took > 10*time.Second {

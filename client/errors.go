@@ -10,8 +10,15 @@ import (
 // ErrClosed is what a Client ended with when its own side closed it.
 var ErrClosed = errors.New("client: connection closed")
 
-// ErrTimeout is the cause of a Dial that ConnectTimeout ended.
-var ErrTimeout = errors.New("client: timed out")
+// ErrTimeout is the cause of a Dial that ConnectTimeout ended. It is a
+// net.Error, and a timeout.
+var ErrTimeout error = timeoutError{}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string   { return "client: timed out" }
+func (timeoutError) Timeout() bool   { return true }
+func (timeoutError) Temporary() bool { return true }
 
 // Phase is how far a Dial had come.
 type Phase int
