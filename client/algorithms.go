@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"runtime"
 	"slices"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/cpu"
 )
 
 // sshConfig sets every list that x/crypto has a default for: its defaults
@@ -19,7 +21,7 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 			Rand:           d.opts.Rand,
 			RekeyThreshold: rekeyThreshold(d.cfg.RekeyLimit.Bytes),
 			KeyExchanges:   list(d.cfg.KexAlgorithms),
-			Ciphers:        list(d.cfg.Ciphers),
+			Ciphers:        list(d.ciphers()),
 			MACs:           list(d.cfg.MACs),
 		},
 		User:              d.cfg.User,
@@ -29,6 +31,30 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 		BannerCallback:    d.banner,
 		ClientVersion:     d.clientVersion(),
 	}, nil
+}
+
+// ciphers gives the order of preference. OpenSSH's begins with ChaCha20, for
+// which x/crypto has no assembly on amd64: there it takes thrice the time that
+// ssh's takes, and AES-GCM a third of that, by the processor's instructions. So
+// AES-GCM goes first where both are so, unless somebody chose the ciphers.
+func (d *dialer) ciphers() []string {
+	hardware := runtime.GOARCH == "amd64" && cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ
+	if !hardware || d.cfg.IsSet("Ciphers") {
+		return d.cfg.Ciphers
+	}
+	return gcmFirst(d.cfg.Ciphers)
+}
+
+// gcmFirst reorders OpenSSH's default list. Any other is a program's own.
+func gcmFirst(ciphers []string) []string {
+	openssh := []string{
+		ssh.CipherChaCha20Poly1305, ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR,
+		ssh.CipherAES128GCM, ssh.CipherAES256GCM,
+	}
+	if !slices.Equal(ciphers, openssh) {
+		return ciphers
+	}
+	return slices.Concat(openssh[4:], openssh[:4])
 }
 
 // leastRekeyThreshold is more than any authentication sends. x/crypto counts

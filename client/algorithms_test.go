@@ -3,9 +3,12 @@ package client
 import (
 	"bytes"
 	"math"
+	"runtime"
+	"slices"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/sys/cpu"
 
 	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
@@ -20,6 +23,32 @@ func TestRekeyThreshold(t *testing.T) {
 		if got := rekeyThreshold(limit); got != want {
 			t.Errorf("%d: %d, want %d", limit, got, want)
 		}
+	}
+}
+
+// TestCipherOrder: AES-GCM comes first where the processor helps with it, and
+// what somebody has chosen stays as it is.
+func TestCipherOrder(t *testing.T) {
+	quick := ssh.CipherChaCha20Poly1305
+	if runtime.GOARCH == "amd64" && cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ {
+		quick = ssh.CipherAES128GCM
+	}
+	const openssh = "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr,aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+	for line, want := range map[string]string{
+		"":                    quick,
+		"Ciphers " + openssh:  ssh.CipherChaCha20Poly1305,
+		"Ciphers +aes128-cbc": ssh.CipherChaCha20Poly1305,
+		"Ciphers -chacha20*":  ssh.CipherAES128CTR,
+		"Ciphers ^aes256-ctr": ssh.CipherAES256CTR,
+	} {
+		c := newSetup(t, sshtest.Options{}, line).mustDial(t)
+		if got := c.Conn().(ssh.AlgorithmsConnMetadata).Algorithms().Write.Cipher; got != want {
+			t.Errorf("%q: %s, want %s", line, got, want)
+		}
+	}
+	own := []string{ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM}
+	if got := gcmFirst(own); !slices.Equal(got, own) {
+		t.Errorf("a program's own list became %q", got)
 	}
 }
 
