@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 )
 
 // sharingConfig has every program share connections, for as long as nobody
@@ -87,6 +89,7 @@ func TestMuxTools(t *testing.T) {
 func TestMuxAnsible(t *testing.T) {
 	t.Parallel()
 	need(t, "sftp")
+	opensshd.NeedTerminals(t)
 	w := muxServer(t, "")
 	m := &muxMaster{w: w, sock: w.socket(), host: "sshd"}
 	base := []string{"-C", "-o", "ControlMaster=auto", "-o", "ControlPersist=60s", "-o", "StrictHostKeyChecking=no",

@@ -50,6 +50,7 @@ func (w *world) master(program string, args ...string) *muxMaster {
 // socket.
 func (m *muxMaster) start(program string, args ...string) {
 	m.w.t.Helper()
+	m.w.needTerminals(args)
 	errs, err := os.CreateTemp(m.w.home, "master")
 	if err != nil {
 		m.w.t.Fatal(err)

@@ -25,6 +25,7 @@ func heavy(t *testing.T) {
 func TestProgramAnsible(t *testing.T) {
 	heavy(t)
 	need(t, "ansible", "python3")
+	opensshd.NeedTerminals(t) // it has one at every command
 	for _, pipelining := range []string{"True", "False"} {
 		t.Run("pipelining "+pipelining, func(t *testing.T) {
 			programs(t, opensshd.Options{Extra: "MaxSessions 100\n"}, func(t *testing.T, u *user) {

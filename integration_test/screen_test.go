@@ -15,6 +15,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 )
 
 // screen is a person at a terminal on which a program runs: what came is read
@@ -38,6 +40,9 @@ type screen struct {
 // that the caller has set stay.
 func (w *world) onScreen(cmd *exec.Cmd) *screen {
 	w.t.Helper()
+	if w.srv != nil {
+		opensshd.NeedTerminals(w.t)
+	}
 	ptm, pts, err := pty.Open()
 	if err != nil {
 		w.t.Fatal(err)

@@ -156,7 +156,21 @@ func (w *world) ssh(args ...string) *exec.Cmd {
 
 // command prepares one of the two. It has no controlling terminal.
 func (w *world) command(name string, args ...string) *exec.Cmd {
+	w.t.Helper()
+	w.needTerminals(args)
 	return w.tool(name, append(slices.Clone(w.pre), args...)...)
+}
+
+// needTerminals skips a test that asks for a terminal of an sshd that has none
+// to give.
+func (w *world) needTerminals(args []string) {
+	w.t.Helper()
+	wants := func(arg string) bool {
+		return arg == "-t" || arg == "-tt" || arg == "RequestTTY=yes" || arg == "RequestTTY=force"
+	}
+	if w.srv != nil && slices.ContainsFunc(args, wants) {
+		opensshd.NeedTerminals(w.t)
+	}
 }
 
 // tool prepares any other program.

@@ -199,6 +199,7 @@ func TestOtherUser(t *testing.T) {
 
 // TestTerminalOfSSH: a real ssh in a terminal, as passenger of our master.
 func TestTerminalOfSSH(t *testing.T) {
+	opensshd.NeedTerminals(t)
 	sshd := opensshd.New(t, opensshd.Options{})
 	client := &openSSH{needSSH(t), sshd.Config}
 	srv := listen(t, dialSSHD(t, sshd), mux.ServerOptions{})

@@ -58,9 +58,15 @@ func TestListenLeavesOthersAlone(t *testing.T) {
 
 func TestSocketMode(t *testing.T) {
 	for _, umask := range []int{0, 0o022, 0o277} {
+		conn, _ := pipeConnection(t, sshtest.Options{})
+		path := filepath.Join(shortDir(t), "ctl") // not under such a mask
 		before := syscall.Umask(umask)
-		srv, _ := inProcess(t, sshtest.Options{}, mux.ServerOptions{})
+		srv, err := mux.Listen(t.Context(), path, conn, mux.ServerOptions{})
 		syscall.Umask(before)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { srv.Close() })
 		info, err := os.Lstat(srv.Path())
 		if err != nil {
 			t.Fatal(err)

@@ -51,7 +51,7 @@ var modules = [...]struct {
 	{"golang.org/x/sys", nil},
 	{"golang.org/x/term", nil},
 	{"github.com/youmark/pkcs8", []string{"client"}},
-	{"github.com/creack/pty", []string{"internal/sshtest"}},
+	{"github.com/creack/pty", []string{"internal/sshtest", "internal/sshtest/opensshd"}},
 	{"go.uber.org/goleak", []string{"none, tests alone"}},
 }
 

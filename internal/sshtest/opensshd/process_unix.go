@@ -6,10 +6,14 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
 )
 
 // socketPair returns a connection and the file of its other end.
@@ -32,6 +36,34 @@ func socketPair() (net.Conn, *os.File, error) {
 		return nil, nil, err
 	}
 	return nc, theirs, nil
+}
+
+// NeedTerminals skips a test whose sessions have a terminal, where sshd can give
+// none: it wants those of group tty, and if the system does not make them so
+// (devpts is mounted without gid=5), only root's sshd can. No package changes
+// that, so it is no failure in CI either.
+func NeedTerminals(tb testing.TB) {
+	tb.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	tty, err := user.LookupGroup("tty")
+	if err != nil {
+		return // then the user's own group will do
+	}
+	ptm, pts, err := pty.Open()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer ptm.Close()
+	defer pts.Close()
+	info, err := pts.Stat()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if st := info.Sys().(*syscall.Stat_t); strconv.Itoa(int(st.Gid)) != tty.Gid {
+		tb.Skipf("SKIPPED: terminals are of group %d here and not of tty, so an sshd that is not root's can give none", st.Gid)
+	}
 }
 
 // killTree kills a process and its descendants: sshd gives each connection,
