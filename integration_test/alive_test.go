@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -105,5 +106,30 @@ func TestServersKeepalive(t *testing.T) {
 		s.expect(`Request local forward`)
 		s.send("\rexit 3\r")
 		s.wantEnd(3)
+	})
+	t.Run("there is a forwarded connection alone", func(t *testing.T) {
+		t.Parallel()
+		local, remote, echo := closedPort(t), closedPort(t), echoes(t)
+		cmd, log := w.service("-N", "-L", fmt.Sprintf("%d:127.0.0.1:%d", local, echo), "-R", fmt.Sprintf("%d:127.0.0.1:%d", remote, echo), "sshd")
+		for _, port := range []int{local, remote} {
+			eventually(t, "the forward works", func() bool { return answers(port) })
+			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			fmt.Fprintln(c, "hello")
+			readLine(t, c)
+			time.Sleep(wait)
+			fmt.Fprintln(c, "still here")
+			if got := readLine(t, c); got != "still here" {
+				t.Errorf("%q; %s", got, log.text())
+			}
+			c.Close()
+		}
+		cmd.Process.Signal(syscall.SIGINT)
+		if log.wait(cmd); log.text() != "" {
+			t.Errorf("it said %q", log.text())
+		}
 	})
 }
