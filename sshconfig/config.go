@@ -2,6 +2,7 @@ package sshconfig
 
 import (
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/gossh-project/gossh/forward"
@@ -163,6 +164,15 @@ type Own struct {
 	// where ForwardAgent is on, in place of its own. Default master, as
 	// OpenSSH's always does.
 	MuxAgent MuxAgent
+}
+
+// LocalListeners are LocalForward and DynamicForward together, in the order in
+// which they were given: it is the one in which ssh opens them.
+func (c *Config) LocalListeners() []forward.Spec {
+	if c.res == nil {
+		return slices.Concat(c.LocalForward, c.DynamicForward)
+	}
+	return slices.Clone(c.res.st.local)
 }
 
 // IsSet reports whether the command line or a file gave keyword a value; case

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"github.com/gossh-project/gossh/client"
@@ -24,26 +23,37 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 	if cfg.ClearAllForwardings || c.Restricted() {
 		return nil
 	}
-	local := slices.Concat(cfg.LocalForward, cfg.DynamicForward)
-	for i, specs := range [][]forward.Spec{local, cfg.RemoteForward} {
-		failed := 0
-		for _, spec := range specs {
-			if err := p.openForward(ctx, c, spec, true); err != nil {
-				if cause := context.Cause(ctx); cause != nil {
-					return cause
-				}
-				failed++
+	local := cfg.LocalListeners()
+	failed := 0
+	for _, spec := range local {
+		if err := p.openForward(ctx, c, spec, true); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
 			}
+			failed++
 		}
-		if i == 0 && failed > 0 && (cfg.ExitOnForwardFailure || failed == len(specs)) {
-			p.console.error("Could not request local forwarding.")
-		}
-		if failed > 0 && cfg.ExitOnForwardFailure {
-			return errForward
+	}
+	switch {
+	case failed > 0 && cfg.ExitOnForwardFailure: // once all have been tried
+		p.console.fatal(noLocalForwarding)
+		return errForward
+	case failed > 0 && failed == len(local):
+		p.console.error(noLocalForwarding)
+	}
+	for _, spec := range cfg.RemoteForward {
+		if err := p.openForward(ctx, c, spec, true); err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				return cause
+			}
+			if cfg.ExitOnForwardFailure {
+				return errForward
+			}
 		}
 	}
 	return nil
 }
+
+const noLocalForwarding = "Could not request local forwarding."
 
 // openForward opens one, and says what came of it in ssh's words. With Reconnect
 // and insist, one that fails is tried again.
@@ -77,7 +87,7 @@ func (p *program) allocatedPort(fwd *forward.Forward) {
 func (p *program) remoteForwardRefused(spec forward.Spec) {
 	say, how := p.console.info, "Warning"
 	if p.cfg.ExitOnForwardFailure {
-		say, how = p.console.error, "Error"
+		say, how = p.console.fatal, "Error"
 	}
 	if spec.Listen.Socket != "" {
 		say("%s: remote port forwarding failed for listen path %s", how, spec.Listen.Socket)

@@ -309,7 +309,7 @@ func (p *program) muxForwards(ctx context.Context, do func(context.Context, forw
 		return nil
 	}
 	var failed error
-	for _, specs := range [][]forward.Spec{cfg.LocalForward, cfg.DynamicForward, cfg.RemoteForward} {
+	for _, specs := range [][]forward.Spec{cfg.LocalListeners(), cfg.RemoteForward} {
 		for _, spec := range specs {
 			port, err := do(ctx, spec)
 			var refused *mux.RefusedError
