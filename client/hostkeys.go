@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -132,6 +134,10 @@ func (d *dialer) knownHostsCommand(ctx context.Context, r hostkey.CommandRequest
 	if len(argv) == 0 {
 		return nil, errors.New("empty KnownHostsCommand")
 	}
+	if err := usable(argv[0]); err != nil {
+		d.notify(HostKeyEvent{hostkey.CommandUnusable{Purpose: r.Purpose, Path: argv[0], Err: err}})
+		return nil, nil
+	}
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stderr = os.Stderr
 	if d.opts.ProxyStderr != nil {
@@ -139,8 +145,20 @@ func (d *dialer) knownHostsCommand(ctx context.Context, r hostkey.CommandRequest
 	}
 	var out bytes.Buffer
 	cmd.Stdout = &out
-	err = cmd.Run()
-	return out.Bytes(), err
+	if err := cmd.Run(); err != nil {
+		return nil, &hostkey.CommandError{Purpose: r.Purpose, Command: strings.Join(argv, " "), Err: err}
+	}
+	return out.Bytes(), nil
+}
+
+// usable says why ssh would not try to run a program, as if it had not been
+// asked to.
+func usable(path string) error {
+	if !filepath.IsAbs(path) {
+		return hostkey.ErrNotAbsolute
+	}
+	_, err := os.Stat(path)
+	return err
 }
 
 // algorithms is the order for the key exchange.

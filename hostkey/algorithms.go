@@ -14,7 +14,8 @@ func (c *Checker) Algorithms(ctx context.Context, t Target, list []string, isDef
 		return slices.Clone(list), nil
 	}
 	name := t.Name()
-	v, err := c.read().withCommand(ctx, CommandRequest{Purpose: PurposeOrder, Host: name})
+	// For the order ssh's %H is the host itself, without alias and port.
+	v, err := c.read().withCommand(ctx, CommandRequest{Purpose: PurposeOrder, Host: t.Host})
 	if err != nil {
 		return nil, err
 	}

@@ -350,6 +350,11 @@ func TestKnownHostsCommand(t *testing.T) {
 	if err != nil || algs[0] != ssh.KeyAlgoED25519 || requests[2].Purpose != PurposeOrder || requests[2].Key != nil {
 		t.Errorf("%q %v %+v", algs, err, requests[2:])
 	}
+	// As with ssh the host is then named without port and alias.
+	target.Port, target.Alias = 2222, "other"
+	if _, err := c.Algorithms(t.Context(), target, []string{ssh.KeyAlgoED25519}, true); err != nil || requests[3].Host != "a" {
+		t.Errorf("%v %+v", err, requests[3:])
+	}
 	failure := errors.New("exit status 1")
 	c, _ = checker(Options{UserFiles: []string{write(t, text)}, KnownHostsCommand: func(context.Context, CommandRequest) ([]byte, error) { return nil, failure }})
 	if _, err := c.Check(t.Context(), target, k.ed); !errors.Is(err, failure) || !errors.Is(err, ErrVerification) {

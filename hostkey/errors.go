@@ -169,7 +169,8 @@ func (e *RevocationListError) Unwrap() []error { return []error{ErrVerification,
 // CommandError means that KnownHostsCommand failed.
 type CommandError struct {
 	Purpose Purpose
-	Err     error
+	Command string // with its arguments; "" if Options.KnownHostsCommand did not say
+	Err     error  // for instance an *exec.ExitError
 }
 
 func (e *CommandError) Error() string {

@@ -1,6 +1,10 @@
 package hostkey
 
-import "golang.org/x/crypto/ssh"
+import (
+	"errors"
+
+	"golang.org/x/crypto/ssh"
+)
 
 // Event is something that a Check or an Update wants to be told. The concrete
 // types are the structs of this file; all are passed by value.
@@ -99,6 +103,17 @@ type BadLine struct {
 	Err  error
 }
 
+// CommandUnusable: KnownHostsCommand names no program that can be run. It is
+// as good as none.
+type CommandUnusable struct {
+	Purpose Purpose
+	Path    string
+	Err     error // ErrNotAbsolute, or why it was not found
+}
+
+// ErrNotAbsolute is a KnownHostsCommand that is not an absolute path.
+var ErrNotAbsolute = errors.New("path is not absolute")
+
 // FileUnreadable: a known_hosts file exists but could not be read; it counts
 // as empty.
 type FileUnreadable struct {
@@ -148,6 +163,7 @@ func (RevokedTolerated) event() {}
 func (DNSMismatch) event()      {}
 func (BadLine) event()          {}
 func (FileUnreadable) event()   {}
+func (CommandUnusable) event()  {}
 func (SearchFailed) event()     {}
 func (UserDirFailed) event()    {}
 func (KeyLearned) event()       {}

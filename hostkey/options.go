@@ -59,7 +59,7 @@ const (
 // CommandRequest describes one run of KnownHostsCommand.
 type CommandRequest struct {
 	Purpose Purpose       // %I
-	Host    string        // %H, the name or address in the form of known_hosts
+	Host    string        // %H, the name or address in the form of known_hosts; for PurposeOrder as it is
 	Key     ssh.PublicKey // the key shown (%t, %f, %K); nil for PurposeOrder
 }
 
@@ -98,7 +98,7 @@ type Options struct {
 	RevokedHostKeys string
 
 	// KnownHostsCommand returns further lines in the format of known_hosts;
-	// nil is none. Its error refuses the host.
+	// nil is none. Its error, which may be a *CommandError, refuses the host.
 	KnownHostsCommand func(context.Context, CommandRequest) ([]byte, error)
 
 	// VerifyHostKeyDNS says what LookupSSHFP's result is worth; zero is DNSNo.

@@ -92,7 +92,11 @@ func (v *view) withCommand(ctx context.Context, req CommandRequest) (*view, erro
 		return v, nil
 	}
 	out, err := v.opts.KnownHostsCommand(ctx, req)
-	if err != nil {
+	var failed *CommandError
+	switch {
+	case errors.As(err, &failed):
+		return nil, failed
+	case err != nil:
 		return nil, &CommandError{Purpose: req.Purpose, Err: err}
 	}
 	extended := *v

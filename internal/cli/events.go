@@ -151,6 +151,12 @@ func (p *program) notifyHostKeyFiles(e hostkey.Event) {
 		c.error("hostkeys_find_by_key_hostfile: hostkeys_foreach failed for %s: %s", e.File, errnoText(e.Err))
 	case hostkey.UserDirFailed:
 		c.error("Could not create directory '%s' (%s).", e.Dir, errnoText(e.Err))
+	case hostkey.CommandUnusable:
+		if errors.Is(e.Err, hostkey.ErrNotAbsolute) {
+			c.error("KnownHostsCommand-%s path is not absolute", e.Purpose)
+			return
+		}
+		c.error("Could not stat KnownHostsCommand-%s \"%s\": %s", e.Purpose, e.Path, errnoText(e.Err))
 	case hostkey.FileUnreadable:
 		c.printf(levelDebug1, "debug1: %s: %s", e.File, errnoText(e.Err))
 	case hostkey.KeyLearned:

@@ -3,7 +3,9 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"os/exec"
 	"strings"
+	"syscall"
 
 	"golang.org/x/crypto/ssh"
 
@@ -166,6 +168,20 @@ func (p *program) hostKeyRefused(err error) {
 	default:
 		c.error("%v", err)
 	}
+}
+
+// commandFailed words the end of a KnownHostsCommand.
+func (p *program) commandFailed(e *hostkey.CommandError) {
+	what := fmt.Sprintf("KnownHostsCommand-%s %s", e.Purpose, e.Command)
+	var exit *exec.ExitError
+	if !errors.As(e.Err, &exit) {
+		p.console.error("%s: %s", what, errnoText(e.Err))
+	} else if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		p.console.error("%s exited on signal %d", what, int(status.Signal()))
+	} else {
+		p.console.error("%s failed, status %d", what, exit.ExitCode())
+	}
+	p.console.fatal("KnownHostsCommand failed")
 }
 
 func (p *program) addressDiffers(e hostkey.AddressDiffers) {

@@ -220,6 +220,11 @@ func (p *program) failHostKey(err error) bool {
 	if !errors.Is(err, hostkey.ErrVerification) {
 		return false
 	}
+	var command *hostkey.CommandError
+	if errors.As(err, &command) {
+		p.commandFailed(command)
+		return true
+	}
 	p.hostKeyRefused(err)
 	p.console.fatal("Host key verification failed.")
 	return true

@@ -133,6 +133,8 @@ func TestWords(t *testing.T) {
 			"server changed its host key during the connection, from a to b|Host key verification failed."},
 		{"revocation list", &hostkey.RevocationListError{File: "/r", KeyType: "RSA", Fingerprint: "SHA256:x", Err: fs.ErrNotExist}, 255,
 			"Error checking host key RSA SHA256:x in revoked keys file /r: File does not exist|Host key verification failed."},
+		{"command", &hostkey.CommandError{Purpose: hostkey.PurposeOrder, Command: "/x y", Err: fs.ErrPermission}, 255,
+			"KnownHostsCommand-ORDER /x y: Permission denied|KnownHostsCommand failed"},
 		{"nobody to ask", &hostkey.AskError{Err: io.EOF}, 255, "Host key verification failed."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
