@@ -150,28 +150,23 @@ func (r *sessionRun) end(err error) (int, error) {
 		}
 		status = p.fail(err)
 	}
-	if r.tty != nil && !endsSilently(err) {
-		p.console.info("Connection to %s closed.", p.cfg.HostName)
-	}
 	if !endsAtOnce(err) {
+		if r.tty != nil {
+			p.console.info("Connection to %s closed.", p.cfg.HostName)
+		}
 		p.transferred(r.c, r.started)
 	}
 	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
 	return status, nil
 }
 
-// endsSilently says whether ssh leaves its "Connection to HOST closed." out,
-// having said something else or died.
-func endsSilently(err error) bool {
-	var killed *signalError
-	return endsAtOnce(err) || errors.As(err, &killed)
-}
-
-// endsAtOnce says whether ssh dies of it on the spot: of a connection that ends
-// otherwise than by being closed.
+// endsAtOnce says whether ssh dies of it on the spot, without a word more: of a
+// signal, or of a connection that ends otherwise than by being closed.
 func endsAtOnce(err error) bool {
 	var broken *client.ConnError
-	return isPeerLost(err) || errors.Is(err, syscall.ECONNRESET) || errors.As(err, &broken) && !isEOF(broken.Err)
+	var killed *signalError
+	return errors.As(err, &killed) || isPeerLost(err) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.As(err, &broken) && !isEOF(broken.Err)
 }
 
 // close gives the descriptors back as they were.
