@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -10,15 +11,8 @@ import (
 // ErrClosed is what a Client ended with when its own side closed it.
 var ErrClosed = errors.New("client: connection closed")
 
-// ErrTimeout is the cause of a Dial that ConnectTimeout ended. It is a
-// net.Error, and a timeout.
-var ErrTimeout error = timeoutError{}
-
-type timeoutError struct{}
-
-func (timeoutError) Error() string   { return "client: timed out" }
-func (timeoutError) Timeout() bool   { return true }
-func (timeoutError) Temporary() bool { return true }
+// ErrTimeout is the cause of a Dial that ConnectTimeout ended.
+var ErrTimeout = errors.New("client: timed out")
 
 // Phase is how far a Dial had come.
 type Phase int
@@ -53,6 +47,15 @@ func (e *ConnError) Error() string {
 }
 
 func (e *ConnError) Unwrap() error { return e.Err }
+
+// Timeout says that time was up: a ConnError is a net.Error.
+func (e *ConnError) Timeout() bool {
+	var cause net.Error
+	return errors.Is(e.Err, ErrTimeout) || errors.As(e.Err, &cause) && cause.Timeout()
+}
+
+// Temporary reports false: see Retryable.
+func (e *ConnError) Temporary() bool { return false }
 
 // ResolveError is a host name without an address. Its Err is net's.
 type ResolveError struct {
