@@ -310,7 +310,7 @@ func TestReconnectForwards(t *testing.T) {
 		}
 	}
 	cmd.Process.Signal(syscall.SIGTERM)
-	if status := log.wait(cmd); status != 255 {
+	if status := log.wait(cmd); status != 0 {
 		t.Errorf("status %d\n%s", status, log.text())
 	}
 }
@@ -456,7 +456,7 @@ func TestReconnectDialEnds(t *testing.T) {
 	log.expect(` lost after `)
 	log.expect(`remote software version|Connection established`)
 	cmd.Process.Signal(syscall.SIGTERM)
-	if status := log.wait(cmd); status != 255 {
+	if status := log.wait(cmd); status != 0 {
 		t.Errorf("status %d", status)
 	}
 }
@@ -482,7 +482,7 @@ func TestReconnectMaster(t *testing.T) {
 	log.expect(`re-established`)
 	eventually(t, "the master runs again", running)
 	cmd.Process.Signal(syscall.SIGTERM)
-	if status := log.wait(cmd); status != 255 {
+	if status := log.wait(cmd); status != 0 {
 		t.Errorf("status %d", status)
 	}
 }
