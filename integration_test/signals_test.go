@@ -58,6 +58,9 @@ func TestSignalsLikeSSH(t *testing.T) {
 					}
 					s := w.onScreen(cmd)
 					stage.reach(s)
+					// ssh keeps a signal that comes between its question and
+					// its read for the next key.
+					eventually(t, "it waits", func() bool { return procState(cmd.Process.Pid) == 'S' })
 					cmd.Process.Signal(sig)
 					s.wait()
 					echo := s.modes().Lflag&syscall.ECHO != 0
