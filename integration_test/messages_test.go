@@ -128,6 +128,7 @@ func TestMessages(t *testing.T) {
 		"stdio forward refused":   {"-W", "127.0.0.1:" + port, "sshd"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			w := w.at(t)
 			got, want := w.run(w.gossh(args...)), w.run(w.ssh(args...))
 			got.stderr, want.stderr = sameWords(got.stderr), sameWords(want.stderr)
 			compare(t, name, got, want)

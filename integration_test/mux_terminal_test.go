@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
+	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 )
 
 // TestMuxTerminal is a session on a terminal over a master, for each pair.
@@ -206,6 +207,7 @@ func statusFlags(t *testing.T, f *os.File) int {
 // and the program on the server gets a hang-up.
 func TestMuxKilled(t *testing.T) {
 	t.Parallel()
+	opensshd.NeedTerminals(t)
 	w := muxServer(t, "")
 	m := w.master(gosshPath)
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP} {

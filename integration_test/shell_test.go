@@ -194,6 +194,7 @@ func TestBackgroundJob(t *testing.T) {
 
 func TestTTYFlags(t *testing.T) {
 	t.Parallel()
+	opensshd.NeedTerminals(t)
 	w := withSSHD(t, opensshd.Options{})
 	t.Run("-tt without a terminal", func(t *testing.T) {
 		w.likeSSH(t, []string{"-tt", "sshd", "tty >/dev/null && echo terminal; stty size"})

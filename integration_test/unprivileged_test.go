@@ -196,9 +196,7 @@ func TestUnreadable(t *testing.T) {
 		"socket to ask":              {"-S", filepath.Join(dir, "x"), "-O", "check"},
 	} {
 		t.Run(what, func(t *testing.T) {
-			w := *w
-			w.t = t
-			w.asOrdinary(what, append(args, "sshd", "true")...)
+			w.at(t).asOrdinary(what, append(args, "sshd", "true")...)
 		})
 	}
 }

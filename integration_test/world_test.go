@@ -161,6 +161,13 @@ func (w *world) command(name string, args ...string) *exec.Cmd {
 	return w.tool(name, append(slices.Clone(w.pre), args...)...)
 }
 
+// at is the world for a subtest.
+func (w *world) at(t *testing.T) *world {
+	sub := *w
+	sub.t = t
+	return &sub
+}
+
 // needTerminals skips a test that asks for a terminal of an sshd that has none
 // to give.
 func (w *world) needTerminals(args []string) {
