@@ -95,6 +95,7 @@ func TestServersKeepalive(t *testing.T) {
 	})
 	t.Run("at a question", func(t *testing.T) {
 		t.Parallel()
+		w := w.at(t)
 		s := w.onScreen(w.gossh("-o", commandLine, "sshd"))
 		s.expect(`remote\$ `)
 		s.send("\r")

@@ -228,6 +228,7 @@ func TestPassphrase(t *testing.T) {
 				os.Remove(key + ".pub")
 			}
 			t.Run(name, func(t *testing.T) {
+				w := w.at(t)
 				s := w.onScreen(w.gossh("-F", cfg, "-i", key, "sshd", "echo in"))
 				for _, typed := range []string{"wrong", "wrong again", "open sesame"} {
 					s.expect(regexp.QuoteMeta("Enter passphrase for key '" + key + "': "))
@@ -240,6 +241,7 @@ func TestPassphrase(t *testing.T) {
 		}
 	}
 	t.Run("never right", func(t *testing.T) {
+		w := w.at(t)
 		var texts []string
 		for _, program := range []string{gosshPath, "ssh"} {
 			s := w.onScreen(w.command(program, "-F", cfg, "-i", keys[0], "sshd", "echo in"))
