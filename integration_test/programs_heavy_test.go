@@ -106,6 +106,7 @@ const tramp = `
 // TestProgramTRAMP drives Emacs without a terminal: each way with its own
 // connection, and with the connection that TRAMP asks to be shared.
 func TestProgramTRAMP(t *testing.T) {
+	opensshd.NeedTerminals(t)
 	heavy(t)
 	need(t, "emacs")
 	programs(t, opensshd.Options{}, func(t *testing.T, u *user) {
