@@ -142,7 +142,9 @@ func (l *loader) identifyUser() error {
 		// user who is not in it, which is as near to getpwuid(3) as Go gets.
 		u, err := user.Current()
 		if err != nil {
-			return fmt.Errorf("who runs this process: %w", err)
+			l.failed = true
+			l.say(origin{}, LogInfo, "No user exists for uid %d", l.uid)
+			return errFatal
 		}
 		if o.Home == "" {
 			o.Home = u.HomeDir

@@ -107,6 +107,14 @@ func (c *console) raw(text string) {
 	}
 }
 
+// last prints a line that ssh puts behind the output of the remote program: on
+// standard error, whatever the log is.
+func (c *console) last(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	io.WriteString(c.stderr, fmt.Sprintf(format, args...)+"\r\n")
+}
+
 // getLevel and setLevel are for the escapes ~v and ~V.
 func (c *console) getLevel() sshconfig.LogLevel {
 	c.mu.Lock()

@@ -160,19 +160,22 @@ func (p *program) notifyHostKeyFiles(e hostkey.Event) {
 	case hostkey.FileUnreadable:
 		c.printf(levelDebug1, "debug1: %s: %s", e.File, errnoText(e.Err))
 	case hostkey.KeyLearned:
-		p.keyNews("Learned new hostkey", e.KeyType, e.Fingerprint)
+		p.keyNews(keyLearned, e.KeyType, e.Fingerprint)
 	case hostkey.KeyDeprecated:
-		p.keyNews("Deprecating obsolete hostkey", e.KeyType, e.Fingerprint)
+		p.keyNews(keyDeprecated, e.KeyType, e.Fingerprint)
 	}
 }
 
-// keyNews is said aloud only where a question follows.
+const (
+	keyLearned    = "Learned new hostkey"
+	keyDeprecated = "Deprecating obsolete hostkey"
+)
+
+// keyNews is for -v, but where a question follows, which tells it.
 func (p *program) keyNews(what, keyType, fingerprint string) {
-	level := sshconfig.LogVerbose
-	if p.cfg.UpdateHostKeys == sshconfig.Ask {
-		level = sshconfig.LogInfo
+	if p.cfg.UpdateHostKeys != sshconfig.Ask {
+		p.console.printf(sshconfig.LogVerbose, "%s: %s %s", what, keyType, fingerprint)
 	}
-	p.console.printf(level, "%s: %s %s", what, keyType, fingerprint)
 }
 
 func (p *program) hostKeyMatched(e hostkey.Matched) {

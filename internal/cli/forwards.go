@@ -192,7 +192,11 @@ func (p *program) runLocalCommand(line string) {
 	p.console.printf(sshconfig.LogDebug1, "debug1: Executing command: '%s'", line)
 	cmd := userShellCommand(line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
-	cmd.Run()
+	if err := cmd.Start(); err != nil {
+		p.console.error("Couldn't execute %s -c \"%s\": %s", cmd.Path, line, errnoText(err))
+		return
+	}
+	cmd.Wait()
 }
 
 // awaitForwards waits, after the session, for the connections that are still

@@ -206,5 +206,6 @@ func (p *program) dump() error {
 			}
 		}
 	}
-	return p.cfg.Dump(p.std.Stdout)
+	p.cfg.Dump(p.std.Stdout) // whatever comes of it, as with ssh
+	return nil
 }

@@ -93,6 +93,12 @@ func (a *prompter) hostKey(ctx context.Context, q hostkey.Question) (bool, error
 	case hostkey.UpdateQuestion:
 		a.p.console.info("The server has updated its host keys.")
 		a.p.console.info("These changes were verified by the server's existing trusted key.")
+		for _, key := range q.Learned {
+			a.p.console.info("%s: %s %s", keyLearned, hostkey.KeyType(key), a.p.fingerprint(key, hostkey.Fingerprint(key)))
+		}
+		for _, key := range q.Removed {
+			a.p.console.info("%s: %s %s", keyDeprecated, hostkey.KeyType(key), a.p.fingerprint(key, hostkey.Fingerprint(key)))
+		}
 		return a.confirmUpdate(ctx)
 	}
 	return false, fmt.Errorf("unknown question %T", q)

@@ -58,6 +58,6 @@ func (p *program) query(what string) (int, error) {
 	if len(names) == 0 {
 		return 0, nil
 	}
-	_, err := io.WriteString(p.std.Stdout, strings.Join(names, "\n")+"\n")
-	return 0, err
+	io.WriteString(p.std.Stdout, strings.Join(names, "\n")+"\n") // whatever comes of it, as with ssh
+	return 0, nil
 }

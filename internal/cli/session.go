@@ -151,8 +151,8 @@ func (r *sessionRun) end(err error) (int, error) {
 		status = p.fail(err)
 	}
 	if !endsAtOnce(err) {
-		if r.tty != nil {
-			p.console.info("Connection to %s closed.", p.cfg.HostName)
+		if r.tty != nil && p.console.getLevel() >= sshconfig.LogInfo {
+			p.console.last("Connection to %s closed.", p.cfg.HostName)
 		}
 		p.transferred(r.c, r.started)
 	}

@@ -56,7 +56,7 @@ func (p *program) exitStatus(exit *session.ExitError) int {
 	if exit.Core {
 		core = " (core dumped)"
 	}
-	p.console.printf(sshconfig.LogVerbose, "client_input_channel_req: exit-signal %s%s", exit.Signal, core)
+	p.console.printf(sshconfig.LogDebug1, "debug1: client_input_channel_req: exit-signal %s%s", exit.Signal, core)
 	return exitFailure
 }
 
@@ -152,7 +152,7 @@ func (p *program) failHandshake(e *client.ConnError, where string) {
 func (p *program) failBroken(e *client.ConnError) {
 	switch text := e.Err.Error(); {
 	case isEOF(e.Err):
-		p.console.info("Connection to %s closed by remote host.", e.Host)
+		p.console.last("Connection to %s closed by remote host.", e.Host)
 	case errors.Is(e.Err, syscall.ECONNRESET):
 		p.console.fatal("client_loop: send disconnect: Broken pipe")
 	case strings.Contains(text, "MAC failure"), strings.Contains(text, "message authentication failed"):
