@@ -95,17 +95,14 @@ func TestMuxPersist(t *testing.T) {
 		awaitEnd(t, pid)
 	})
 	t.Run("-N and -f", func(t *testing.T) {
-		cmd := m.client(gosshPath, "-N", "sshd")
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		eventually(t, "there is a master", func() bool { _, err := os.Stat(m.sock); return err == nil })
+		cmd, log := w.started(m.client(gosshPath, "-v", "-N", "sshd"))
+		// Before it is the master's client it would look for another one.
+		log.expect(`connected to a master`)
 		pid := m.pid()
 		m.run("echo by the way").want(t, 0, "by the way\n", silent())
 		m.control("exit")
-		cmd.Wait()
-		if cmd.ProcessState.ExitCode() != 255 {
-			t.Errorf("-N ends with %v", cmd.ProcessState)
+		if status := log.wait(cmd); status != 255 {
+			t.Errorf("-N ends with %d", status)
 		}
 		awaitEnd(t, pid)
 		for range 2 { // the first has to make a master
