@@ -148,7 +148,8 @@ func (r *keyring) certificate(names ...string) *ssh.Certificate {
 }
 
 // pairCertificates finds the private half of each certificate that has none:
-// in the agent, or in the file of the same key.
+// in the agent, in the file of the same key, or, as ssh has it, in the file of
+// the certificate itself, which is offered in any case.
 func (r *keyring) pairCertificates(certs []*identity, held []*identity) {
 	for _, c := range certs {
 		plain := c.pub.(*ssh.Certificate).Key
@@ -161,6 +162,10 @@ func (r *keyring) pairCertificates(certs []*identity, held []*identity) {
 			if c.signer == nil && c.file == "" && sameKey(r.publicHalf(f), plain) {
 				c.file = f.Path
 			}
+		}
+		if c.signer == nil && c.file == "" {
+			r.d.debugf("no separate private key for certificate %s", c.shown)
+			c.file = c.shown
 		}
 	}
 }
@@ -251,10 +256,6 @@ func (r *keyring) next() (*identity, error) {
 			if len(k.Algorithms()) == 0 {
 				continue
 			}
-		}
-		if k.signer == nil && k.file == "" {
-			r.d.debugf("no separate private key for certificate %s", k.shown)
-			continue
 		}
 		r.d.debugf("Offering public key: %s", k.describe())
 		return k, nil
