@@ -95,13 +95,16 @@ func lossText(err error) string {
 func (p *program) forwardAgain(st client.ForwardState) {
 	spec := st.Forward.Spec()
 	listen := spec.Listen.String()
-	if ports := st.Forward.Ports(); len(ports) > 0 { // the one that was told
-		at := spec.Listen
-		at.Port = ports[len(ports)-1]
-		listen = at.String()
+	chosen := spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0
+	if chosen {
+		if ports := st.Forward.Ports(); len(ports) > 0 { // the one that was told
+			at := spec.Listen
+			at.Port = ports[len(ports)-1]
+			listen = at.String()
+		}
 	}
 	switch {
-	case st.Open != nil && spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0:
+	case st.Open != nil && chosen:
 		p.allocatedPort(st.Open)
 	case st.Open != nil && st.Attempt > 1:
 		p.console.info("%s forwarding of %s is back at attempt %d.", kindWord(spec.Kind), listen, st.Attempt)
