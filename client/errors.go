@@ -28,7 +28,7 @@ const (
 
 // ConnError is a connection that could not be made, or that broke. Its Err is
 // the cause: a net.Error, ErrTimeout, a *keepalive.PeerLostError, io.EOF for
-// a server that hung up, a *DisconnectError, an
+// a server that hung up, a *DisconnectError, a *VersionError, an
 // *ssh.AlgorithmNegotiationError.
 type ConnError struct {
 	Phase   Phase
@@ -95,6 +95,14 @@ type DisconnectError struct {
 func (e *DisconnectError) Error() string {
 	return fmt.Sprintf("disconnected by the server: %d: %s", e.Reason, e.Message)
 }
+
+// VersionError is a server of another protocol than SSH-2.
+type VersionError struct {
+	Line  string // what the server calls itself: not to be trusted
+	Major int    // 0 if that cannot be read
+}
+
+func (e *VersionError) Error() string { return fmt.Sprintf("no server of SSH-2: %q", e.Line) }
 
 // RefusedError is RefuseConnection of the configuration.
 type RefusedError struct{ Reason string }

@@ -2,9 +2,11 @@ package client
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync/atomic"
 	"syscall"
 )
@@ -38,11 +40,15 @@ func (t *transport) Read(p []byte) (int, error) {
 	}
 	if len(p) >= len(t.buf) {
 		n, err := t.note(t.Conn.Read(p))
-		t.greet(p[:n])
+		if bad := t.greet(p[:n]); bad != nil {
+			return t.note(0, bad)
+		}
 		return n, err
 	}
 	n, err := t.note(t.Conn.Read(t.buf))
-	t.greet(t.buf[:n])
+	if bad := t.greet(t.buf[:n]); bad != nil {
+		return t.note(0, bad)
+	}
 	t.r, t.w = 0, n
 	if n == 0 {
 		return 0, err
@@ -74,22 +80,44 @@ func (t *transport) Write(p []byte) (int, error) { return t.note(t.Conn.Write(p)
 // that a server may send before it (RFC 4253, section 4.2).
 const versionStart = "SSH-"
 
-// greet looks for the version line.
-func (t *transport) greet(p []byte) {
+// maxVersion is more than the 255 bytes that the line may have.
+const maxVersion = 256
+
+// greet looks for the version line, and at the version in it, which x/crypto
+// does not: with a server of protocol 1 it would wait for ever.
+func (t *transport) greet(p []byte) error {
 	if t.greeted.Load() {
-		return
+		return nil
 	}
 	for _, ch := range p {
 		switch {
-		case ch == '\n' && string(t.line) == versionStart:
+		case ch == '\n' && strings.HasPrefix(string(t.line), versionStart):
+			if err := checkVersion(strings.TrimSuffix(string(t.line), "\r")); err != nil {
+				return err
+			}
 			t.greeted.Store(true)
-			return
+			return nil
 		case ch == '\n':
 			t.line = t.line[:0]
-		case len(t.line) < len(versionStart):
+		case len(t.line) < maxVersion:
 			t.line = append(t.line, ch)
 		}
 	}
+	return nil
+}
+
+// checkVersion takes protocol 2, and 1.99 for a server of both (RFC 4253,
+// section 5.1).
+func checkVersion(line string) error {
+	var major, minor int
+	var software byte
+	if _, err := fmt.Sscanf(line, versionStart+"%d.%d-%c", &major, &minor, &software); err != nil {
+		return &VersionError{Line: line}
+	}
+	if major == 2 || major == 1 && minor == 99 {
+		return nil
+	}
+	return &VersionError{Line: line, Major: major}
 }
 
 // failure is what reading or writing ended with, nil while both go on.

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 )
 
 // endingConn is a net.Conn that fails.
@@ -35,6 +37,52 @@ func TestTransportFailure(t *testing.T) {
 		tr.Write([]byte("x"))
 		if got := tr.failure(); got != c.want {
 			t.Errorf("%v, then %v: %v", c.first, c.second, got)
+		}
+	}
+}
+
+// bytesConn is a net.Conn that gives what it has.
+type bytesConn struct {
+	net.Conn
+	io.Reader
+}
+
+func (c bytesConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
+
+// TestTransportVersion: the line is found however it comes, and what is no
+// SSH-2 ends the reading.
+func TestTransportVersion(t *testing.T) {
+	for _, test := range []struct {
+		text  string
+		major int // of the error; -1: there is none
+	}{
+		{"SSH-2.0-x\r\n", -1},
+		{"SSH-2.0-x\n", -1},
+		{"SSH-1.99-x\r\n", -1},
+		{"SSH-2.9-x y\r\n", -1},
+		{"hello\r\nSSH-like\r\nSSH-2.0-x\r\n", 0},
+		{"hello\nsome SSH-1.5-x\r\nSSH-2.0-x\r\nSSH-1.5-data", -1},
+		{"SSH-1.5-x\r\n", 1},
+		{"SSH-3.0-x\n", 3},
+		{"SSH-2.0\r\n", 0},
+		{"SSH-2.0-\r\n", 0},
+		{"SSH--2.0-x\r\n", -2},
+		{"SSH-" + strings.Repeat("9", 10000) + "\n", 0},
+	} {
+		for _, r := range []io.Reader{strings.NewReader(test.text), iotest.OneByteReader(strings.NewReader(test.text))} {
+			tr := newTransport(bytesConn{nil, r})
+			_, err := io.Copy(io.Discard, tr)
+			var version *VersionError
+			switch errors.As(err, &version) {
+			case true:
+				if version.Major != test.major || tr.versionsExchanged() || tr.failure() != err {
+					t.Errorf("%.40q: %+v", test.text, version)
+				}
+			case false:
+				if test.major != -1 || err != nil || !tr.versionsExchanged() {
+					t.Errorf("%.40q: %v", test.text, err)
+				}
+			}
 		}
 	}
 }

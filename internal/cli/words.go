@@ -101,6 +101,7 @@ func (p *program) failConn(e *client.ConnError) {
 	var lost *keepalive.PeerLostError
 	var disconnect *client.DisconnectError
 	var negotiation *ssh.AlgorithmNegotiationError
+	var version *client.VersionError
 	var refused *ssh.OpenChannelError // by the jump host
 	switch where := fmt.Sprintf("%s port %d", e.Address, portOf(e)); {
 	case errors.Is(e.Err, client.ErrNoDescriptor):
@@ -121,6 +122,8 @@ func (p *program) failConn(e *client.ConnError) {
 	case errors.As(e.Err, &negotiation):
 		p.console.info("Unable to negotiate with %s: no matching %s found. Their offer: %s",
 			where, negotiated(negotiation.What), strings.Join(negotiation.RequestedAlgorithms, ","))
+	case errors.As(e.Err, &version):
+		p.failVersion(version, where)
 	case isTimeout(e.Err):
 		if e.Phase == client.PhaseBanner {
 			p.console.error("Connection timed out during banner exchange")
@@ -131,6 +134,18 @@ func (p *program) failConn(e *client.ConnError) {
 	default:
 		p.failHandshake(e, where)
 	}
+}
+
+// failVersion words a server of another protocol.
+func (p *program) failVersion(e *client.VersionError, where string) {
+	why := "invalid format"
+	if e.Major > 0 {
+		why = "could not read protocol version"
+		p.console.error("Protocol major versions differ: 2 vs. %d", e.Major)
+	} else {
+		p.console.error("Bad remote protocol version identification: '%.100s'", e.Line)
+	}
+	p.console.fatal("banner exchange: Connection to %s: %s", where, why)
 }
 
 // failHandshake words an end before the session.
