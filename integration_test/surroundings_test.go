@@ -21,6 +21,8 @@ func TestSurroundingsLikeSSH(t *testing.T) {
 	t.Parallel()
 	need(t, "sh")
 	w := withSSHD(t, opensshd.Options{})
+	// A server that is killed with something unread would be a reset: cat waits
+	// for the last that is sent, the end of the input.
 	for name, script := range map[string]string{
 		"-G to a full disk":    `"$@" -G sshd >/dev/full`,
 		"-G to nobody":         `"$@" -G sshd >&-`,
@@ -32,8 +34,8 @@ func TestSurroundingsLikeSSH(t *testing.T) {
 		"a full disk":          `"$@" sshd 'echo out; exit 3' >/dev/full </dev/null`,
 		"no shell":             `SHELL=/nonexistent "$@" -o PermitLocalCommand=yes -o 'LocalCommand=echo "a b"' sshd 'exit 3'`,
 		"no home":              `unset HOME; "$@" sshd 'exit 3'`,
-		"lost":                 `"$@" -q sshd 'kill -9 $PPID; sleep 1000'`,
-		"lost, and a log":      `"$@" -E log sshd 'kill -9 $PPID; sleep 1000'; s=$?; cat log; exit $s`,
+		"lost":                 `"$@" -q sshd 'cat; kill -9 $PPID; sleep 1000'`,
+		"lost, and a log":      `"$@" -E log sshd 'cat; kill -9 $PPID; sleep 1000'; s=$?; cat log; exit $s`,
 		"a terminal and a log": `"$@" -tt -E log sshd 'exit 3' </dev/null; s=$?; cat log; exit $s`,
 		"no log":               `"$@" -E none/log sshd 'exit 3'`,
 	} {
