@@ -76,7 +76,8 @@ func (f *KeptForward) Await(ctx context.Context) (*forward.Forward, error) {
 			return nil, err
 		}
 		f.k.mu.Lock()
-		open, err, tried, stopped, changed := f.open, f.err, f.tried == g, f.stopped, f.k.changed
+		tried := f.tried == g && f.k.live == g // g may be lost by now, and what was open with it
+		open, err, stopped, changed := f.open, f.err, f.stopped, f.k.changed
 		f.k.mu.Unlock()
 		switch {
 		case stopped:

@@ -543,6 +543,38 @@ func TestKeepForwardAwait(t *testing.T) {
 	})
 }
 
+// lostMeanwhile is a connection that is withdrawn as soon as somebody has found
+// it well.
+type lostMeanwhile struct {
+	*fakeKept
+	once     sync.Once
+	withdraw func()
+}
+
+func (c *lostMeanwhile) Err() error {
+	c.once.Do(c.withdraw)
+	return nil
+}
+
+// TestKeepForwardAwaitLost: nothing is open on a connection that was lost while
+// it was looked at, and that is no success.
+func TestKeepForwardAwaitLost(t *testing.T) {
+	k := &Kept{changed: make(chan struct{}), done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(t.Context())
+	g := &generation{ctx: ctx}
+	g.conn = &lostMeanwhile{withdraw: func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.setLive(nil)
+		cancel()
+	}}
+	f := newKeptForward(k, forward.Spec{Kind: forward.Remote}, forward.Options{})
+	k.live, f.tried = g, g
+	if open, err := f.Await(ctx); open != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, %v", open, err)
+	}
+}
+
 func TestRetryable(t *testing.T) {
 	conn := func(p Phase, err error) error { return fmt.Errorf("wrapped: %w", &ConnError{Phase: p, Err: err}) }
 	for _, test := range []struct {

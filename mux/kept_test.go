@@ -114,6 +114,49 @@ func TestWaitingForwards(t *testing.T) {
 	}
 }
 
+// stuck is a forward whose opening takes its time.
+type stuck struct {
+	waiting
+	asked, stopped chan struct{}
+}
+
+func (s *stuck) Await(ctx context.Context) (*forward.Forward, error) {
+	close(s.asked)
+	select {
+	case <-s.stopped:
+		return nil, errors.New("stopped")
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+func (s *stuck) Stop() error { close(s.stopped); return nil }
+
+// TestStuckForwardCancelled: who waits for a forward does not keep another from
+// cancelling it.
+func TestStuckForwardCancelled(t *testing.T) {
+	conn, _ := pipeConnection(t, sshtest.Options{})
+	r := &renewed{connection: conn}
+	spec := forward.Spec{Kind: forward.Remote, Listen: forward.Addr{Port: 80}, Connect: forward.Addr{Host: "h", Port: 1}}
+	f := &stuck{waiting{r, spec, nil}, make(chan struct{}), make(chan struct{})}
+	r.all = append(r.all, f)
+	srv := listen(t, r, mux.ServerOptions{})
+	waits, cancels := connect(t, srv.Path()), connect(t, srv.Path())
+	opened := make(chan error, 1)
+	go func() { // ends with the answer
+		_, err := waits.OpenForward(patient(t), spec)
+		opened <- err
+	}()
+	<-f.asked
+	if err := cancels.CloseForward(patient(t), spec); err != nil {
+		t.Fatal(err)
+	}
+	var refusal *mux.RefusedError
+	if err := <-opened; !errors.As(err, &refusal) {
+		t.Error(err)
+	}
+}
+
 // TestOutage: who asks is told how the waiting goes.
 func TestOutage(t *testing.T) {
 	conn, _ := pipeConnection(t, sshtest.Options{})

@@ -152,23 +152,17 @@ func (c *serverConn) openForward(m *forwardMessage) error {
 	if !ok {
 		return c.refuse(m, "Invalid forwarding request")
 	}
-	// Not with the lock: it may take as long as the next connection does.
+	// This and Await are not done with the lock: they may take as long as the
+	// next connection does.
 	if _, err := c.s.current(c.ctx); err != nil {
 		return c.forwardFailed(m, spec, err)
 	}
-	if err := c.lockForwards(); err != nil {
-		return err
-	}
-	defer c.unlockForwards()
-	standing := c.s.findForward(spec)
-	if standing == nil {
-		if !c.confirm("Open %s on %s?", c.s.describe(spec), c.s.opts.Host) {
-			return c.deny(m)
-		}
-		var err error
-		if standing, err = c.s.open(c.ctx, spec); err != nil {
-			return c.forwardFailed(m, spec, err)
-		}
+	standing, err := c.findOrOpen(spec)
+	switch {
+	case errors.Is(err, errDenied):
+		return c.deny(m)
+	case err != nil:
+		return c.forwardFailed(m, spec, err)
 	}
 	f, err := standing.Await(c.ctx)
 	if err != nil {
@@ -178,6 +172,25 @@ func (c *serverConn) openForward(m *forwardMessage) error {
 		return c.write(&plainReply{msgRemotePort, m.id, uint32(f.Spec().Listen.Port)})
 	}
 	return c.write(&plainReply{kind: msgOK, id: m.id})
+}
+
+// errDenied is the answer no to the question whether to open a forwarding.
+var errDenied = errors.New("mux: permission denied")
+
+// findOrOpen finds what was asked for before, or opens it if the person, where
+// one is to be asked, permits it.
+func (c *serverConn) findOrOpen(spec forward.Spec) (Standing, error) {
+	if err := c.lockForwards(); err != nil {
+		return nil, err
+	}
+	defer c.unlockForwards()
+	if f := c.s.findForward(spec); f != nil {
+		return f, nil
+	}
+	if !c.confirm("Open %s on %s?", c.s.describe(spec), c.s.opts.Host) {
+		return nil, errDenied
+	}
+	return c.s.open(c.ctx, spec)
 }
 
 // open opens what is not open yet. It is called with the forwardings locked.

@@ -62,6 +62,7 @@ func (p *program) openForward(ctx context.Context, c *client.Client, spec forwar
 	var listen *forward.ListenError
 	var refused *forward.RefusedError
 	switch {
+	case err == nil && fwd == nil: // with Reconnect it is on its way, and told of then
 	case err == nil && spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0:
 		p.allocatedPort(fwd)
 	case errors.As(err, &refused):
@@ -71,9 +72,7 @@ func (p *program) openForward(ctx context.Context, c *client.Client, spec forwar
 	case err != nil:
 		p.console.error("%s", xcryptoText(err))
 	default:
-		if fwd != nil { // with Reconnect it may be on its way
-			p.sayBinds(fwd.BindErrors())
-		}
+		p.sayBinds(fwd.BindErrors())
 	}
 	return err
 }
