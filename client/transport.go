@@ -110,7 +110,7 @@ func (t *transport) greet(p []byte) error {
 // section 5.1).
 func checkVersion(line string) error {
 	var major, minor int
-	var software byte
+	var software rune
 	if _, err := fmt.Sscanf(line, versionStart+"%d.%d-%c", &major, &minor, &software); err != nil {
 		return &VersionError{Line: line}
 	}

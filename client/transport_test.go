@@ -60,6 +60,7 @@ func TestTransportVersion(t *testing.T) {
 		{"SSH-2.0-x\n", -1},
 		{"SSH-1.99-x\r\n", -1},
 		{"SSH-2.9-x y\r\n", -1},
+		{"SSH-2.0-\u0142\r\n", -1},
 		{"hello\r\nSSH-like\r\nSSH-2.0-x\r\n", 0},
 		{"hello\nsome SSH-1.5-x\r\nSSH-2.0-x\r\nSSH-1.5-data", -1},
 		{"SSH-1.5-x\r\n", 1},
