@@ -145,7 +145,7 @@ func (p *program) failVersion(e *client.VersionError, where string) {
 	} else {
 		p.console.error("Bad remote protocol version identification: '%.100s'", e.Line)
 	}
-	p.console.fatal("banner exchange: Connection to %s: %s", where, why)
+	p.console.info("banner exchange: Connection to %s: %s", where, why)
 }
 
 // failHandshake words an end before the session.
@@ -172,9 +172,9 @@ func (p *program) failBroken(e *client.ConnError) {
 		p.console.fatal("client_loop: send disconnect: Broken pipe")
 	case strings.Contains(text, "MAC failure"), strings.Contains(text, "message authentication failed"):
 		p.console.info("Corrupted MAC on input.")
-		p.console.fatal("ssh_dispatch_run_fatal: Connection to %s port %d: message authentication code incorrect", e.Address, portOf(e))
+		p.console.info("ssh_dispatch_run_fatal: Connection to %s port %d: message authentication code incorrect", e.Address, portOf(e))
 	default:
-		p.console.fatal("Connection to %s port %d: %s", e.Address, portOf(e), xcryptoText(e.Err))
+		p.console.info("Connection to %s port %d: %s", e.Address, portOf(e), xcryptoText(e.Err))
 	}
 }
 

@@ -170,6 +170,26 @@ func TestWordsQuiet(t *testing.T) {
 	}
 }
 
+// TestWordsOfPackets: what ssh's packet layer dies of is told at the usual
+// level, and only what led to it may be an error.
+func TestWordsOfPackets(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{at(client.PhaseBanner, &client.VersionError{Line: "SSH-1.5-x", Major: 1}), "Protocol major versions differ: 2 vs. 1\r\n"},
+		{at(client.PhaseBanner, io.EOF), "kex_exchange_identification: Connection closed by remote host\r\n"},
+		{at(client.PhaseKex, errors.New("odd")), ""},
+		{at(client.PhaseConnected, errors.New("ssh: MAC failure")), ""},
+		{at(client.PhaseConnected, errors.New("odd")), ""},
+	} {
+		p, said := newProgram(sshconfig.LogError)
+		if p.fail(test.err); said.String() != test.want {
+			t.Errorf("%v: %q, want %q", test.err, said, test.want)
+		}
+	}
+}
+
 // TestWordsUsage: the usage goes to standard error, whatever the LogLevel.
 func TestWordsUsage(t *testing.T) {
 	for _, test := range []struct {
