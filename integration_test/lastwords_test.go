@@ -6,9 +6,13 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"os/exec"
 	"regexp"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
 	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
@@ -62,5 +66,83 @@ func TestLastWords(t *testing.T) {
 			}
 			compare(t, name, said(w.gossh), said(w.ssh))
 		})
+	}
+}
+
+// TestEndWithOthers: a session ends while somebody else uses the connection.
+// They are waited for, and only then is the connection said to be closed; but
+// the escape ~. and an interrupt end it at once.
+func TestEndWithOthers(t *testing.T) {
+	t.Parallel()
+	for name, use := range map[string]func(*world, int, string) io.Closer{
+		"forward": func(w *world, port int, _ string) io.Closer {
+			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			io.WriteString(c, "up\n")
+			readLine(w.t, c)
+			return c
+		},
+		"passenger": func(w *world, _ int, socket string) io.Closer {
+			cmd := w.gossh("-S", socket, "sshd", "echo up; exec cat")
+			in, _ := cmd.StdinPipe()
+			out, _ := cmd.StdoutPipe()
+			if err := cmd.Start(); err != nil {
+				w.t.Fatal(err)
+			}
+			w.t.Cleanup(func() { in.Close(); cmd.Wait() })
+			readLine(w.t, out)
+			return in
+		},
+	} {
+		for _, program := range []string{"gossh", "ssh"} {
+			t.Run(name+", "+program, func(t *testing.T) {
+				t.Parallel()
+				w := withSSHD(t, opensshd.Options{})
+				start := w.gossh
+				if program == "ssh" {
+					start = w.ssh
+				}
+				begin := func() (*screen, io.Closer) {
+					port, socket := closedPort(t), w.socket()
+					s := w.onScreen(start("-M", "-S", socket, "-o", "ControlPersist=no", "-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, echoes(t)), "sshd"))
+					s.expect(`remote\$ `)
+					s.untilModes("raw", isRaw)
+					return s, use(w, port, socket)
+				}
+				cooked := func(s *screen) { // and a line later
+					s.send("exit 3\r")
+					s.untilModes("as before", func(m unix.Termios) bool { return m == s.before })
+					s.send("typed\r")
+					s.expect("typed\r\n")
+					if strings.Contains(s.text(), "closed.") {
+						t.Errorf("said to be closed, and is not:\n%q", s.tail())
+					}
+				}
+				const closed = `Connection to 127\.0\.0\.1 closed\.[\r\n]+`
+
+				s, other := begin()
+				cooked(s)
+				other.Close()
+				s.expect(closed)
+				s.wantEnd(3)
+
+				s, other = begin()
+				cooked(s)
+				s.send("\x03")
+				s.wantEnd(255)
+				if strings.Contains(s.text(), "closed.") {
+					t.Errorf("an interrupt is told of:\n%q", s.tail())
+				}
+				other.Close()
+
+				s, other = begin()
+				s.send("\r~.")
+				s.expect(closed)
+				s.wantEnd(255)
+				other.Close()
+			})
+		}
 	}
 }

@@ -138,8 +138,11 @@ func (p *program) serveOver(ctx context.Context, c *client.Client) (int, error) 
 		return p.runMaster(ctx, srv, c)
 	}
 	status, err := p.serveAlone(ctx, c)
-	if err == nil && srv != nil && ctx.Err() == nil {
+	if err == nil && srv != nil && ctx.Err() == nil && !p.parting.quit {
 		err = srv.awaitPassengers(ctx)
+	}
+	if err == nil {
+		p.part(status)
 	}
 	return status, err
 }
@@ -161,7 +164,7 @@ func (p *program) serveSession(ctx context.Context, c *client.Client) (int, erro
 		return p.waitWithoutSession(ctx, c)
 	}
 	status, err := p.runSession(ctx, c)
-	if err == nil && ctx.Err() == nil { // a signal has been told of already
+	if err == nil && ctx.Err() == nil && !p.parting.quit { // a signal has been told of already
 		err = p.awaitForwards(ctx, c)
 	}
 	return status, err

@@ -128,7 +128,8 @@ func (r *sessionRun) run() (int, error) {
 	return r.end(err)
 }
 
-// end turns how the session ended into a status, with ssh's last words.
+// end turns how the session ended into a status. ssh's last words come when
+// nothing else runs over the connection either, see part.
 func (r *sessionRun) end(err error) (int, error) {
 	p := r.p
 	if p.kept != nil && isLost(err) {
@@ -150,14 +151,30 @@ func (r *sessionRun) end(err error) (int, error) {
 		}
 		status = p.fail(err)
 	}
-	if !endsAtOnce(err) {
+	p.parting = parting{run: r, quit: errors.Is(err, errQuit), silent: endsAtOnce(err)}
+	return status, nil
+}
+
+// parting is what is left to say of a session that has ended.
+type parting struct {
+	run    *sessionRun // nil without a session
+	quit   bool        // the user ended the connection: nobody else is waited for
+	silent bool        // ssh dies without these words
+}
+
+// part says it, as ssh does when it leaves.
+func (p *program) part(status int) {
+	r := p.parting.run
+	if r == nil {
+		return
+	}
+	if !p.parting.silent {
 		if r.tty != nil && p.console.getLevel() >= sshconfig.LogInfo {
 			p.console.last("Connection to %s closed.", p.cfg.HostName)
 		}
 		p.transferred(r.c, r.started)
 	}
 	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
-	return status, nil
 }
 
 // endsAtOnce says whether ssh dies of it on the spot, without a word more: of a
