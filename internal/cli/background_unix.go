@@ -54,7 +54,7 @@ func (p *program) startBackground(env ...string) (ready bool, status int, err er
 	defer r.Close()
 	keepInherited()
 	child := exec.Command(exe, p.args...)
-	child.Args[0] = p.name
+	child.Args[0] = p.invoked
 	child.Stdin, child.Stdout, child.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
 	child.ExtraFiles = []*os.File{w}
 	child.Env = append(append(os.Environ(), readyVariable+"=3"), env...)
