@@ -97,9 +97,19 @@ func (p *program) struck(sig os.Signal, cancel context.CancelCauseFunc) {
 	case isQuit(sig) && p.watches.Load() > 0:
 	case p.asking.Load() > 0:
 		p.late.Store(&sig)
+		if p.asking.Load() == 0 { // the question has just ended
+			p.strikeLate()
+		}
 	default:
 		dieOf(sig)
 		cancel(&deathError{sig}) // where it cannot
+	}
+}
+
+// strikeLate lets a signal that had to wait for a question take its effect.
+func (p *program) strikeLate() {
+	if sig := p.late.Swap(nil); sig != nil {
+		dieOf(*sig)
 	}
 }
 
@@ -123,9 +133,7 @@ func (w watchedAsker) Ask(ctx context.Context, prompt string, flags terminal.Fla
 	w.p.asking.Add(1)
 	answer, err := w.asker.Ask(ctx, prompt, flags)
 	if w.p.asking.Add(-1) == 0 {
-		if sig := w.p.late.Swap(nil); sig != nil { // the question had not seen it
-			dieOf(*sig)
-		}
+		w.p.strikeLate() // the question had not seen it
 	}
 	return answer, err
 }
