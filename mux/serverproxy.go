@@ -129,7 +129,7 @@ func (p *proxyClient) serveChannel(open ssh.NewChannel) {
 		server.Close()
 		return
 	}
-	l := &proxyLink{p: p, client: client, server: server}
+	l := &proxyLink{p: p, client: client, server: server, asking: make(chan struct{}, 1)}
 	l.run(clientRequests, serverRequests)
 }
 
@@ -137,6 +137,7 @@ func (p *proxyClient) serveChannel(open ssh.NewChannel) {
 type proxyLink struct {
 	p              *proxyClient
 	client, server ssh.Channel
+	asking         chan struct{} // holds a token while the server's answer is on its way
 }
 
 // run ends when both channels are closed. Each side's close is passed on when
@@ -154,31 +155,45 @@ func (l *proxyLink) run(clientRequests, serverRequests <-chan *ssh.Request) {
 		close(delivered)
 	}()
 	requests.Go(func() {
-		l.pass(clientRequests, l.server, l.permitted)
+		l.ask(clientRequests)
 		// The client closed the channel. A program that reads nothing may
 		// keep its last input from being sent.
 		waitFor(&inputs, linger)
 		l.server.Close()
 	})
 	requests.Go(func() {
-		l.pass(serverRequests, l.client, nil)
+		for r := range serverRequests {
+			repeat(r, l.client)
+		}
 		<-delivered
+		// The server answered before it closed: to a program that has ended
+		// already, say, that it was started.
+		l.asking <- struct{}{}
 		l.client.Close()
+		<-l.asking
 	})
 	requests.Wait()
 	inputs.Wait()
 }
 
-// pass repeats requests on the other channel and brings the answers back, in
-// order. It ends when the channel that they come from is closed.
-func (l *proxyLink) pass(requests <-chan *ssh.Request, to ssh.Channel, permitted func(*ssh.Request) bool) {
+// ask passes the client's requests on. It ends when the client has closed the
+// channel.
+func (l *proxyLink) ask(requests <-chan *ssh.Request) {
 	for r := range requests {
-		ok := false
-		if permitted == nil || permitted(r) {
-			ok, _ = to.SendRequest(r.Type, r.WantReply, r.Payload)
+		if !l.permitted(r) {
+			r.Reply(false, nil)
+			continue
 		}
-		r.Reply(ok, nil)
+		l.asking <- struct{}{}
+		repeat(r, l.server)
+		<-l.asking
 	}
+}
+
+// repeat makes a request on the other channel and brings the answer back.
+func repeat(r *ssh.Request, to ssh.Channel) {
+	ok, _ := to.SendRequest(r.Type, r.WantReply, r.Payload)
+	r.Reply(ok, nil)
 }
 
 // permitted holds back the request for an agent that nobody would serve: the
