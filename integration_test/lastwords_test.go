@@ -71,7 +71,7 @@ func TestLastWords(t *testing.T) {
 
 // TestEndWithOthers: a session ends while somebody else uses the connection.
 // They are waited for, and only then is the connection said to be closed; but
-// the escape ~. and an interrupt end it at once.
+// the escape ~., an interrupt and a lost connection end it at once.
 func TestEndWithOthers(t *testing.T) {
 	t.Parallel()
 	for name, use := range map[string]func(*world, int, string) io.Closer{
@@ -100,13 +100,18 @@ func TestEndWithOthers(t *testing.T) {
 			t.Run(name+", "+program, func(t *testing.T) {
 				t.Parallel()
 				w := withSSHD(t, opensshd.Options{})
+				link, err := faultnet.NewProxy(w.srv.Addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { link.Close() })
 				start := w.gossh
 				if program == "ssh" {
 					start = w.ssh
 				}
 				begin := func() (*screen, io.Closer) {
 					port, socket := closedPort(t), w.socket()
-					s := w.onScreen(start("-M", "-S", socket, "-o", "ControlPersist=no", "-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, echoes(t)), "sshd"))
+					s := w.onScreen(start("-M", "-S", socket, "-p", fmt.Sprint(link.Port()), "-o", "ControlPersist=no", "-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, echoes(t)), "sshd"))
 					s.expect(`remote\$ `)
 					s.untilModes("raw", isRaw)
 					return s, use(w, port, socket)
@@ -134,6 +139,22 @@ func TestEndWithOthers(t *testing.T) {
 				s.wantEnd(255)
 				if strings.Contains(s.text(), "closed.") {
 					t.Errorf("an interrupt is told of:\n%q", s.tail())
+				}
+				other.Close()
+
+				s, other = begin()
+				cooked(s)
+				link.Cut()
+				s.expect(`Connection to 127\.0\.0\.1 closed by remote host\.[\r\n]+` + closed)
+				s.wantEnd(3)
+				other.Close()
+
+				s, other = begin()
+				link.Cut()
+				s.expect(`Connection to 127\.0\.0\.1 closed by remote host\.[\r\n]+` + closed)
+				s.wantEnd(255)
+				if n := strings.Count(s.text(), "by remote host"); n != 1 {
+					t.Errorf("the loss is told of %d times:\n%q", n, s.tail())
 				}
 				other.Close()
 

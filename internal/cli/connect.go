@@ -142,7 +142,7 @@ func (p *program) serveOver(ctx context.Context, c *client.Client) (int, error) 
 		err = srv.awaitPassengers(ctx)
 	}
 	if err == nil {
-		p.part(status)
+		status = p.part(status)
 	}
 	return status, err
 }

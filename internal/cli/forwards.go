@@ -207,9 +207,15 @@ func (p *program) awaitForwards(ctx context.Context, c *client.Client) error {
 	}
 	select {
 	case <-c.Forwards().Idle():
+		return nil
+	default:
+	}
+	select {
+	case <-c.Forwards().Idle():
 	case <-c.Done():
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	p.parting.lost(c.Err())
 	return nil
 }

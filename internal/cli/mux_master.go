@@ -286,6 +286,7 @@ func (s *shared) awaitPassengers(ctx context.Context) error {
 	s.srv.Stop()
 	select {
 	case <-s.srv.Done():
+		s.p.parting.lost(s.srv.Err())
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

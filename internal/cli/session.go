@@ -151,7 +151,7 @@ func (r *sessionRun) end(err error) (int, error) {
 		}
 		status = p.fail(err)
 	}
-	p.parting = parting{run: r, quit: errors.Is(err, errQuit), silent: endsAtOnce(err)}
+	p.parting = parting{run: r, quit: errors.Is(err, errQuit), silent: endsAtOnce(err), told: isLost(err)}
 	return status, nil
 }
 
@@ -160,13 +160,28 @@ type parting struct {
 	run    *sessionRun // nil without a session
 	quit   bool        // the user ended the connection: nobody else is waited for
 	silent bool        // ssh dies without these words
+	told   bool        // of the loss of the connection, which ended the session
+	loss   error       // of the connection, while others still used it
 }
 
-// part says it, as ssh does when it leaves.
-func (p *program) part(status int) {
+// lost notes how the connection ended, if it was lost.
+func (t *parting) lost(err error) {
+	if isLost(err) && !t.told && t.loss == nil {
+		t.loss = err
+	}
+}
+
+// part says it, as ssh does when it leaves. The status stays the session's, but
+// of some losses ssh dies.
+func (p *program) part(status int) int {
 	r := p.parting.run
 	if r == nil {
-		return
+		return status
+	}
+	if loss := p.parting.loss; loss != nil && p.kept == nil {
+		if failed := p.fail(loss); endsAtOnce(loss) {
+			p.parting.silent, status = true, failed
+		}
 	}
 	if !p.parting.silent {
 		if r.tty != nil && p.console.getLevel() >= sshconfig.LogInfo {
@@ -175,6 +190,7 @@ func (p *program) part(status int) {
 		p.transferred(r.c, r.started)
 	}
 	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
+	return status
 }
 
 // endsAtOnce says whether ssh dies of it on the spot, without a word more: of a
