@@ -92,9 +92,14 @@ func (w *world) up(args ...string) (*exec.Cmd, func() string) {
 	return cmd, stderr
 }
 
+// oneFamily is for tests that connect to a port that sshd chose. It binds that
+// on ::1 first, and is content if 127.0.0.1 cannot have the same: whoever has
+// the port there would be met instead.
+const oneFamily = "AddressFamily inet\n"
+
 func TestForwards(t *testing.T) {
 	t.Parallel()
-	w := withSSHD(t, opensshd.Options{})
+	w := withSSHD(t, opensshd.Options{Extra: oneFamily})
 	target := greeter(t, "hello")
 	local, dynamic, remote := closedPort(t), closedPort(t), closedPort(t)
 	dir, err := os.MkdirTemp("", "f")

@@ -176,7 +176,7 @@ func TestMuxMatrix(t *testing.T) {
 	t.Parallel()
 	need(t, "ssh", "xauth", "ssh-add", "bash")
 	compareRows(t, muxRows, func(t *testing.T, master, client string) *muxRun {
-		w := muxServer(t, "X11Forwarding yes\n")
+		w := muxServer(t, "X11Forwarding yes\n"+oneFamily)
 		w.write(".Xauthority", "")
 		w.agent(w.srv.ClientKey)
 		w.setenv("FOO=fromhere", "DISPLAY="+newXServer(t).display, "XAUTHORITY="+w.write("Xauthority", ""))
