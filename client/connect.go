@@ -62,12 +62,21 @@ func (d *dialer) connectTCP(ctx context.Context) (net.Conn, error) {
 			return conn, nil
 		}
 		last = err
-		if ctx.Err() != nil {
-			last = context.Cause(ctx)
+		if cause := ended(ctx); cause != nil {
+			last = cause
 			break
 		}
 	}
 	return nil, d.connectError(last)
+}
+
+// ended is the cause of ctx. Package net looks at the deadline by itself, and
+// may have seen it pass before ctx has: that is a matter of moments.
+func ended(ctx context.Context) error {
+	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
+		<-ctx.Done()
+	}
+	return context.Cause(ctx)
 }
 
 // connectError keeps the cause of ctx as it is, but for our own time limit.
@@ -90,7 +99,7 @@ func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	}
 	addrs, err := lookup(ctx, network, host)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
+		if cause := ended(ctx); cause != nil {
 			return nil, d.connectError(cause)
 		}
 		return nil, &ResolveError{Host: host, Err: err}
