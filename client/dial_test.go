@@ -53,7 +53,9 @@ func TestMisbehavingServer(t *testing.T) {
 			}
 		})
 		t.Run(fmt.Sprintf("stalls at %v", stage), func(t *testing.T) {
-			s := newSetup(t, sshtest.Options{Faults: sshtest.Faults{StallAt: stage}}, "ConnectTimeout 1")
+			// As long as a busy machine may take to come to that stage.
+			t.Parallel()
+			s := newSetup(t, sshtest.Options{Faults: sshtest.Faults{StallAt: stage}}, "ConnectTimeout 3")
 			began := time.Now()
 			_, err := s.dial(t)
 			var broken *ConnError
@@ -62,7 +64,7 @@ func TestMisbehavingServer(t *testing.T) {
 				!errors.As(err, &timeout) || !timeout.Timeout() {
 				t.Fatalf("%v (%+v), want a time-out in phase %v", err, broken, phase)
 			}
-			if took := time.Since(began); took < time.Second || took > 10*time.Second {
+			if took := time.Since(began); took < 3*time.Second || took > limit {
 				t.Errorf("took %v", took)
 			}
 		})
@@ -97,8 +99,8 @@ func TestDialErrors(t *testing.T) {
 	if !errors.As(err, &conn) || conn.Phase != PhaseConnect || !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("closed port: %v", err)
 	}
-	var resolve *ResolveError
-	if err := dial("sshtest", "HostName host.invalid"); !errors.As(err, &resolve) || resolve.Host != "host.invalid" {
+	var resolve *ResolveError // the empty label keeps resolvers from asking anybody
+	if err := dial("sshtest", "HostName nosuch..invalid"); !errors.As(err, &resolve) || resolve.Host != "nosuch..invalid" {
 		t.Errorf("unknown name: %v", err)
 	}
 	var target *TargetError
