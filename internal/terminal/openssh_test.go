@@ -185,7 +185,7 @@ func compareSession(t *testing.T, change func(*unix.Termios)) {
 		t.Fatal(err)
 	}
 	defer cmd.Wait()
-	defer cmd.Process.Signal(syscall.SIGTERM)
+	defer cmd.Process.Kill()
 	request := receive(t, p.ptys)
 	receive(t, p.started)
 	theirs := getTermios(t, slave)
@@ -230,7 +230,7 @@ func TestLikeOpenSSHWithoutTerminal(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cmd.Wait()
-	defer cmd.Process.Signal(syscall.SIGTERM)
+	defer cmd.Process.Kill()
 	request := receive(t, p.ptys)
 	if got, want := []byte(request.Modes), Modes(int(null.Fd())); !bytes.Equal(got, want) {
 		t.Errorf("ssh sends %x, and we %x", got, want)
@@ -314,7 +314,7 @@ func TestWhereToAsk(t *testing.T) {
 			if got := receive(t, p.passwords); got != test.want {
 				t.Errorf("the password is %q, want %q", got, test.want)
 			}
-			cmd.Process.Signal(syscall.SIGTERM)
+			cmd.Process.Kill() // as its session begins, ssh ignores SIGTERM for a moment
 			cmd.Wait()
 		})
 	}
