@@ -142,7 +142,7 @@ func TestKeepThroughFaults(t *testing.T) {
 	target := forward.Addr{Host: "127.0.0.1", Port: echo.Port}
 	var addrs []string
 	for _, kind := range []forward.Kind{forward.Local, forward.Remote} {
-		f, err := k.Forward(testContext(t), forward.Spec{Kind: kind, Listen: forward.Addr{Host: "127.0.0.1", Port: closedPort(t).Port}, Connect: target}, forward.Options{})
+		f, err := k.Forward(testContext(t), forward.Spec{Kind: kind, Listen: forward.Addr{Host: "127.0.0.1", Port: freePort(t)}, Connect: target}, forward.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -242,7 +242,7 @@ func TestKeepRefusedForward(t *testing.T) {
 		return sshtest.Reaction{}
 	}})
 	echo := echoServer(t)
-	free := closedPort(t).Port
+	free := freePort(t)
 	o := quickly(s.opts)
 	o.Forwards = []forward.Spec{{Kind: forward.Remote, Listen: forward.Addr{Host: "127.0.0.1", Port: free}, Connect: forward.Addr{Host: "127.0.0.1", Port: echo.Port}}}
 	states := make(chan ForwardState, 100)

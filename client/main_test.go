@@ -165,13 +165,30 @@ func (s *setup) newKey(t *testing.T, name, format string) (ssh.Signer, string) {
 	return signer, s.write(t, name, string(marshalKey(t, key, "")))
 }
 
-// closedPort is a loopback address where nobody listens.
+// closedPort is a loopback address where nobody listens, nor can: a connection
+// has the port.
 func closedPort(t *testing.T) *net.TCPAddr {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { l.Close() })
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c.LocalAddr().(*net.TCPAddr)
+}
+
+// freePort is one that can be listened on.
+func freePort(t *testing.T) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr)
+	return l.Addr().(*net.TCPAddr).Port
 }
