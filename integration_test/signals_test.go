@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -113,7 +114,7 @@ func TestSignalsInSession(t *testing.T) {
 		{syscall.SIGALRM, nil, -1}, {syscall.SIGUSR1, nil, -1},
 		{syscall.SIGTERM, []string{"-N"}, 0}, {syscall.SIGINT, []string{"-N"}, 255}, {syscall.SIGQUIT, []string{"-N"}, 255},
 	} {
-		s := w.onScreen(w.gossh(append(c.args, "sshtest", "x")...))
+		s := w.onScreen(w.gossh(append(c.args, "-v", "sshtest", "x")...))
 		s.expect("up")
 		if c.args == nil {
 			s.expect("ready")
@@ -121,6 +122,9 @@ func TestSignalsInSession(t *testing.T) {
 		s.cmd.Process.Signal(c.sig)
 		if got := s.wait(); got != c.status {
 			t.Errorf("%v %q: %v, want status %d", c.sig, c.args, s.cmd.ProcessState, c.status)
+		}
+		if c.status != 0 && strings.Contains(s.text(), "Exit status") {
+			t.Errorf("%v %q: ssh dies without its last words", c.sig, c.args)
 		}
 	}
 }

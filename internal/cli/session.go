@@ -183,12 +183,13 @@ func (p *program) part(status int) int {
 			p.parting.silent, status = true, failed
 		}
 	}
-	if !p.parting.silent {
-		if r.tty != nil && p.console.getLevel() >= sshconfig.LogInfo {
-			p.console.last("Connection to %s closed.", p.cfg.HostName)
-		}
-		p.transferred(r.c, r.started)
+	if p.parting.silent {
+		return status
 	}
+	if r.tty != nil && p.console.getLevel() >= sshconfig.LogInfo {
+		p.console.last("Connection to %s closed.", p.cfg.HostName)
+	}
+	p.transferred(r.c, r.started)
 	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
 	return status
 }
