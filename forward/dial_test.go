@@ -71,9 +71,7 @@ func TestDial(t *testing.T) {
 
 func TestDialErrors(t *testing.T) {
 	f, _ := connect(t, sshtest.Options{})
-	ln, _ := net.Listen("tcp4", "127.0.0.1:0")
-	free := ln.Addr().String()
-	ln.Close()
+	free := closedPort(t).String()
 	ctx := context.Background()
 	_, err := f.DialContext(ctx, "tcp", free)
 	var refused *OpenError

@@ -223,6 +223,12 @@ func serve(t testing.TB, network, addr string, handle func(net.Conn)) net.Addr {
 	return ln.Addr()
 }
 
+// closedPort is where nobody listens, nor can: a connection has the port.
+func closedPort(t testing.TB) net.Addr {
+	t.Helper()
+	return dial(t, serve(t, "tcp", "127.0.0.1:0", echo)).LocalAddr()
+}
+
 // echo sends everything back and closes when the client has finished.
 func echo(c net.Conn) { io.Copy(c, c) }
 

@@ -84,9 +84,7 @@ func TestRemoteRefused(t *testing.T) {
 // TestRemoteTargetRefuses: the server's client is refused, too.
 func TestRemoteTargetRefuses(t *testing.T) {
 	f, s := scripted(t)
-	ln, _ := net.Listen("tcp4", "127.0.0.1:0")
-	free := toAddr(t, ln.Addr())
-	ln.Close()
+	free := toAddr(t, closedPort(t))
 	fwd := openScripted(t, f, s, Spec{Remote, port(99), free}, nil)
 	_, _, err := s.conn.OpenChannel("forwarded-tcpip", ssh.Marshal(&tcpPayload{"localhost", 99, "192.0.2.1", 7}))
 	var refused *ssh.OpenChannelError

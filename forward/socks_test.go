@@ -280,10 +280,7 @@ func testCurl(t *testing.T, proxy string) {
 	if got, err := curl(t, "socks5://"+proxy, "http://"+host+"/"); err != nil || got != "host "+host {
 		t.Errorf("IPv6: %q, %v", got, err)
 	}
-	// Nobody listens on what was a free port: curl prints the reply code.
-	ln, _ := net.Listen("tcp4", "127.0.0.1:0")
-	free := ln.Addr().String()
-	ln.Close()
+	free := closedPort(t).String() // curl prints the reply code
 	if _, err := curl(t, "socks5://"+proxy, "http://"+free+"/"); err == nil || !strings.Contains(err.Error(), "(5)") {
 		t.Errorf("refused target: %v", err)
 	}
