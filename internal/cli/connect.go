@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -149,10 +150,16 @@ func (p *program) serveOver(ctx context.Context, c *client.Client) (int, error) 
 
 // serveAlone runs what this process itself wants of the connection.
 func (p *program) serveAlone(ctx context.Context, c *client.Client) (int, error) {
+	serve, began := p.serveSession, time.Now()
 	if !p.cfg.StdioForward.IsZero() {
-		return p.stdioForward(ctx, c)
+		serve = p.stdioForward
 	}
-	return p.serveSession(ctx, c)
+	status, err := serve(ctx, c)
+	if p.terminated(err) {
+		p.transferred(c, began)
+		p.console.printf(sshconfig.LogDebug1, "debug1: Exit status 0")
+	}
+	return status, err
 }
 
 // serveSession runs what the connection is for besides its forwards.
