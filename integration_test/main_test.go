@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
 )
 
 // gosshPath is the program under test, and binDir the folder of it and of a
@@ -17,6 +19,7 @@ var gosshPath, binDir, raceDir string
 func TestMain(m *testing.M) { os.Exit(mainTest(m)) }
 
 func mainTest(m *testing.M) int {
+	sshtest.HeedSignals()
 	dir, err := os.MkdirTemp("", "gossh-it-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -5,11 +5,14 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
 )
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(helperVariable); name != "" {
 		os.Exit(runHelper(name, os.Args[1:]))
 	}
+	sshtest.HeedSignals()
 	goleak.VerifyTestMain(m)
 }

@@ -11,6 +11,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/gossh-project/gossh/sshconfig"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
 )
 
 // patience bounds a test that hangs; none is meant to come near it.
@@ -23,6 +25,7 @@ func TestMain(m *testing.M) {
 	if where := os.Getenv(crashVariable); where != "" {
 		os.Exit(crash(where))
 	}
+	sshtest.HeedSignals()
 	goleak.VerifyTestMain(m)
 }
 

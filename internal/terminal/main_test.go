@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/gossh-project/gossh/internal/sshtest"
 )
 
 // TestMain is also the entry of the programs that the tests run on a terminal
@@ -15,6 +17,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(helperVariable); name != "" {
 		os.Exit(runHelper(name))
 	}
+	sshtest.HeedSignals()
 	// os/signal keeps its own goroutine for the life of the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("os/signal.signal_recv"))
 }
