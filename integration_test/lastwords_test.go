@@ -74,26 +74,26 @@ func TestLastWords(t *testing.T) {
 // the escape ~., an interrupt and a lost connection end it at once.
 func TestEndWithOthers(t *testing.T) {
 	t.Parallel()
-	for name, use := range map[string]func(*world, int, string) io.Closer{
-		"forward": func(w *world, port int, _ string) io.Closer {
+	for name, use := range map[string]func(*world, int, string) io.ReadWriteCloser{
+		"forward": func(w *world, port int, _ string) io.ReadWriteCloser {
 			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			io.WriteString(c, "up\n")
-			readLine(w.t, c)
 			return c
 		},
-		"passenger": func(w *world, _ int, socket string) io.Closer {
-			cmd := w.gossh("-S", socket, "sshd", "echo up; exec cat")
+		"passenger": func(w *world, _ int, socket string) io.ReadWriteCloser {
+			cmd := w.gossh("-S", socket, "sshd", "exec cat")
 			in, _ := cmd.StdinPipe()
 			out, _ := cmd.StdoutPipe()
 			if err := cmd.Start(); err != nil {
 				w.t.Fatal(err)
 			}
 			w.t.Cleanup(func() { in.Close(); cmd.Wait() })
-			readLine(w.t, out)
-			return in
+			return struct {
+				io.Reader
+				io.WriteCloser
+			}{out, in}
 		},
 	} {
 		for _, program := range []string{"gossh", "ssh"} {
@@ -109,12 +109,22 @@ func TestEndWithOthers(t *testing.T) {
 				if program == "ssh" {
 					start = w.ssh
 				}
-				begin := func() (*screen, io.Closer) {
+				// When the answer is there, nothing that was sent before the
+				// question is under way: a cut is then an end, and no reset.
+				answered := func(other io.ReadWriter) {
+					io.WriteString(other, "up\n")
+					readLine(t, other)
+				}
+				begin := func() (*screen, io.ReadWriteCloser) {
 					port, socket := closedPort(t), w.socket()
 					s := w.onScreen(start("-M", "-S", socket, "-p", fmt.Sprint(link.Port()), "-o", "ControlPersist=no", "-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, echoes(t)), "sshd"))
 					s.expect(`remote\$ `)
 					s.untilModes("raw", isRaw)
-					return s, use(w, port, socket)
+					s.send("\r") // its answer shows that there is a terminal
+					s.expect(`remote\$ `)
+					other := use(w, port, socket)
+					answered(other)
+					return s, other
 				}
 				cooked := func(s *screen) { // and a line later
 					s.send("exit 3\r")
@@ -144,6 +154,7 @@ func TestEndWithOthers(t *testing.T) {
 
 				s, other = begin()
 				cooked(s)
+				answered(other)
 				link.Cut()
 				s.expect(`Connection to 127\.0\.0\.1 closed by remote host\.[\r\n]+` + closed)
 				s.wantEnd(3)
