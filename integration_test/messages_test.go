@@ -96,7 +96,7 @@ func TestMessages(t *testing.T) {
 		"bad cipher":              {"-c", "rot13", "sshd", "true"},
 		"bad escape":              {"-e", "ab", "sshd", "true"},
 		"bad forward":             {"-L", "x", "sshd", "true"},
-		"bad -R":                  {"-R", "1:2", "sshd", "true"},
+		"bad -R":                  {"-R", "1:2:x", "sshd", "true"},
 		"bad -D":                  {"-D", "x", "sshd", "true"},
 		"bad -W":                  {"-W", "x", "sshd"},
 		"bad -J":                  {"-J", "a b", "sshd", "true"},
