@@ -39,16 +39,9 @@ func (t *transport) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	if len(p) >= len(t.buf) {
-		n, err := t.note(t.Conn.Read(p))
-		if bad := t.greet(p[:n]); bad != nil {
-			return t.note(0, bad)
-		}
-		return n, err
+		return t.receive(p)
 	}
-	n, err := t.note(t.Conn.Read(t.buf))
-	if bad := t.greet(t.buf[:n]); bad != nil {
-		return t.note(0, bad)
-	}
+	n, err := t.receive(t.buf)
 	t.r, t.w = 0, n
 	if n == 0 {
 		return 0, err
@@ -56,6 +49,16 @@ func (t *transport) Read(p []byte) (int, error) {
 	n = copy(p, t.buf[:n])
 	t.r = n
 	return n, nil // an error comes again with the next Read
+}
+
+// receive reads from the connection below. A version that is none of ours is a
+// failure of reading.
+func (t *transport) receive(p []byte) (int, error) {
+	n, err := t.note(t.Conn.Read(p))
+	if bad := t.greet(p[:n]); bad != nil {
+		return t.note(0, bad)
+	}
+	return n, err
 }
 
 // note keeps the first failure. What fails because we have closed the
