@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/gossh-project/gossh/sshconfig"
@@ -162,29 +161,34 @@ func shownChar(ch byte) string {
 	return string(rune(ch))
 }
 
+// help lists the escapes that are for this kind of session.
 func (e *escapes) help() string {
 	c, what := shownChar(e.char), "connection (and any multiplexed sessions)"
 	if e.lacks('C') {
 		what = "session" // it is one of the multiplexed
 	}
-	lines := []string{
-		"Supported escape sequences:",
-		" " + c + ".   - terminate " + what,
-		" " + c + "B   - send a BREAK to the remote system",
-		" " + c + "C   - open a command line",
-		" " + c + "I   - show information about the connection",
-		" " + c + "V/v - decrease/increase verbosity (LogLevel)",
-		" " + c + "^Z  - suspend ssh",
-		" " + c + "#   - list forwarded connections",
-		" " + c + "?   - this message",
-		" " + c + c + "   - send the escape character by typing it twice",
-		"(Note that escapes are only recognized immediately after newline.)",
+	var b strings.Builder
+	b.WriteString("Supported escape sequences:\r\n")
+	for _, h := range []struct {
+		char         byte
+		shown, means string
+	}{
+		{'.', ".  ", "terminate " + what},
+		{'B', "B  ", "send a BREAK to the remote system"},
+		{'C', "C  ", "open a command line"},
+		{'I', "I  ", "show information about the connection"},
+		{'V', "V/v", "decrease/increase verbosity (LogLevel)"},
+		{ctrlZ, "^Z ", "suspend ssh"},
+		{'#', "#  ", "list forwarded connections"},
+		{'?', "?  ", "this message"},
+		{e.char, c + "  ", "send the escape character by typing it twice"},
+	} {
+		if !e.lacks(h.char) && (h.char != 'C' || e.actions.hasCommandLine()) {
+			fmt.Fprintf(&b, " %s%s - %s\r\n", c, h.shown, h.means)
+		}
 	}
-	lines = slices.DeleteFunc(lines, func(line string) bool {
-		key := strings.TrimPrefix(line, " "+c)
-		return key[0] == 'C' && !e.actions.hasCommandLine() || key[0] == '^' && e.lacks(ctrlZ) || key[0] != '^' && e.lacks(key[0])
-	})
-	return strings.Join(lines, "\r\n") + "\r\n"
+	b.WriteString("(Note that escapes are only recognized immediately after newline.)\r\n")
+	return b.String()
 }
 
 // The actions of a session's terminal.
