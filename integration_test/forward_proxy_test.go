@@ -199,25 +199,15 @@ func TestJumpChain(t *testing.T) {
 
 // relay passes connections on to another address, until the test ends.
 func relay(t *testing.T, ln net.Listener, to string) {
-	t.Cleanup(func() { ln.Close() })
-	go func() { // ends with the listener
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				d, err := net.Dial("tcp", to)
-				if err != nil {
-					return
-				}
-				defer d.Close()
-				go io.Copy(d, c) // ends with either
-				io.Copy(c, d)
-			}()
+	serveOn(t, ln, func(c net.Conn) {
+		d, err := net.Dial("tcp", to)
+		if err != nil {
+			return
 		}
-	}()
+		defer d.Close()
+		go io.Copy(d, c) // ends with either
+		io.Copy(c, d)
+	})
 }
 
 // TestNoShell: names with a meaning to a shell do not reach one, whatever would

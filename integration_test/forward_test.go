@@ -22,20 +22,10 @@ func greeter(t *testing.T, greeting string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ln.Close() })
-	go func() { // ends with the listener
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				fmt.Fprintln(c, greeting)
-				io.Copy(c, c)
-			}()
-		}
-	}()
+	serveOn(t, ln, func(c net.Conn) {
+		fmt.Fprintln(c, greeting)
+		io.Copy(c, c)
+	})
 	return ln.Addr().String()
 }
 

@@ -29,19 +29,7 @@ func serve(t *testing.T, handle func(*net.TCPConn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ln.Close() })
-	go func() { // ends with the listener
-		for {
-			c, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				handle(c.(*net.TCPConn))
-			}()
-		}
-	}()
+	serveOn(t, ln, func(c net.Conn) { handle(c.(*net.TCPConn)) })
 	return ln.Addr().String()
 }
 
@@ -335,17 +323,7 @@ func TestForwardOutlives(t *testing.T) {
 	target := greeter(t, "hello")
 	port := closedPort(t)
 	cmd := w.gossh("-L", fmt.Sprintf("%d:%s", port, target), "sshd", "echo up; read x; exit 7")
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := startPiped(t, cmd)
 	if got := readLine(t, out); got != "up" {
 		t.Fatalf("got %q", got)
 	}

@@ -64,17 +64,7 @@ func TestMuxAgent(t *testing.T) {
 	// A channel does not say whose it is: while a session with an agent lasts,
 	// that is the one of all sessions.
 	session := m.client(gosshPath, "-A", "-o", mine, m.host, "echo up; cat")
-	in, err := session.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := session.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := session.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := startPiped(t, session)
 	lines := bufio.NewReader(out)
 	if line, err := lines.ReadString('\n'); line != "up\n" {
 		t.Fatalf("%q, %v", line, err)

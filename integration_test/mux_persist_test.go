@@ -130,17 +130,7 @@ func TestMuxPersistTime(t *testing.T) {
 	var ended time.Time // the session before
 	for i := range 3 {
 		cmd := m.client(gosshPath, "sshd", "echo up; read x; exit 5")
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		in, out := startPiped(t, cmd)
 		readLine(t, out)
 		now := m.pid()
 		if now == 0 || i > 0 && now != pid && time.Since(ended) < persist {

@@ -34,17 +34,7 @@ func TestStopEndsMaster(t *testing.T) {
 			})
 
 			session := w.command(program, "-S", socket, "sshd", "echo up; read answer; exit $answer")
-			in, err := session.StdinPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, err := session.StdoutPipe()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := session.Start(); err != nil {
-				t.Fatal(err)
-			}
+			in, out := startPiped(t, session)
 			if _, err := io.ReadFull(out, make([]byte, len("up\n"))); err != nil {
 				t.Fatal(err)
 			}

@@ -388,19 +388,7 @@ func echoes(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() { // ends with the listener
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() { // ends with the connection
-				io.Copy(c, c)
-				c.Close()
-			}()
-		}
-	}()
+	serveOn(t, l, func(c net.Conn) { io.Copy(c, c) })
 	return l.Addr().(*net.TCPAddr).Port
 }
 

@@ -201,17 +201,7 @@ func TestTTYFlags(t *testing.T) {
 	})
 	t.Run("-tt input", func(t *testing.T) {
 		cmd := w.gossh("-tt", "sshd", "stty -echo; echo ready; read line; echo got $line")
-		in, err := cmd.StdinPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
+		in, out := startPiped(t, cmd)
 		if got := readLine(t, out); got != "ready\r" {
 			t.Errorf("got %q", got)
 		}
