@@ -111,11 +111,7 @@ func noticed(d time.Duration) string {
 // prepare starts a server, and a Proxy before it.
 func (f fault) prepare(t *testing.T) (*world, *faultnet.Proxy) {
 	w := withSSHD(t, opensshd.Options{})
-	p, err := faultnet.NewProxy(w.srv.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := linkTo(t, w.srv.Addr)
 	jump := strings.Replace(w.srv.ConfigText(), "Host sshd\n", "Host jump\n", 1)
 	jump = strings.Replace(jump, fmt.Sprint("Port ", w.srv.Port), fmt.Sprint("Port ", p.Port()), 1)
 	w.pre = []string{"-F", w.write("config_both", w.srv.ConfigText()+jump),

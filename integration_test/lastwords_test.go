@@ -36,11 +36,7 @@ func TestLastWords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := withSSHD(t, opensshd.Options{})
-			p, err := faultnet.NewProxy(w.srv.Addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { p.Close() })
+			p := linkTo(t, w.srv.Addr)
 			said := func(program func(...string) *exec.Cmd) outcome {
 				// With these the length is not encrypted.
 				cmd := program("-o", fmt.Sprint("Port=", p.Port()), "-o", "LogLevel=VERBOSE", "-c", "aes128-ctr", "-m", "hmac-sha2-256-etm@openssh.com",
@@ -100,11 +96,7 @@ func TestEndWithOthers(t *testing.T) {
 			t.Run(name+", "+program, func(t *testing.T) {
 				t.Parallel()
 				w := withSSHD(t, opensshd.Options{})
-				link, err := faultnet.NewProxy(w.srv.Addr)
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { link.Close() })
+				link := linkTo(t, w.srv.Addr)
 				start := w.gossh
 				if program == "ssh" {
 					start = w.ssh

@@ -289,11 +289,7 @@ func TestMuxForwardHeld(t *testing.T) {
 func TestMuxPersistFaults(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{})
-	p, err := faultnet.NewProxy(w.srv.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := linkTo(t, w.srv.Addr)
 	local, remote := closedPort(t), closedPort(t)
 	w.pre = append(w.pre[:len(w.pre):len(w.pre)], "-p", fmt.Sprint(p.Port()), "-o", "ServerAliveInterval=3", "-o", "ServerAliveCountMax=1")
 	m, pid, _ := w.persistentKept("sshd", "yes", "-L", fmt.Sprintf("%d:127.0.0.1:%d", local, echoes(t)))

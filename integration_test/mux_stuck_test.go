@@ -76,11 +76,7 @@ func TestMuxStoppedMaster(t *testing.T) {
 func TestMuxSilentServer(t *testing.T) {
 	t.Parallel()
 	w := muxServer(t, "")
-	link, err := faultnet.NewProxy(w.srv.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer link.Close()
+	link := linkTo(t, w.srv.Addr)
 	m := w.master(gosshPath, "-p", fmt.Sprint(link.Port()), "-o", "ServerAliveInterval=0")
 	link.Stall(faultnet.Both)
 	for _, flags := range [][]string{{"-T"}, {"-R", "0:x:1"}} {

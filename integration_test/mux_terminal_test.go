@@ -138,11 +138,7 @@ func TestMuxRestored(t *testing.T) {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
 			w := muxServer(t, "")
-			link, err := faultnet.NewProxy(w.srv.Addr)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer link.Close()
+			link := linkTo(t, w.srv.Addr)
 			w.pre = append(w.pre, "-p", fmt.Sprint(link.Port()))
 			m := w.master(gosshPath, way.args...)
 			// Another client, on pipes.

@@ -22,7 +22,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
 )
 
 // keywise is the mode of the countdown: keys one by one, unseen, with signals.
@@ -282,11 +281,7 @@ func TestReconnectFirst(t *testing.T) {
 func TestReconnectForwards(t *testing.T) {
 	t.Parallel()
 	srv := sshtest.New(t, sshtest.Options{})
-	p, err := faultnet.NewProxy(srv.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := linkTo(t, srv.Addr())
 	w := newWorld(t)
 	w.write("known_hosts", "sshtest "+string(ssh.MarshalAuthorizedKey(srv.HostKey())))
 	key := w.write("id", string(srv.ClientKeyPEM()))

@@ -67,11 +67,7 @@ func TestRestored(t *testing.T) {
 func (w *world) ending(program string, args []string, end func(*screen, *faultnet.Proxy)) (string, int) {
 	t := w.t
 	t.Helper()
-	link, err := faultnet.NewProxy(w.srv.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer link.Close()
+	link := linkTo(t, w.srv.Addr)
 	args = append(args, "-p", fmt.Sprint(link.Port()), "sshd")
 	s := w.onScreen(w.command(program, args...))
 	before := s.before

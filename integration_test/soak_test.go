@@ -48,11 +48,7 @@ func TestSoak(t *testing.T) {
 	t.Parallel()
 	length := soakTime(t)
 	srv := sshtest.New(t, sshtest.Options{AliveInterval: time.Second, AliveCountMax: 2}) // gives up what it has lost, too
-	p, err := faultnet.NewProxy(srv.Addr())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { p.Close() })
+	p := linkTo(t, srv.Addr())
 	books := newBooks(t)
 	w := newWorld(t)
 	w.write("known_hosts", "sshtest "+string(ssh.MarshalAuthorizedKey(srv.HostKey())))

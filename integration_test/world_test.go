@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
 	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 )
 
@@ -321,4 +322,15 @@ func startPiped(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out io.Reader) 
 		t.Fatal(err)
 	}
 	return in, out
+}
+
+// linkTo is a way to a server that can be made a bad one.
+func linkTo(t *testing.T, addr string) *faultnet.Proxy {
+	t.Helper()
+	link, err := faultnet.NewProxy(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { link.Close() })
+	return link
 }
