@@ -97,9 +97,15 @@ type Cmd struct {
 	// OnStderr, if set, is called once before the first byte of stderr.
 	OnStderr func()
 
-	ctx    context.Context
+	caller context.Context // as given
+	ctx    context.Context // from Start on: ends with caller, Close, or the end of Wait
 	cancel context.CancelCauseFunc
 	conn   Conn
+
+	begun    chan struct{} // closed when Start has succeeded or failed
+	startErr error         // of Start, set before begun is closed
+	closed   chan struct{} // closed by Close
+	closing  sync.Mutex    // orders Close and Start
 
 	ch     ssh.Channel
 	output sync.WaitGroup // stdout and stderr pumps
@@ -135,12 +141,19 @@ type X11 struct {
 // channel, at which most servers send SIGHUP to the program; Wait then
 // returns the cause of ctx.
 func Command(ctx context.Context, conn Conn, line string) *Cmd {
-	return &Cmd{Line: line, ctx: ctx, conn: conn}
+	return newCmd(ctx, conn, line)
 }
 
 // Subsystem prepares the named subsystem (RFC 4254, section 6.5).
 func Subsystem(ctx context.Context, conn Conn, name string) *Cmd {
-	return &Cmd{Line: name, Subsystem: true, ctx: ctx, conn: conn}
+	c := newCmd(ctx, conn, name)
+	c.Subsystem = true
+	return c
+}
+
+func newCmd(ctx context.Context, conn Conn, line string) *Cmd {
+	return &Cmd{Line: line, caller: ctx, ctx: ctx, conn: conn,
+		begun: make(chan struct{}), closed: make(chan struct{})}
 }
 
 // Run starts the program and waits for its end.

@@ -21,7 +21,19 @@ func (c *Cmd) Start() error {
 		return errors.New("session: already started")
 	}
 	c.ended = make(chan struct{})
-	c.ctx, c.cancel = context.WithCancelCause(c.ctx)
+	c.closing.Lock()
+	c.ctx, c.cancel = context.WithCancelCause(c.caller)
+	if c.stopCause() != nil { // Close came first
+		c.cancel(c.stopCause())
+	}
+	c.closing.Unlock()
+	c.startErr = c.start()
+	close(c.begun)
+	return c.startErr
+}
+
+// start is Start for a Cmd that has not been started yet.
+func (c *Cmd) start() error {
 	ch, reqs, err := c.open()
 	if err != nil {
 		c.cancel(err)

@@ -306,6 +306,11 @@ func TestMisuse(t *testing.T) {
 		}
 	}
 	fails("zero Cmd", new(session.Cmd).Run())
+	_, err := new(session.Cmd).StdoutPipe()
+	fails("StdoutPipe of a zero Cmd", err)
+	if err := new(session.Cmd).Close(); err != nil {
+		t.Error("Close of a zero Cmd:", err)
+	}
 	fresh := func() *session.Cmd { return session.Command(ctx, conn, "true") }
 	fails("Wait before Start", fresh().Wait())
 	fails("Signal before Start", fresh().Signal("INT"))
@@ -319,7 +324,7 @@ func TestMisuse(t *testing.T) {
 	}
 	fails("a second Start", used.Start())
 	fails("a second Wait", used.Wait())
-	_, err := used.StdoutPipe()
+	_, err = used.StdoutPipe()
 	fails("StdoutPipe after Start", err)
 	_, err = used.StderrPipe()
 	fails("StderrPipe after Start", err)
@@ -330,15 +335,11 @@ func TestMisuse(t *testing.T) {
 
 	piped := fresh()
 	in, _ := piped.StdinPipe()
-	out, _ := piped.StdoutPipe()
-	errPipe, _ := piped.StderrPipe()
+	piped.StdoutPipe()
+	piped.StderrPipe()
 	_, err = in.Write([]byte("x"))
 	fails("StdinPipe's Write before Start", err)
 	fails("StdinPipe's Close before Start", in.Close())
-	_, err = out.Read(make([]byte, 1))
-	fails("StdoutPipe's Read before Start", err)
-	_, err = errPipe.Read(make([]byte, 1))
-	fails("StderrPipe's Read before Start", err)
 	_, err = piped.StdinPipe()
 	fails("a second StdinPipe", err)
 	_, err = piped.StdoutPipe()

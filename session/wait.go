@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
@@ -176,11 +178,34 @@ func (c *Cmd) send(name string, payload []byte) error {
 	return closedPipe(err)
 }
 
-// Close closes the channel without waiting for the program. Wait returns
-// once the server has closed it too.
+// errClosed is the error of a program that Close gave up.
+var errClosed = fmt.Errorf("session: %w", net.ErrClosed)
+
+// Close closes the channel without waiting for the program, and ends a Start
+// under way. It frees Wait and the Reads of pipes, whose error then matches
+// [net.ErrClosed].
 func (c *Cmd) Close() error {
-	if c.ch == nil {
+	if c.closed == nil {
 		return nil
 	}
-	return c.ch.Close()
+	c.closing.Lock()
+	defer c.closing.Unlock()
+	select {
+	case <-c.closed:
+		return nil
+	default:
+		close(c.closed)
+	}
+	if c.cancel == nil {
+		return nil
+	}
+	c.cancel(errClosed)
+	select {
+	case <-c.begun:
+		if c.ch != nil {
+			return c.ch.Close()
+		}
+	default:
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -352,16 +353,52 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// TestClose checks that Close frees Wait, whatever the server does.
 func TestClose(t *testing.T) {
-	conn, _ := newConn(t, sshtest.Options{Handler: sshtest.Deaf})
+	for name, opts := range map[string]sshtest.Options{
+		"answered":   {Handler: sshtest.Deaf},
+		"unanswered": wordless(true, true),
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, _ := newConn(t, opts)
+			cmd := session.Command(testContext(t), conn, "x")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := cmd.Close(); err != nil {
+				t.Error("the second time:", err)
+			}
+			if err := finishes(t, "Wait", cmd.Wait); !errors.Is(err, net.ErrClosed) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestCloseFreesStart checks that Close ends a Start whose channel the server
+// never confirms, and that Start fails after Close.
+func TestCloseFreesStart(t *testing.T) {
+	conn, _ := newConn(t, wordless(false, false))
 	cmd := session.Command(testContext(t), conn, "x")
-	if err := cmd.Start(); err != nil {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Close(); err != nil {
-		t.Error(err)
+	read := make(chan error, 1)
+	go func() {
+		_, err := out.Read(make([]byte, 1))
+		read <- err
+	}()
+	started := make(chan error, 1)
+	go func() { started <- cmd.Start() }()
+	cmd.Close()
+	if err := finishes(t, "Start", func() error { return <-started }); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Start: %v", err)
 	}
-	if err := finishes(t, "Wait", cmd.Wait); !errors.Is(err, session.ErrNoStatus) {
-		t.Errorf("got %v", err)
+	if err := finishes(t, "Read", func() error { return <-read }); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Read: %v", err)
 	}
 }
