@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 
@@ -202,8 +203,11 @@ func (c *Cmd) Close() error {
 	c.cancel(errClosed)
 	select {
 	case <-c.begun:
-		if c.ch != nil {
-			return c.ch.Close()
+		if c.ch == nil {
+			return nil
+		}
+		if err := c.ch.Close(); !errors.Is(err, io.EOF) { // closed already, by the context's end or the server
+			return err
 		}
 	default:
 	}
