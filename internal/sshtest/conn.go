@@ -48,8 +48,12 @@ type Conn struct {
 // User returns the name that the client logged in with.
 func (c *Conn) User() string { return c.SSH.User() }
 
-// Kill closes the network connection without a word.
-func (c *Conn) Kill() { c.cancel(errors.New("sshtest: killed")) }
+// Kill closes the network connection without a word. Nothing is sent once it
+// has returned.
+func (c *Conn) Kill() {
+	c.cancel(errors.New("sshtest: killed"))
+	c.nc.Close()
+}
 
 // Done is closed when the connection has ended and its goroutines too.
 func (c *Conn) Done() <-chan struct{} { return c.done }
