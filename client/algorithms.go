@@ -12,9 +12,11 @@ import (
 // sshConfig sets every list that x/crypto has a default for: its defaults
 // still offer SHA-1.
 func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
-	hostKeyAlgorithms, err := d.keys.algorithms(ctx)
-	if err != nil {
-		return nil, err
+	if d.hostKeyAlgorithms == nil {
+		var err error
+		if d.hostKeyAlgorithms, err = d.keys.algorithms(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return &ssh.ClientConfig{
 		Config: ssh.Config{
@@ -27,7 +29,7 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 		User:              d.cfg.User,
 		AuthCallback:      d.auth.next,
 		HostKeyCallback:   d.keys.callback,
-		HostKeyAlgorithms: list(hostKeyAlgorithms),
+		HostKeyAlgorithms: list(d.hostKeyAlgorithms),
 		BannerCallback:    d.banner,
 		ClientVersion:     d.clientVersion(),
 	}, nil

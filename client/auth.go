@@ -69,9 +69,12 @@ func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) 
 		a.started = true
 		a.logNegotiated(st)
 	}
-	// x/crypto goes on asking for methods after the server has hung up.
-	if err := a.d.transport.failure(); err != nil {
+	// x/crypto goes on asking for methods after the connection has ended.
+	if err := a.d.transport.ended(); err != nil {
 		return nil, err
+	}
+	if a.failed != nil {
+		return nil, a.failed
 	}
 	a.d.limit.restart()
 	a.allowed = st.AllowedMethods
@@ -186,8 +189,7 @@ func (a *authenticator) password() ssh.AuthMethod {
 	a.passwords++
 	return ssh.PasswordCallback(func() (password string, err error) {
 		if a.hasOwnPassword() {
-			a.ownPassword = true
-			return a.d.opts.Password(a.ctx)
+			return a.programPassword()
 		}
 		q := PasswordQuestion{User: a.d.cfg.User, Host: a.d.promptHost(), Attempt: a.passwords}
 		err = a.d.unhurried(func() error {
@@ -196,6 +198,17 @@ func (a *authenticator) password() ssh.AuthMethod {
 		})
 		return password, a.giveUp(err)
 	})
+}
+
+// programPassword asks Options.Password, once. Its error ends the Dial: without
+// the password, "permission denied" would name the wrong cause.
+func (a *authenticator) programPassword() (string, error) {
+	a.ownPassword = true
+	password, err := a.d.opts.Password(a.ctx)
+	if err != nil && context.Cause(a.ctx) == nil {
+		a.failed = a.d.callbackError(PhaseAuth, "Password", err)
+	}
+	return password, err
 }
 
 func (a *authenticator) keyboardInteractive() ssh.AuthMethod {
@@ -211,8 +224,7 @@ func (a *authenticator) keyboardInteractive() ssh.AuthMethod {
 			q.Prompts = append(q.Prompts, ChallengePrompt{Text: text, Echo: echos[i]})
 		}
 		if len(prompts) == 1 && !echos[0] && a.hasOwnPassword() {
-			a.ownPassword = true
-			password, err := a.d.opts.Password(a.ctx)
+			password, err := a.programPassword()
 			return []string{password}, err
 		}
 		if a.d.opts.Prompter == nil {

@@ -88,6 +88,8 @@ type dialer struct {
 	observer  *agentfwd.KexObserver
 	auth      *authenticator
 	keys      *hostKeys
+
+	hostKeyAlgorithms []string // as offered; set before the handshake to restrict them
 }
 
 func newDialer(o Options, parent *dialer) *dialer {
@@ -113,6 +115,25 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 		d.limit.parent = d.parent.limit
 	}
 	defer d.limit.stop()
+	c, err := d.attempt(ctx)
+	for refusal := err; ; {
+		left := d.otherHostKeys()
+		if len(left) == 0 {
+			return c, err
+		}
+		d.debugf("The server may have the expected host key of another type: trying again.")
+		d.hostKeyAlgorithms = left
+		c, err = d.attempt(ctx)
+		var none *ssh.AlgorithmNegotiationError
+		if errors.As(err, &none) {
+			return nil, refusal
+		}
+	}
+}
+
+// attempt connects and makes the handshake once.
+func (d *dialer) attempt(ctx context.Context) (*Client, error) {
+	d.keys = nil
 	conn, err := d.connect(ctx)
 	if err != nil {
 		return nil, err

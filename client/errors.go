@@ -6,6 +6,8 @@ import (
 	"net"
 	"strconv"
 	"strings"
+
+	"github.com/gossh-project/gossh/hostkey"
 )
 
 // ErrClosed is what a Client ended with when its own side closed it.
@@ -29,7 +31,7 @@ const (
 // ConnError is a connection that could not be made, or that broke. Its Err is
 // the cause: a net.Error, ErrTimeout, a *keepalive.PeerLostError, io.EOF for
 // a server that hung up, a *DisconnectError, a *VersionError, an
-// *ssh.AlgorithmNegotiationError.
+// *ssh.AlgorithmNegotiationError, a *CallbackError.
 type ConnError struct {
 	Phase   Phase
 	Host    string // as it was to be connected to
@@ -84,6 +86,36 @@ type AuthError struct {
 
 func (e *AuthError) Error() string {
 	return fmt.Sprintf("%s@%s: Permission denied (%s).", e.User, e.Host, strings.Join(e.Methods, ","))
+}
+
+// CallbackError is the error that a function of Options returned. It is found
+// in a ConnError, which names the host and the phase. One of HostKeyCallback
+// matches hostkey.ErrVerification as well.
+type CallbackError struct {
+	Name string // of the field of Options: "Password", "HostKeyCallback"
+	Err  error
+}
+
+func (e *CallbackError) Error() string { return e.Name + ": " + e.Err.Error() }
+
+// Unwrap returns Err, and hostkey.ErrVerification for a refused host key.
+func (e *CallbackError) Unwrap() []error {
+	if e.Name == hostKeyCallback {
+		return []error{e.Err, hostkey.ErrVerification}
+	}
+	return []error{e.Err}
+}
+
+const hostKeyCallback = "HostKeyCallback"
+
+// callbackError returns the error of a Dial that a function of Options ended.
+func (d *dialer) callbackError(at Phase, name string, err error) error {
+	e := &ConnError{Phase: at, Host: d.cfg.HostName, Port: d.cfg.Port, Jump: d.parent != nil,
+		Err: &CallbackError{Name: name, Err: err}}
+	if d.watched != nil {
+		e.Address = peerHost(d.watched)
+	}
+	return e
 }
 
 // DisconnectError is the server's SSH_MSG_DISCONNECT (RFC 4253, section 11.1).

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,14 +26,21 @@ type hostKeys struct {
 	checker  *hostkey.Checker
 	target   hostkey.Target
 	verifier *hostkey.Verifier
+	only     []ssh.PublicKey // Options.HostKeys
 
 	mu        sync.Mutex
-	refused   error // the first refusal, as it was
-	exchanges int   // of keys, so far
+	refused   error         // the first refusal
+	mismatch  bool          // it was that of ssh.FixedHostKey, for shown
+	shown     ssh.PublicKey // set with mismatch
+	exchanges int           // of keys, so far
 }
 
 func (d *dialer) newHostKeys(ctx context.Context, peer net.Addr) *hostKeys {
 	h := &hostKeys{d: d}
+	if d.parent == nil && len(d.opts.HostKeys) > 0 {
+		h.only = d.opts.HostKeys
+		return h
+	}
 	if d.opts.HostKeyCallback != nil {
 		return h
 	}
@@ -164,10 +172,45 @@ func usable(path string) error {
 // algorithms is the order for the key exchange.
 func (h *hostKeys) algorithms(ctx context.Context) ([]string, error) {
 	cfg := h.d.cfg
+	if len(h.only) > 0 {
+		return h.typesFirst(cfg.HostKeyAlgorithms), nil
+	}
 	if h.checker == nil {
 		return cfg.HostKeyAlgorithms, nil
 	}
 	return h.checker.Algorithms(ctx, h.target, cfg.HostKeyAlgorithms, cfg.HostKeyAlgorithmsByFile)
+}
+
+// typesFirst puts the algorithms of the expected keys before the others, so
+// that a server with keys of several types shows one of these.
+func (h *hostKeys) typesFirst(algorithms []string) []string {
+	expected := func(algorithm string) bool {
+		return slices.ContainsFunc(h.only, func(k ssh.PublicKey) bool { return k.Type() == keyTypeOf(algorithm) })
+	}
+	var first, last []string
+	for _, algorithm := range algorithms {
+		if expected(algorithm) {
+			first = append(first, algorithm)
+		} else {
+			last = append(last, algorithm)
+		}
+	}
+	return append(first, last...)
+}
+
+// checkOnly accepts the keys of Options.HostKeys, and certificates for them.
+func (h *hostKeys) checkOnly(_ string, _ net.Addr, key ssh.PublicKey) error {
+	plain := key
+	if cert, ok := key.(*ssh.Certificate); ok {
+		plain = cert.Key
+	}
+	for _, k := range h.only {
+		if bytes.Equal(k.Marshal(), key.Marshal()) || bytes.Equal(k.Marshal(), plain.Marshal()) {
+			return nil
+		}
+	}
+	return &hostkey.ChangedError{Host: h.d.cfg.HostName, Key: plain,
+		KeyType: hostkey.KeyType(plain), Fingerprint: hostkey.Fingerprint(plain)}
 }
 
 // callback is called at every key exchange; the verifier knows which is the
@@ -181,14 +224,63 @@ func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error
 		h.d.debugf("SSH2_MSG_NEWKEYS sent")
 	}
 	check := h.d.opts.HostKeyCallback
-	if h.verifier != nil {
+	switch {
+	case len(h.only) > 0:
+		check = h.checkOnly
+	case h.verifier != nil:
 		check = h.verifier.Callback
 	}
 	err := check(host, peer, key)
 	if err != nil && h.refused == nil {
 		h.refused = err
+		if h.verifier == nil && len(h.only) == 0 {
+			h.refused = h.d.callbackError(PhaseKex, hostKeyCallback, err)
+			h.mismatch = h.exchanges == 1 && err.Error() == fixedKeyMismatch
+			h.shown = key
+		}
 	}
 	return err
+}
+
+// fixedKeyMismatch is the error of ssh.FixedHostKey, which x/crypto has no name
+// for (client.go, fixedHostKey.check).
+const fixedKeyMismatch = "ssh: host key mismatch"
+
+// otherTypes returns the algorithms left to try when ssh.FixedHostKey refused
+// the key that was shown: the server may have the right one, of another type.
+// It returns nil for any other refusal, which may be a person's, and when the
+// key was of the right type or the last one.
+func (h *hostKeys) otherTypes(offered []string) []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.mismatch {
+		return nil
+	}
+	shown := h.shown.Type()
+	return slices.DeleteFunc(slices.Clone(offered), func(algorithm string) bool {
+		return keyTypeOf(algorithm) == shown
+	})
+}
+
+// otherHostKeys returns the host key algorithms to try on another connection
+// after a refusal by ssh.FixedHostKey, or nil.
+func (d *dialer) otherHostKeys() []string {
+	if d.keys == nil || d.cfg.ProxyCommand == "-" { // standard input is there once
+		return nil
+	}
+	return d.keys.otherTypes(d.hostKeyAlgorithms)
+}
+
+// keyTypeOf returns the type of the keys that make signatures of an algorithm
+// (RFC 8332, section 3).
+func keyTypeOf(algorithm string) string {
+	switch algorithm {
+	case ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512:
+		return ssh.KeyAlgoRSA
+	case ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSASHA512v01:
+		return ssh.CertAlgoRSAv01
+	}
+	return algorithm
 }
 
 // err is why the host was refused, nil if it was not.

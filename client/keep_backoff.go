@@ -66,7 +66,10 @@ func Retryable(err error) bool {
 	var negotiation *ssh.AlgorithmNegotiationError
 	var disconnect *DisconnectError
 	var open *forward.OpenError
+	var callback *CallbackError
 	switch {
+	case errors.As(conn.Err, &callback):
+		return false // the program knows best whether to ask it again
 	case errors.As(conn.Err, &negotiation):
 		return false
 	case errors.As(conn.Err, &disconnect):

@@ -35,8 +35,15 @@ type Options struct {
 	// Password, if set, answers the target's password question, once, before
 	// Prompter. No jump host gets it.
 	Password func(ctx context.Context) (string, error)
+	// HostKeys, if set, are the keys of which the target must show one. They
+	// take the place of known_hosts and HostKeyCallback, and the server is asked
+	// for keys of their types first. Jump hosts are verified as without it.
+	HostKeys []ssh.PublicKey
 	// HostKeyCallback, if set, takes the place of known_hosts, for jump hosts
-	// too. It is called again at each new key exchange.
+	// too. It is called again at each new key exchange. Its error is found in a
+	// [*CallbackError]. If it is [ssh.FixedHostKey] and the server shows a key of
+	// another type, Dial connects again to ask for the other types; HostKeys
+	// needs no second connection.
 	HostKeyCallback ssh.HostKeyCallback
 
 	// Prompter asks the person. Nil asks nobody.

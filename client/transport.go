@@ -19,6 +19,7 @@ type transport struct {
 	buf    []byte
 	r, w   int // what buf holds
 	failed atomic.Pointer[error]
+	closed atomic.Pointer[error] // the first failure that came from closing on this side
 
 	greeted atomic.Bool // the server's version line was read
 	line    []byte      // the beginning of the line being read, until then
@@ -64,7 +65,11 @@ func (t *transport) receive(p []byte) (int, error) {
 // note keeps the first failure. What fails because we have closed the
 // connection tells nothing.
 func (t *transport) note(n int, err error) (int, error) {
-	if err == nil || errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+	if err == nil {
+		return n, nil
+	}
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
+		t.closed.CompareAndSwap(nil, &err)
 		return n, err
 	}
 	if !t.failed.CompareAndSwap(nil, &err) && errors.Is(err, syscall.ECONNRESET) {
@@ -126,6 +131,18 @@ func checkVersion(line string) error {
 // failure is what reading or writing ended with, nil while both go on.
 func (t *transport) failure() error {
 	if err := t.failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// ended returns the first failure of reading or writing, no matter which side
+// caused it, or nil while both go on.
+func (t *transport) ended() error {
+	if err := t.failure(); err != nil {
+		return err
+	}
+	if err := t.closed.Load(); err != nil {
 		return *err
 	}
 	return nil
