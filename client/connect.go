@@ -97,7 +97,7 @@ func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	case sshconfig.AddressFamilyInet6:
 		network = "ip6"
 	}
-	addrs, err := lookup(ctx, network, host)
+	addrs, err := d.lookup(ctx, network, host)
 	if err != nil {
 		if cause := ended(ctx); cause != nil {
 			return nil, d.connectError(cause)
@@ -114,7 +114,7 @@ func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 
 // lookup is the resolver, which leaves out the families that an address as
 // host name does not have.
-func lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
+func (d *dialer) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		a = a.Unmap()
 		if (network == "ip4" && !a.Is4()) || (network == "ip6" && !a.Is6()) {
@@ -122,10 +122,7 @@ func lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		}
 		return []netip.Addr{a}, nil
 	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
+	addrs, err := d.names.LookupNetIP(ctx, network, host)
 	if err == nil && len(addrs) == 0 {
 		err = &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
 	}
@@ -161,7 +158,7 @@ func (d *dialer) bindAddress(ctx context.Context, peer netip.Addr) (net.Addr, er
 		if peer.Is4() {
 			network = "ip4"
 		}
-		addrs, err := lookup(ctx, network, d.cfg.BindAddress)
+		addrs, err := d.lookup(ctx, network, d.cfg.BindAddress)
 		if err != nil {
 			return nil, fmt.Errorf("bind address %s: %w", d.cfg.BindAddress, err)
 		}

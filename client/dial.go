@@ -13,6 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/internal/nss"
 	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/sshconfig"
 )
@@ -83,6 +84,8 @@ type dialer struct {
 	limit    *deadline
 	notifyMu *sync.Mutex // one for all hops of a Dial
 
+	names nss.Resolver
+
 	watched   *keepalive.Conn
 	transport *transport
 	observer  *agentfwd.KexObserver
@@ -98,6 +101,7 @@ func newDialer(o Options, parent *dialer) *dialer {
 		d.notifyMu = parent.notifyMu
 		d.depth = parent.depth + 1
 		d.patience = parent.patience
+		d.names = parent.names
 	}
 	return d
 }

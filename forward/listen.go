@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"strconv"
 	"syscall"
 )
@@ -28,7 +27,7 @@ func bindAddrs(ctx context.Context, a Addr, opts Options) ([]bindAddr, error) {
 	case a.Host == "", a.Host == "localhost":
 		all = []bindAddr{{"tcp6", "::1"}, {"tcp4", "127.0.0.1"}} // getaddrinfo's order
 	default:
-		ips, err := lookup(ctx, a.Host)
+		ips, err := opts.names.LookupNetIP(ctx, "ip", a.Host)
 		if err != nil {
 			return nil, err
 		}
@@ -50,18 +49,6 @@ func bindAddrs(ctx context.Context, a Addr, opts Options) ([]bindAddr, error) {
 		return nil, &net.AddrError{Err: "no address of the wanted family", Addr: a.Host}
 	}
 	return out, nil
-}
-
-// lookup returns the addresses of a name or literal, IPv4 ones as IPv4.
-func lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	if ip, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{ip.Unmap()}, nil
-	}
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-	for i := range ips {
-		ips[i] = ips[i].Unmap()
-	}
-	return ips, err
 }
 
 // listenTCP listens on each address that a stands for. As with OpenSSH one

@@ -4,6 +4,8 @@ import (
 	"context"
 	"io/fs"
 	"net"
+
+	"github.com/gossh-project/gossh/internal/nss"
 )
 
 // Options are the parts of ssh_config(5) that decide how a forwarding behaves.
@@ -34,9 +36,12 @@ type Options struct {
 	// target, from the goroutine of that connection.
 	OnFailure func(ConnFailure)
 
-	// Dial reaches the targets of a Remote on this side. Nil means a
-	// net.Dialer. Its context ends with the forwarding.
+	// Dial reaches the targets of a Remote on this side. Nil connects as ssh
+	// does, with names from all sources of the C library. Its context ends with the forwarding.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// names looks up the names of this side: bind addresses and targets.
+	names nss.Resolver
 }
 
 func (o Options) network() string {
@@ -50,6 +55,5 @@ func (o Options) dial(ctx context.Context, network, addr string) (net.Conn, erro
 	if o.Dial != nil {
 		return o.Dial(ctx, network, addr)
 	}
-	var d net.Dialer
-	return d.DialContext(ctx, network, addr)
+	return o.names.DialContext(ctx, network, addr)
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -173,7 +172,7 @@ func (l *loader) homeOf(name string) (string, error) {
 	if l.opts.LookupHome != nil {
 		return l.opts.LookupHome(name)
 	}
-	u, err := user.Lookup(name)
+	u, err := l.nss.LookupUser(l.ctx, name)
 	if err != nil {
 		return "", err
 	}

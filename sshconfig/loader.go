@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/gossh-project/gossh/internal/nss"
 )
 
 // errBad ends one line that is wrong, errFatal the whole resolution. What they
@@ -28,6 +28,8 @@ type loader struct {
 	uid  int
 	env  func(string) (string, bool)
 	log  *slog.Logger // nil if nobody listens
+
+	nss nss.Resolver // the user database, and host names unless Options has a Resolver
 
 	st       state
 	logLevel LogLevel // what is said at the moment, before LogLevel is known
@@ -138,9 +140,10 @@ func (l *loader) resolve(host string) error {
 func (l *loader) identifyUser() error {
 	o := &l.opts
 	if o.Home == "" || o.LocalUser == "" {
-		// Without cgo os/user reads /etc/passwd first and $HOME only for a
-		// user who is not in it, which is as near to getpwuid(3) as Go gets.
-		u, err := user.Current()
+		u, err := l.nss.LookupUID(l.ctx, os.Getuid())
+		if cause := context.Cause(l.ctx); err != nil && cause != nil {
+			return cause
+		}
 		if err != nil {
 			l.failed = true
 			l.say(origin{}, LogInfo, "No user exists for uid %d", l.uid)
@@ -170,7 +173,7 @@ func (l *loader) identifyUser() error {
 		o.SystemFile = filepath.Join(systemDir(l.env), "ssh_config")
 	}
 	if o.Resolver == nil {
-		o.Resolver = net.DefaultResolver
+		o.Resolver = &l.nss
 	}
 	return nil
 }

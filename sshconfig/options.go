@@ -81,7 +81,8 @@ type Options struct {
 	LookupHome func(user string) (string, error)
 	// Version is what `Match version` sees. Empty means "gossh".
 	Version string
-	// Resolver is used for canonicalisation only. Nil means net.DefaultResolver.
+	// Resolver is used for canonicalisation only. Nil means the
+	// system's, with all sources that nsswitch.conf names.
 	Resolver Resolver
 	// LocalAddrs lists the addresses of the interfaces that are up, for `Match
 	// localnetwork`. Nil asks the system.

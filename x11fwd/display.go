@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/gossh-project/gossh/internal/nss"
 )
 
 // display is the value of DISPLAY, taken apart.
@@ -119,8 +121,8 @@ func (d display) endpoints() []endpoint {
 func (d display) connect(ctx context.Context) (net.Conn, error) {
 	var failed *ConnectError
 	for _, e := range d.endpoints() {
-		var dialer net.Dialer
-		c, err := dialer.DialContext(ctx, e.network, e.address)
+		var names nss.Resolver // DISPLAY may name a host
+		c, err := names.DialContext(ctx, e.network, e.address)
 		if err == nil {
 			return c, nil
 		}
