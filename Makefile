@@ -33,13 +33,15 @@ bench:
 	GOSSH_BENCH=1 $(GO) test -count=1 -timeout 20m -v -run TestCompare ./bench
 
 # OpenSSH's own regression suite with gossh in ssh's place: make regress
-# TESTS="banner scp" for some of it, CLIENT=/usr/bin/ssh for ssh's own score.
+# TESTS="banner scp" for some of it, CLIENT=/usr/bin/ssh for ssh's own score,
+# SUITE=dir for another suite than Debian's: a tree of OpenSSH in which make and
+# make regress-binaries were run.
 .PHONY: regress regress-all
 regress: build
-	@CLIENT="$(CLIENT)" sh regress/run $(TESTS)
+	@CLIENT="$(CLIENT)" SUITE="$(SUITE)" sh regress/run $(TESTS)
 
 regress-all: build
-	@CLIENT="$(CLIENT)" sh regress/run -all $(TESTS)
+	@CLIENT="$(CLIENT)" SUITE="$(SUITE)" sh regress/run -all $(TESTS)
 
 # A kept connection over a bad link for SOAK (10m): see scripts/soak.
 .PHONY: soak

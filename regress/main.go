@@ -1,7 +1,7 @@
 //go:build linux
 
 // Command regress runs OpenSSH's own regression suite, Debian's package
-// openssh-tests, with another client in ssh's place:
+// openssh-tests or a built tree, with another client in ssh's place:
 //
 //	prepare one copy of the suite -> per test: copy, supervise, judge -> table, score
 //
@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -34,7 +35,7 @@ func main() {
 // that is not known to fail.
 func run() int {
 	client := flag.String("client", "ssh", "the client to test")
-	dir := flag.String("suite", "/usr/lib/openssh/regress", "where the suite is installed")
+	dir := flag.String("suite", "/usr/lib/openssh/regress", "where the suite is installed, or a built tree of OpenSSH")
 	jobs := flag.Int("jobs", 2, "how many tests run at a time")
 	all := flag.Bool("all", false, "run the long tests too")
 	strict := flag.Bool("strict", false, "make none of the allowances for gossh: no-sk, and expected failures")
@@ -55,6 +56,7 @@ func run() int {
 	if err != nil {
 		return fatal(err)
 	}
+	tests = slices.DeleteFunc(tests, func(t test) bool { return !s.has(t) })
 	if *keep {
 		fmt.Println("the tests run, each in the folder of its number in tests.txt, in", s.temp)
 	} else {

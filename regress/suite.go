@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -18,12 +20,13 @@ type suite struct {
 	temp     string // everything below it is ours to remove
 	template string // the suite's files and one set of keys, copied for each test
 	client   string
-	server   string // the folder of sftp-server
-	self     string // this program, for the supervisors
+	openssh  openSSH // the programs at the other end
+	self     string  // this program, for the supervisors
 }
 
 // newSuite copies the suite from dir and has its driver make the keys, once:
-// it takes those that it finds.
+// it takes those that it finds. The folder dir is an installed suite or a built
+// tree of OpenSSH.
 func newSuite(ctx context.Context, dir, client string) (*suite, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -35,18 +38,18 @@ func newSuite(ctx context.Context, dir, client string) (*suite, error) {
 	if client, err = filepath.Abs(client); err != nil {
 		return nil, err
 	}
-	if _, err := os.Stat(filepath.Join(dir, "test-exec.sh")); err != nil {
-		return nil, fmt.Errorf("the suite is not installed (Debian: openssh-tests): %w", err)
+	openssh, err := findOpenSSH(dir)
+	if err != nil {
+		return nil, err
 	}
 	// Sockets below it must have short paths.
 	temp, err := os.MkdirTemp("", "regress")
 	if err != nil {
 		return nil, err
 	}
-	s := &suite{temp: temp, template: filepath.Join(temp, "suite"), client: filepath.Join(temp, "ssh"),
-		server: filepath.Dir(dir), self: self}
-	if err = s.wrap(client); err == nil {
-		err = s.prepare(ctx, dir)
+	s := &suite{temp: temp, template: filepath.Join(temp, "suite"), client: client, openssh: openssh, self: self}
+	if err = s.limitKeyExchanges(ctx); err == nil {
+		err = s.prepare(ctx)
 	}
 	if err != nil {
 		os.RemoveAll(temp)
@@ -55,25 +58,41 @@ func newSuite(ctx context.Context, dir, client string) (*suite, error) {
 	return s, nil
 }
 
-// wrap puts a script in the client's place that does one thing: the suite asks
-// the client for the key exchanges that it then configures in the server, as
-// if both were of one build, so it is told of those that both know.
-func (s *suite) wrap(client string) error {
+// limitKeyExchanges puts a script in the client's place if the client lists key
+// exchanges that the suite's sshd does not know. The suite configures in the
+// server whatever the client lists, as if both were of one build; the script
+// leaves out what this sshd would reject, and changes nothing else.
+func (s *suite) limitKeyExchanges(ctx context.Context) error {
+	ours, err := exec.CommandContext(ctx, s.client, "-Q", "kex").Output()
+	if err != nil {
+		return fmt.Errorf("%s -Q kex: %w", s.client, err)
+	}
+	theirs, err := exec.CommandContext(ctx, s.openssh.ssh(), "-Q", "kex").Output()
+	if err != nil {
+		return fmt.Errorf("%s -Q kex: %w", s.openssh.ssh(), err)
+	}
+	known := strings.Fields(string(theirs))
+	unknown := func(name string) bool { return !slices.Contains(known, name) }
+	if !slices.ContainsFunc(strings.Fields(string(ours)), unknown) {
+		return nil
+	}
+	wrapper := filepath.Join(s.temp, "ssh")
 	script := fmt.Sprintf(`#!/bin/sh
 case "$*" in
-"-Q kex" | -E*" -Q kex") ssh -Q kex >%[2]s.$$; '%[1]s' "$@" | grep -xF -f %[2]s.$$; rm -f %[2]s.$$;;
+"-Q kex" | -E*" -Q kex") %[3]s -Q kex >%[2]s.$$; '%[1]s' "$@" | grep -xF -f %[2]s.$$; rm -f %[2]s.$$;;
 *) exec '%[1]s' "$@";;
 esac
-`, client, s.client)
-	return os.WriteFile(s.client, []byte(script), 0o755)
+`, s.client, wrapper, s.openssh.ssh())
+	s.client = wrapper
+	return os.WriteFile(wrapper, []byte(script), 0o755)
 }
 
-func (s *suite) prepare(ctx context.Context, dir string) error {
+func (s *suite) prepare(ctx context.Context) error {
 	// The servers give up root for a user who must pass through here.
 	if err := os.Chmod(s.temp, 0o755); err != nil {
 		return err
 	}
-	if err := copyTree(ctx, dir, s.template); err != nil {
+	if err := copyTree(ctx, s.openssh.tests, s.template); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(filepath.Join(s.template, "unittests")); err != nil {
@@ -115,16 +134,14 @@ func copyTree(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// environment is what the tests see: that of Debian's own run-tests.
+// environment is what the tests see: that of Debian's own run-tests, or that of
+// the tree's own make tests.
 func (s *suite) environment(obj string, port int) []string {
 	env := []string{
-		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/sbin",
 		"TMPDIR=" + filepath.Join(obj, "tmp"),
 		"OBJ=" + obj,
-		"BUILDDIR=" + obj,
 		"TEST_SHELL=sh",
 		"TEST_SSH_SSH=" + s.client,
-		"TEST_SSH_SFTPSERVER=" + filepath.Join(s.server, "sftp-server"),
 		"TEST_SSH_IPV6=yes",
 		"TEST_SSH_ECC=yes",
 		"TEST_SSH_UNSAFE_PERMISSIONS=1",
@@ -135,5 +152,11 @@ func (s *suite) environment(obj string, port int) []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	return env
+	return append(env, s.openssh.environment(obj)...)
+}
+
+// has reports whether the suite has the test: each version adds some.
+func (s *suite) has(t test) bool {
+	_, err := os.Stat(filepath.Join(s.template, t.name+".sh"))
+	return err == nil
 }
