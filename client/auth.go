@@ -23,6 +23,7 @@ type authenticator struct {
 	d   *dialer
 
 	started   bool
+	attempted bool     // a method was chosen before
 	allowed   []string // what the server takes now
 	current   string   // the method in use
 	exhausted []string // methods with nothing left
@@ -76,6 +77,11 @@ func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) 
 	if a.failed != nil {
 		return nil, a.failed
 	}
+	// Without another method x/crypto returns the error that ended its reading.
+	if a.attempted && a.d.transport.readerGone() {
+		return nil, nil
+	}
+	a.attempted = true
 	a.d.limit.restart()
 	a.allowed = st.AllowedMethods
 	if n := len(st.PartialSuccessMethods); n > a.partial {

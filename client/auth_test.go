@@ -1,10 +1,13 @@
 package client
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"net"
 	"reflect"
+	"sync/atomic"
 	"testing"
 
 	"github.com/youmark/pkcs8"
@@ -270,5 +273,46 @@ func TestNothingIsAskedAfterHangUp(t *testing.T) {
 	}
 	if asked > 1 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// damagedConn flips a bit of what it receives once it is armed.
+type damagedConn struct {
+	net.Conn
+	armed atomic.Bool
+}
+
+func (c *damagedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if n > 0 && c.armed.Load() {
+		p[n-1] ^= 1
+	}
+	return n, err
+}
+
+// TestDamagedAnswer: an answer that cannot be decrypted is the end of the
+// connection. It is no refusal, after which the next question would be asked.
+func TestDamagedAnswer(t *testing.T) {
+	user := sshtest.User{Name: sshtest.DefaultUser, Password: "right"}
+	for _, cipher := range []string{"aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes128-ctr"} {
+		t.Run(cipher, func(t *testing.T) {
+			s := newSetup(t, sshtest.Options{Users: []sshtest.User{user}}, "Ciphers "+cipher)
+			damaged := new(damagedConn)
+			s.opts.NetDial = func(ctx context.Context, network, address string) (conn net.Conn, err error) {
+				damaged.Conn, err = new(net.Dialer).DialContext(ctx, network, address)
+				return damaged, err
+			}
+			asked := 0
+			s.opts.Prompter = script{password: func(PasswordQuestion) (string, error) {
+				asked++
+				damaged.armed.Store(true)
+				return "wrong", nil
+			}}
+			_, err := s.dial(t)
+			var broken *ConnError
+			if !errors.As(err, &broken) || broken.Phase != PhaseAuth || asked != 1 {
+				t.Errorf("%v after %d questions", err, asked)
+			}
+		})
 	}
 }

@@ -7,8 +7,10 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 )
 
 // transport is the net.Conn that x/crypto reads: it takes large pieces from
@@ -21,6 +23,11 @@ type transport struct {
 	failed atomic.Pointer[error]
 	closed atomic.Pointer[error] // the first failure that came from closing on this side
 
+	receiving atomic.Bool   // a Read waits for the connection below
+	shut      chan struct{} // closed by Close
+	shutOnce  sync.Once
+	steps     chan struct{} // wakes readerGone when a Read begins
+
 	greeted atomic.Bool // the server's version line was read
 	line    []byte      // the beginning of the line being read, until then
 }
@@ -29,7 +36,7 @@ type transport struct {
 const readSize = 64 << 10
 
 func newTransport(c net.Conn) *transport {
-	return &transport{Conn: c, buf: make([]byte, readSize)}
+	return &transport{Conn: c, buf: make([]byte, readSize), shut: make(chan struct{}), steps: make(chan struct{}, 1)}
 }
 
 // Read has one caller at a time, x/crypto's read loop.
@@ -55,7 +62,10 @@ func (t *transport) Read(p []byte) (int, error) {
 // receive reads from the connection below. A version that is none of ours is a
 // failure of reading.
 func (t *transport) receive(p []byte) (int, error) {
+	t.receiving.Store(true)
+	t.step()
 	n, err := t.note(t.Conn.Read(p))
+	t.receiving.Store(false)
 	if bad := t.greet(p[:n]); bad != nil {
 		return t.note(0, bad)
 	}
@@ -80,6 +90,42 @@ func (t *transport) note(n int, err error) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Close closes the connection below. x/crypto does so, too, when it received
+// something that it could not decrypt.
+func (t *transport) Close() error {
+	t.shutOnce.Do(func() { close(t.shut) })
+	return t.Conn.Close()
+}
+
+func (t *transport) step() {
+	select {
+	case t.steps <- struct{}{}:
+	default:
+	}
+}
+
+// readerLimit bounds what readerGone waits. It is used up only if a server
+// sends more packets than x/crypto queues while it authenticates.
+const readerLimit = 100 * time.Millisecond
+
+// readerGone reports whether x/crypto's read loop has ended. The loop either
+// reads again, at once, or ends and closes the connection: x/crypto says
+// neither when it asks for the next authentication method.
+func (t *transport) readerGone() bool {
+	limit := time.NewTimer(readerLimit)
+	defer limit.Stop()
+	for !t.receiving.Load() {
+		select {
+		case <-t.shut:
+			return true
+		case <-t.steps:
+		case <-limit.C:
+			return false
+		}
+	}
+	return false
 }
 
 func (t *transport) Write(p []byte) (int, error) { return t.note(t.Conn.Write(p)) }

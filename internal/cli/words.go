@@ -153,6 +153,8 @@ func (p *program) failHandshake(e *client.ConnError, where string) {
 	how, what := "closed", "Connection closed by remote host"
 	if errors.Is(e.Err, syscall.ECONNRESET) {
 		how, what = "reset", "read: Connection reset by peer"
+	} else if p.failPacket(e) {
+		return
 	} else if !isEOF(e.Err) && !errors.Is(e.Err, syscall.EPIPE) { // a write may be first to meet the end
 		p.console.info("Connection to %s: %s", where, xcryptoText(e.Err))
 		return
@@ -165,17 +167,33 @@ func (p *program) failHandshake(e *client.ConnError, where string) {
 
 // failBroken words an end during the session.
 func (p *program) failBroken(e *client.ConnError) {
-	switch text := e.Err.Error(); {
+	switch {
 	case isEOF(e.Err):
 		p.console.last("Connection to %s closed by remote host.", e.Host)
 	case errors.Is(e.Err, syscall.ECONNRESET):
 		p.console.fatal("client_loop: send disconnect: Broken pipe")
-	case strings.Contains(text, "MAC failure"), strings.Contains(text, "message authentication failed"):
-		p.console.info("Corrupted MAC on input.")
-		p.console.info("ssh_dispatch_run_fatal: Connection to %s port %d: message authentication code incorrect", e.Address, portOf(e))
+	case p.failPacket(e):
 	default:
 		p.console.info("Connection to %s port %d: %s", e.Address, portOf(e), xcryptoText(e.Err))
 	}
+}
+
+// failPacket words a packet that was damaged on its way, and reports whether
+// that is what e is about.
+func (p *program) failPacket(e *client.ConnError) bool {
+	text, why := e.Err.Error(), ""
+	switch {
+	case strings.Contains(text, "MAC failure"), strings.Contains(text, "message authentication failed"):
+		p.console.info("Corrupted MAC on input.")
+		why = "message authentication code incorrect"
+	case strings.Contains(text, "packet length"):
+		p.console.info("Bad packet length.")
+		why = "Connection corrupted"
+	default:
+		return false
+	}
+	p.console.info("ssh_dispatch_run_fatal: Connection to %s port %d: %s", e.Address, portOf(e), why)
+	return true
 }
 
 // failOther words the rest.

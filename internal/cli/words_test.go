@@ -92,6 +92,10 @@ func TestWords(t *testing.T) {
 		{"reset", at(client.PhaseConnected, opErr(syscall.ECONNRESET)), 255, "client_loop: send disconnect: Broken pipe"},
 		{"corrupted", at(client.PhaseConnected, errors.New("ssh: MAC failure")), 255,
 			"Corrupted MAC on input.|ssh_dispatch_run_fatal: Connection to 192.0.2.1 port 22: message authentication code incorrect"},
+		{"corrupted while authenticating", at(client.PhaseAuth, errors.New("cipher: message authentication failed")), 255,
+			"Corrupted MAC on input.|ssh_dispatch_run_fatal: Connection to 192.0.2.1 port 22: message authentication code incorrect"},
+		{"corrupted length", at(client.PhaseConnected, errors.New("ssh: max packet length exceeded")), 255,
+			"Bad packet length.|ssh_dispatch_run_fatal: Connection to 192.0.2.1 port 22: Connection corrupted"},
 		{"broken", at(client.PhaseConnected, errors.New("ssh: odd")), 255, "Connection to 192.0.2.1 port 22: odd"},
 
 		{"no such host", &client.ResolveError{Host: "web", Err: &net.DNSError{IsNotFound: true}}, 255,
