@@ -278,15 +278,13 @@ func (a *authenticator) logNegotiated(st *ssh.ClientAuthContext) {
 	n := st.Algorithms
 	a.hostKeyAlgorithm = n.HostKey
 	a.d.warnWeak(n.KeyExchange)
-	a.d.debugf("Remote protocol version 2.0, remote software version %s",
-		strings.TrimPrefix(strings.TrimPrefix(string(st.Metadata.ServerVersion()), "SSH-2.0-"), "SSH-1.99-"))
-	a.d.debugf("Authenticating to %s:%d as '%s'", a.d.cfg.HostName, a.d.cfg.Port, a.d.cfg.User)
 	a.d.debugf("kex: algorithm: %s", n.KeyExchange)
 	a.d.debugf("kex: host key algorithm: %s", n.HostKey)
 	a.d.debugf("kex: server->client cipher: %s MAC: %s compression: none", n.Read.Cipher, macName(n.Read))
 	a.d.debugf("kex: client->server cipher: %s MAC: %s compression: none", n.Write.Cipher, macName(n.Write))
 	a.d.debugf("SSH2_MSG_NEWKEYS sent")
 	a.d.debugf("SSH2_MSG_NEWKEYS received")
+	a.d.debugf("SSH2_MSG_SERVICE_ACCEPT received")
 }
 
 func macName(d ssh.DirectionAlgorithms) string {

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gossh-project/gossh/sshconfig"
@@ -144,7 +145,7 @@ func (d *dialer) dialAddress(ctx context.Context, addr netip.AddrPort) (net.Conn
 	nd := net.Dialer{LocalAddr: local, KeepAlive: -1, KeepAliveConfig: alive}
 	conn, err := nd.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
-		d.debugf("connect to address %s port %d: %v", addr.Addr(), addr.Port(), reason(err))
+		d.debugf("connect to address %s port %d: %s", addr.Addr(), addr.Port(), capitalized(reason(err).Error()))
 	}
 	return conn, err
 }
@@ -203,6 +204,14 @@ func reason(err error) error {
 		}
 		err = next
 	}
+}
+
+// capitalized begins a text as strerror(3) does.
+func capitalized(text string) string {
+	if text == "" {
+		return text
+	}
+	return strings.ToUpper(text[:1]) + text[1:]
 }
 
 // peerHost is the peer's address, "UNKNOWN" where only a proxy knows it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -157,6 +158,7 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 		conn.Close()
 		return nil, err
 	}
+	d.debugf("Local version string %s", sshConfig.ClientVersion)
 	unwatch := context.AfterFunc(ctx, func() { conn.Close() })
 	d.watched.SetPacketTimeout(d.keepaliveOptions().PacketTimeout())
 	sc, chans, reqs, err := ssh.NewClientConn(d.observer, d.address(), sshConfig)
@@ -169,8 +171,11 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 		conn.Close()
 		return nil, d.handshakeError(ctx, conn, err)
 	}
-	d.logf(levelVerbose, "Authenticated to %s ([%s]:%d) using \"%s\".", d.cfg.HostName,
-		peerHost(conn), peerPort(conn), d.auth.lastMethod())
+	peer := "via proxy"
+	if host := peerHost(conn); host != "UNKNOWN" {
+		peer = fmt.Sprintf("[%s]:%d", host, peerPort(conn))
+	}
+	d.logf(levelVerbose, "Authenticated to %s (%s) using \"%s\".", d.cfg.HostName, peer, d.auth.lastMethod())
 	return newClient(d, sc, chans, reqs), nil
 }
 
@@ -178,7 +183,17 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 func (d *dialer) layers(conn net.Conn) {
 	d.watched = keepalive.WrapConn(conn)
 	d.transport = newTransport(d.watched)
+	d.transport.onGreet = d.greeted
 	d.observer = agentfwd.ObserveKex(d.transport)
+}
+
+// greeted is called with the server's version line.
+func (d *dialer) greeted(line string) {
+	_, version, _ := strings.Cut(line, "-")
+	version, software, _ := strings.Cut(version, "-")
+	d.debugf("Remote protocol version %s, remote software version %s", version, software)
+	d.debugf("Authenticating to %s:%d as '%s'", d.cfg.HostName, d.cfg.Port, d.cfg.User)
+	d.debugf("SSH2_MSG_KEXINIT sent")
 }
 
 // handshakeError finds the first cause of a failed handshake.

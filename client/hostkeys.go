@@ -219,6 +219,7 @@ func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.exchanges++; h.exchanges == 1 {
+		h.d.debugf("SSH2_MSG_KEXINIT received")
 		h.d.debugf("Server host key: %s %s", key.Type(), hostkey.Fingerprint(key))
 	} else {
 		h.d.debugf("SSH2_MSG_NEWKEYS sent")

@@ -101,6 +101,7 @@ func (c *Client) serveRequests(reqs <-chan *ssh.Request) {
 	defer c.work.Done()
 	updated := false
 	for r := range reqs {
+		c.d.debugf("client_input_global_request: rtype %.200s want_reply %d", r.Type, btoi(r.WantReply))
 		if r.Type == "hostkeys-00@openssh.com" && c.d.keys.checker != nil && !updated {
 			updated = true // once a connection, as in OpenSSH
 			c.work.Add(1)
@@ -108,6 +109,13 @@ func (c *Client) serveRequests(reqs <-chan *ssh.Request) {
 		}
 		r.Reply(false, nil)
 	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // updateHostKeys is UpdateHostKeys. It runs beside the request loop, which has

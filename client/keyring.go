@@ -91,7 +91,7 @@ func (r *keyring) fileKeys() []*identity {
 			id.where = "explicit"
 		}
 		id.pub = r.publicHalf(f)
-		r.d.debugf("identity file %s type %s", f.Path, typeOf(id.pub))
+		r.d.debugf("identity file %s type %d", f.Path, typeNumber(id.pub))
 		out = append(out, id)
 		if len(r.d.cfg.CertificateFile) > 0 {
 			continue
@@ -316,9 +316,18 @@ func shortType(k ssh.PublicKey) string {
 	return name + suffix
 }
 
-func typeOf(k ssh.PublicKey) string {
+func typeNumber(k ssh.PublicKey) int {
 	if k == nil {
-		return "-1"
+		return -1
 	}
-	return k.Type()
+	for i, names := range [][]string{
+		{ssh.KeyAlgoRSA}, {ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521}, {ssh.KeyAlgoED25519},
+		{ssh.CertAlgoRSAv01}, {ssh.CertAlgoECDSA256v01, ssh.CertAlgoECDSA384v01, ssh.CertAlgoECDSA521v01}, {ssh.CertAlgoED25519v01},
+		{ssh.KeyAlgoSKECDSA256}, {ssh.CertAlgoSKECDSA256v01}, {ssh.KeyAlgoSKED25519}, {ssh.CertAlgoSKED25519v01},
+	} {
+		if slices.Contains(names, k.Type()) {
+			return i
+		}
+	}
+	return -1
 }

@@ -28,8 +28,9 @@ type transport struct {
 	shutOnce  sync.Once
 	steps     chan struct{} // wakes readerGone when a Read begins
 
-	greeted atomic.Bool // the server's version line was read
-	line    []byte      // the beginning of the line being read, until then
+	greeted atomic.Bool       // the server's version line was read
+	onGreet func(line string) // called with it, if set
+	line    []byte            // the beginning of the line being read, until then
 }
 
 // readSize holds two full channel packets.
@@ -146,10 +147,14 @@ func (t *transport) greet(p []byte) error {
 	for _, ch := range p {
 		switch {
 		case ch == '\n' && strings.HasPrefix(string(t.line), versionStart):
-			if err := checkVersion(strings.TrimSuffix(string(t.line), "\r")); err != nil {
+			line := strings.TrimSuffix(string(t.line), "\r")
+			if err := checkVersion(line); err != nil {
 				return err
 			}
 			t.greeted.Store(true)
+			if t.onGreet != nil {
+				t.onGreet(line)
+			}
 			return nil
 		case ch == '\n':
 			t.line = t.line[:0]

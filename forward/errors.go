@@ -66,8 +66,7 @@ func (e *BindError) Unwrap() error { return e.Err }
 type ConnFailure struct {
 	Spec Spec
 	// Channel numbers what goes over the SSH connection, with the lowest number
-	// that is free, as OpenSSH does: local listeners and connections. Sessions
-	// are not counted.
+	// that is free, as OpenSSH does: see Forwarder.Number.
 	Channel int
 	Target  Addr // zero if it was not known yet
 	// Err is an *OpenError, ErrNotPermitted, an error of package net, or one of

@@ -50,6 +50,9 @@ type Forward struct {
 	failed   uint64
 }
 
+// levelDebug2 is a level below slog's, for what Notify reports at LevelDebug.
+const levelDebug2 = slog.LevelDebug - 1
+
 // front is the listening half of a forwarding.
 type front interface {
 	addrs() []net.Addr
@@ -146,7 +149,10 @@ func (f *Forward) stop(cause error) error {
 	f.stopping, f.err = true, cause
 	f.mu.Unlock()
 	err := f.front.close()
-	f.owner.numbers.give(f.listeners...)
+	addrs := f.front.addrs()
+	for i, n := range f.listeners {
+		f.opts.notify(ListenerClosed{f.Spec(), addrs[i], n, f.owner.numbers.give(n)})
+	}
 	close(f.done)
 	f.settle()
 	return err
@@ -191,17 +197,30 @@ func (f *Forward) notListening() bool {
 }
 
 // begin enters a connection, unless the forwarding is ending.
-func (f *Forward) begin(origin string) (*link, bool) {
-	l := &link{id: f.owner.newID(), origin: origin, since: time.Now()}
+func (f *Forward) begin(origin, local net.Addr) (*link, bool) {
+	l := &link{id: f.owner.newID(), origin: origin.String(), since: time.Now(), from: origin, local: local}
+	if !f.enter(l) {
+		return nil, false
+	}
+	f.opts.notify(ConnStarted{f.Spec(), l.number, origin, local})
+	return l, true
+}
+
+func (f *Forward) enter(l *link) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.stopping {
-		return nil, false
+		return false
 	}
 	l.number = f.owner.numbers.take()
 	f.links[l.id] = l
 	f.accepted++
-	return l, true
+	return true
+}
+
+// connected is called when a connection has reached its target.
+func (f *Forward) connected(l *link) {
+	f.opts.notify(ConnConnected{f.Spec(), l.number, *l.target.Load()})
 }
 
 // finish takes a connection out again. err is why it never became one.
@@ -213,7 +232,12 @@ func (f *Forward) finish(l *link, err error) {
 		}
 		f.opts.OnFailure(failure)
 	}
-	f.owner.numbers.give(l.number)
+	ended := ConnEnded{Spec: f.Spec(), Channel: l.number, Origin: l.from, Local: l.local}
+	if t := l.target.Load(); t != nil {
+		ended.Target = *t
+	}
+	ended.Open = f.owner.numbers.give(l.number)
+	f.opts.notify(ended)
 	f.mu.Lock()
 	delete(f.links, l.id)
 	if err != nil {
@@ -222,9 +246,9 @@ func (f *Forward) finish(l *link, err error) {
 	f.mu.Unlock()
 	in, out := l.in.Load(), l.out.Load()
 	if err != nil {
-		f.log.Debug("forwarded connection failed", "id", l.id, "from", l.origin, "error", err)
+		f.log.Log(context.Background(), levelDebug2, "forwarded connection failed", "id", l.id, "from", l.origin, "error", err)
 	} else {
-		f.log.Debug("forwarded connection ended", "id", l.id, "from", l.origin, "in", in, "out", out)
+		f.log.Log(context.Background(), levelDebug2, "forwarded connection ended", "id", l.id, "from", l.origin, "in", in, "out", out)
 	}
 	f.settle()
 }

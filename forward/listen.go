@@ -72,7 +72,7 @@ func (f *Forwarder) listenTCP(ctx context.Context, a Addr, opts Options) (lns []
 		err = failed[len(failed)-1].Err
 		taken := errors.Is(err, syscall.EADDRINUSE)
 		if len(lns) > 0 && !(taken && a.Port == 0) {
-			f.log.Debug("not listening on every address", "listen", a.String(), "error", err)
+			f.log.Log(ctx, levelDebug2, "not listening on every address", "listen", a.String(), "error", err)
 			return lns, failed, nil
 		}
 		for _, ln := range lns {

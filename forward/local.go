@@ -27,8 +27,10 @@ func (f *Forwarder) openLocal(ctx context.Context, spec Spec, opts Options) (*Fo
 	}
 	fwd := f.newForward(spec, opts)
 	fwd.failedBinds = failed
-	for range lns {
-		fwd.listeners = append(fwd.listeners, f.numbers.take())
+	for _, ln := range lns {
+		n := f.numbers.take()
+		fwd.listeners = append(fwd.listeners, n)
+		opts.notify(ListenerOpened{fwd.Spec(), ln.Addr(), n})
 	}
 	front := &localFront{forward: fwd, lns: lns, closing: make(chan struct{})}
 	for _, ln := range lns {
@@ -79,7 +81,7 @@ func (l *localFront) accept(ln net.Listener) {
 		c, err := ln.Accept()
 		if err == nil {
 			pause = first
-			if link, ok := l.forward.begin(c.RemoteAddr().String()); ok {
+			if link, ok := l.forward.begin(c.RemoteAddr(), c.LocalAddr()); ok {
 				go l.forward.serveLocal(link, c)
 			} else {
 				c.Close()
@@ -138,6 +140,7 @@ func (f *Forward) carryLocal(l *link, c net.Conn) error {
 	if err != nil {
 		return err
 	}
+	f.connected(l)
 	p := &pump{local: c, remote: remote, link: l}
 	if request != nil {
 		p.fromLocal = request.early

@@ -22,10 +22,15 @@ func (n *numbers) take() int {
 	return len(n.taken) - 1
 }
 
-func (n *numbers) give(numbers ...int) {
+// give frees a number, and returns how many were taken until then.
+func (n *numbers) give(number int) (open int) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	for _, i := range numbers {
-		n.taken[i] = false
+	for _, taken := range n.taken {
+		if taken {
+			open++
+		}
 	}
+	n.taken[number] = false
+	return open
 }

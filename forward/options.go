@@ -36,6 +36,10 @@ type Options struct {
 	// target, from the goroutine of that connection.
 	OnFailure func(ConnFailure)
 
+	// Notify, if set, is called with each [Event], from the goroutine that it
+	// happens on. It must not block.
+	Notify func(Event)
+
 	// Dial reaches the targets of a Remote on this side. Nil connects as ssh
 	// does, with names from all sources of the C library. Its context ends with the forwarding.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)

@@ -18,6 +18,14 @@ type incoming struct {
 	origin net.Addr
 }
 
+// bound is the address on the server that was connected to, in its words.
+func (in incoming) bound() net.Addr {
+	if in.listen.Socket != "" {
+		return &net.UnixAddr{Name: in.listen.Socket, Net: "unix"}
+	}
+	return tcpAddr(in.listen.Host, in.listen.Port)
+}
+
 // entry is one listener on the server.
 type entry struct {
 	host string // as on the wire

@@ -181,7 +181,7 @@ func (f *Forwarder) openRemote(ctx context.Context, spec Spec, opts Options) (*F
 
 // takeRemote starts serving a connection that the server has accepted.
 func (f *Forward) takeRemote(in incoming) {
-	l, ok := f.begin(in.origin.String())
+	l, ok := f.begin(in.origin, in.bound())
 	if !ok {
 		in.ch.Reject(ssh.Prohibited, "no such forwarding")
 		return
@@ -215,6 +215,7 @@ func (f *Forward) carryRemote(l *link, in incoming) error {
 		reset(c)
 		return err
 	}
+	f.connected(l)
 	p := &pump{local: c, remote: f.owner.newStream(ch, reqs), link: l}
 	p.run(f.cut)
 	return nil
@@ -235,6 +236,7 @@ func (f *Forward) carryRemoteSOCKS(l *link, in incoming) error {
 		<-remote.gone
 		return err
 	}
+	f.connected(l)
 	p := &pump{local: c, remote: remote, link: l, fromRemote: request.early}
 	p.run(f.cut)
 	return nil

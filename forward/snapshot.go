@@ -32,6 +32,8 @@ type link struct {
 	id      uint64
 	number  int // see ConnFailure.Channel
 	origin  string
+	from    net.Addr // origin, and what was connected to; nil for a StdioForward
+	local   net.Addr
 	since   time.Time
 	target  atomic.Pointer[Addr]
 	open    atomic.Bool

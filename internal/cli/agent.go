@@ -28,7 +28,7 @@ func (r *sessionRun) agent() (err error) {
 		return err
 	}
 	r.closeAgent = closeAgent
-	r.p.allowAgent(f)
+	f.Allow()
 	r.cmd.ForwardAgent = true
 	return nil
 }
@@ -62,12 +62,6 @@ func (p *program) newAgentForwarder(c *client.Client, choose func() agentfwd.Sou
 		return nil, nil, closeAgent()
 	}
 	return f, closeAgent, nil
-}
-
-// allowAgent comes before a session's request for an agent.
-func (p *program) allowAgent(f *agentfwd.Forwarder) {
-	p.console.printf(levelDebug1, "debug1: Requesting authentication agent forwarding.")
-	f.Allow()
 }
 
 // agentSource is the agent that ForwardAgent names, or that authentication

@@ -156,6 +156,7 @@ func (p *program) serveAlone(ctx context.Context, c *client.Client) (int, error)
 	}
 	status, err := serve(ctx, c)
 	if p.terminated(err) {
+		p.closeLocalForwards(c)
 		p.transferred(c, began)
 		p.console.printf(sshconfig.LogDebug1, "debug1: Exit status 0")
 	}
@@ -181,6 +182,7 @@ func (p *program) serveSession(ctx context.Context, c *client.Client) (int, erro
 func (p *program) waitWithoutSession(ctx context.Context, c *client.Client) (int, error) {
 	p.setQoS(c, p.cfg.ControlMaster == sshconfig.ControlMasterNo)
 	p.denyMoreSessions(c)
+	p.beginSession()
 	if err := p.ready.announce(p, nil); err != nil {
 		return 0, err
 	}

@@ -58,14 +58,18 @@ const noLocalForwarding = "Could not request local forwarding."
 // openForward opens one, and says what came of it in ssh's words. With Reconnect
 // and insist, one that fails is tried again.
 func (p *program) openForward(ctx context.Context, c *client.Client, spec forward.Spec, insist bool) error {
+	if insist {
+		p.forwardAsked(spec)
+	}
 	fwd, err := p.forwardOver(ctx, c, spec, insist)
 	var listen *forward.ListenError
 	var refused *forward.RefusedError
 	switch {
 	case err == nil && fwd == nil: // with Reconnect it is on its way, and told of then
-	case err == nil && spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0:
-		p.allocatedPort(fwd)
+	case err == nil && spec.Kind == forward.Remote:
+		p.remoteForwardOpened(fwd, spec)
 	case errors.As(err, &refused):
+		p.remoteForwardAnswered("remote forward failure", spec)
 		p.remoteForwardRefused(spec)
 	case errors.As(err, &listen):
 		p.listenFailed(listen)
@@ -75,6 +79,15 @@ func (p *program) openForward(ctx context.Context, c *client.Client, spec forwar
 		p.sayBinds(fwd.BindErrors())
 	}
 	return err
+}
+
+// remoteForwardOpened says that the server listens.
+func (p *program) remoteForwardOpened(fwd *forward.Forward, spec forward.Spec) {
+	p.remoteForwardAnswered("remote forward success", spec)
+	if spec.Listen.Socket == "" && spec.Listen.Port == 0 {
+		p.allocatedPort(fwd)
+		p.updatedPort(fwd.Spec().Listen.Port, spec)
+	}
 }
 
 // allocatedPort says which port the server chose.
@@ -102,6 +115,7 @@ func (p *program) forwardOptions() forward.Options {
 		SocketMode:   fs.ModeSocket | 0o777&^cfg.StreamLocalBindMask,
 		UnlinkSocket: cfg.StreamLocalBindUnlink,
 		OnFailure:    p.connFailed,
+		Notify:       p.forwardEvent,
 	}
 	switch cfg.AddressFamily {
 	case sshconfig.AddressFamilyInet:
@@ -122,12 +136,17 @@ func (p *program) forwardOptions() forward.Options {
 
 // stdioForward is -W: standard input and output are the connection.
 func (p *program) stdioForward(ctx context.Context, c *client.Client) (int, error) {
+	p.stdioAsked(p.cfg.StdioForward)
+	var free func() int
+	p.channel, free = c.Forwards().Number()
+	p.channelNew(p.channel, "stdio-forward", "stdio-forward")
+	p.denyMoreSessions(c)
+	p.beginSession()
 	conn, err := c.Forwards().OpenStdio(ctx, p.cfg.StdioForward)
 	if err != nil {
 		return 0, err
 	}
 	defer conn.Close()
-	p.denyMoreSessions(c)
 	if err := p.ready.announce(p, nil); err != nil {
 		return 0, err
 	}
@@ -155,13 +174,14 @@ func (p *program) stdioForward(ctx context.Context, c *client.Client) (int, erro
 	close(ended)
 	switch {
 	case context.Cause(ctx) != nil:
-		return 0, context.Cause(ctx)
+		err = context.Cause(ctx)
 	case c.Err() != nil:
-		return 0, c.Err()
-	case err != nil && !errors.Is(err, terminal.ErrCanceled) && !errors.Is(err, io.EOF):
-		return 0, err
+		err = c.Err()
+	case errors.Is(err, terminal.ErrCanceled), errors.Is(err, io.EOF):
+		err = nil
 	}
-	return 0, nil
+	p.stdioEnded(p.cfg.StdioForward, free, err)
+	return 0, err
 }
 
 // stdoutCloser passes the target's end on by closing standard output.
@@ -188,14 +208,23 @@ func (p *program) localCommand(ctx context.Context) error {
 
 // runLocalCommand runs a line by the user's shell.
 func (p *program) runLocalCommand(line string) {
-	p.console.printf(sshconfig.LogDebug1, "debug1: Executing command: '%s'", line)
 	cmd := userShellCommand(line)
+	p.console.printf(sshconfig.LogDebug3, "debug3: Executing %s -c \"%s\"", cmd.Path, line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
 	if err := cmd.Start(); err != nil {
 		p.console.error("Couldn't execute %s -c \"%s\": %s", cmd.Path, line, errnoText(err))
 		return
 	}
 	cmd.Wait()
+}
+
+// closeLocalForwards ends what listens here, without asking the server.
+func (p *program) closeLocalForwards(c *client.Client) {
+	for _, f := range c.Forwards().Forwards() {
+		if f.Spec().Kind != forward.Remote {
+			f.Close()
+		}
+	}
 }
 
 // awaitForwards waits, after the session, for the connections that are still

@@ -64,13 +64,15 @@ func (p *program) connFailed(f forward.ConnFailure) {
 	var lookup *net.DNSError
 	var errno syscall.Errno
 	to := f.Target
+	if f.Spec.Kind == forward.Remote {
+		if errors.As(f.Err, &errno) {
+			p.console.debugf("channel %d: connection failed: %s", f.Channel, errnoText(errno))
+		}
+		p.console.debugf("failure %s", remoteChannelType(f.Spec))
+	}
 	switch {
 	case errors.As(f.Err, &refused):
-		channel := f.Channel
-		if p.cfg.SessionType != sshconfig.SessionNone {
-			channel++ // the session is one, too
-		}
-		text := fmt.Sprintf("channel %d: open failed: %s", channel, refused.Reason)
+		text := fmt.Sprintf("channel %d: open failed: %s", f.Channel, refused.Reason)
 		if refused.Message != "" {
 			text += ": " + refused.Message
 		}

@@ -63,6 +63,7 @@ type program struct {
 	master    bool         // a master that persists, in a process of its own
 	kept      *client.Kept // with Reconnect; nil for one connection alone
 	shared    *shared      // of a master; nil if nothing is shared
+	channel   int          // the number of the session, or of the stdio forwarding
 	parting   parting      // of the session, once it has ended
 	signalState
 	// quit ends the invocation with a cause; set while it has a connection.

@@ -62,7 +62,7 @@ func (b *backward) forwardAgent(ctx context.Context) (bool, error) {
 		return false, b.own.err
 	}
 	b.agents.useOwn(*b.own.value)
-	b.p.allowAgent(f)
+	f.Allow()
 	return true, nil
 }
 
@@ -86,7 +86,7 @@ func (b *backward) forwardClientAgent(ctx context.Context, socket string) (bool,
 		return false, err
 	}
 	b.agents.add(ctx, source)
-	b.p.allowAgent(f)
+	f.Allow()
 	return true, nil
 }
 

@@ -103,6 +103,9 @@ func (p *program) forwardAgain(st client.ForwardState) {
 			listen = at.String()
 		}
 	}
+	if st.Open != nil && spec.Kind == forward.Remote {
+		p.remoteForwardAnswered("remote forward success", spec)
+	}
 	switch {
 	case st.Open != nil && chosen:
 		p.allocatedPort(st.Open)

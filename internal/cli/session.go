@@ -90,6 +90,7 @@ func (r *sessionRun) prepare() error {
 		return err
 	}
 	r.cmd.Stdout, r.cmd.Stderr = held{r.out, &r.hold}, held{r.err, &r.hold}
+	r.cmd.OnOpened = r.opened
 	r.cmd.OnStarted = r.takeTerminal
 	p.setQoS(r.c, p.allocatesTTY() || r.cmd.X11 != nil)
 	if err := p.ready.announce(p, r); err != nil {
@@ -116,16 +117,26 @@ func (r *sessionRun) run() (int, error) {
 	})
 	defer stop()
 	p.crash.cover(r.cmd)
+	var free func() int
+	p.channel, free = r.c.Forwards().Number()
+	p.channelNew(p.channel, "session", sessionName)
 	err := r.cmd.Start()
 	if err == nil {
-		if r.tty == nil { // otherwise there may be a question about the terminal
-			p.denyMoreSessions(r.c)
-		}
-		p.console.printf(sshconfig.LogDebug1, "debug1: Entering interactive session.")
 		err = r.cmd.Wait()
 	}
 	r.leaveTerminal()
+	p.sessionEnded(p.channel, exitRequest(err), free())
 	return r.end(err)
+}
+
+// opened is called when the server has opened the channel, before anything is
+// asked for on it.
+func (r *sessionRun) opened() {
+	if r.tty == nil { // otherwise there may be a question about the terminal
+		r.p.denyMoreSessions(r.c)
+	}
+	r.p.beginSession()
+	r.p.sessionRequests(r.p.channel, r.cmd)
 }
 
 // end turns how the session ended into a status. ssh's last words come when
@@ -151,17 +162,19 @@ func (r *sessionRun) end(err error) (int, error) {
 		}
 		status = p.fail(err)
 	}
-	p.parting = parting{run: r, quit: errors.Is(err, errQuit), silent: endsAtOnce(err), told: isLost(err)}
+	p.parting = parting{run: r, quit: errors.Is(err, errQuit), silent: endsAtOnce(err), told: isLost(err),
+		unknown: exitRequest(err) != "exit-status"}
 	return status, nil
 }
 
 // parting is what is left to say of a session that has ended.
 type parting struct {
-	run    *sessionRun // nil without a session
-	quit   bool        // the user ended the connection: nobody else is waited for
-	silent bool        // ssh dies without these words
-	told   bool        // of the loss of the connection, which ended the session
-	loss   error       // of the connection, while others still used it
+	run     *sessionRun // nil without a session
+	quit    bool        // the user ended the connection: nobody else is waited for
+	silent  bool        // ssh dies without these words
+	unknown bool        // the program's status, which is -1 for ssh
+	told    bool        // of the loss of the connection, which ended the session
+	loss    error       // of the connection, while others still used it
 }
 
 // lost notes how the connection ended, if it was lost.
@@ -190,7 +203,11 @@ func (p *program) part(status int) int {
 		p.console.last("Connection to %s closed.", p.cfg.HostName)
 	}
 	p.transferred(r.c, r.started)
-	p.console.printf(sshconfig.LogDebug1, "debug1: Exit status %d", status)
+	exit := status
+	if p.parting.unknown {
+		exit = -1
+	}
+	p.console.debugf("Exit status %d", exit)
 	return status
 }
 
@@ -229,12 +246,10 @@ func (p *program) sentEnvironment(environ []string) []session.EnvVar {
 	for _, entry := range environ {
 		name, value, ok := strings.Cut(entry, "=")
 		if ok && matchesAny(p.cfg.SendEnv, name) {
-			p.console.printf(sshconfig.LogDebug1, "debug1: channel 0: setting env %s = \"%s\"", name, value)
 			out = append(out, session.EnvVar{Name: name, Value: value})
 		}
 	}
 	for _, v := range p.cfg.SetEnv {
-		p.console.printf(sshconfig.LogDebug1, "debug1: channel 0: setting env %s = \"%s\"", v.Name, v.Value)
 		out = append(out, session.EnvVar{Name: v.Name, Value: v.Value})
 	}
 	return out

@@ -117,7 +117,7 @@ func (t *ttySession) settled(granted bool) {
 		if state != nil {
 			state.Restore()
 		}
-		t.r.p.console.info("PTY allocation request failed on channel 0")
+		t.r.p.console.info("PTY allocation request failed on channel %d", t.r.p.channel)
 	}
 	t.r.p.denyMoreSessions(t.r.c)
 }

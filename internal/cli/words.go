@@ -210,12 +210,12 @@ func (p *program) failOther(err error) {
 	case errors.As(err, &auth):
 		p.failAuth(auth)
 	case errors.As(err, &request):
-		p.console.fatal("%s request failed on channel 0", request.Request)
+		p.console.fatal("%s request failed on channel %d", request.Request, p.channel)
 	case errors.As(err, &fwd):
-		p.console.error("channel 0: open failed: %s: %s", fwd.Reason, fwd.Message)
+		p.console.error("channel %d: open failed: %s: %s", p.channel, fwd.Reason, fwd.Message)
 		p.console.fatal("stdio forwarding failed")
 	case errors.As(err, &open):
-		p.console.error("channel 0: open failed: %s: %s", open.Reason, open.Message)
+		p.console.error("channel %d: open failed: %s: %s", p.channel, open.Reason, open.Message)
 	case errors.As(err, &refused):
 		p.console.fatal("RefuseConnection: %s", refused.Reason)
 	case errors.Is(err, errForward), errors.Is(err, errQuit):

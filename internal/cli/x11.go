@@ -94,12 +94,11 @@ func (p *program) newX11Forwarder(ctx context.Context, c *client.Client) (*x11fw
 
 // x11Request is what a session asks the server for.
 func (p *program) x11Request(f *x11fwd.Forwarder) *session.X11 {
-	p.console.printf(levelDebug1, "debug1: Requesting X11 forwarding with authentication spoofing.")
 	return &session.X11{
 		AuthProtocol: f.AuthProtocol(),
 		AuthCookie:   f.Cookie(),
 		Screen:       f.Screen(),
-		Refused:      func() { p.console.info("X11 forwarding request failed on channel 0") },
+		Refused:      func() { p.console.info("X11 forwarding request failed on channel %d", p.channel) },
 	}
 }
 
