@@ -79,6 +79,9 @@ type dialer struct {
 	parent *dialer // of whom this is a jump host
 	depth  int
 
+	earlier *earlierKeys // nil where no connection came before
+	path    string       // what earlier calls this host
+
 	// patience bounds the attempt where no ConnectTimeout does: Keep's.
 	patience time.Duration
 
@@ -101,6 +104,7 @@ func newDialer(o Options, parent *dialer) *dialer {
 	if parent != nil {
 		d.notifyMu = parent.notifyMu
 		d.depth = parent.depth + 1
+		d.earlier = parent.earlier
 		d.patience = parent.patience
 		d.names = parent.names
 	}

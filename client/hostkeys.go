@@ -75,6 +75,7 @@ func (d *dialer) hostKeyOptions() hostkey.Options {
 		AllowEmptyPrincipals:             true, // as ssh has it, until it is 10.3 everywhere
 		RequiredRSASize:                  cfg.RequiredRSASize,
 		RevokedHostKeys:                  cfg.RevokedHostKeys,
+		Earlier:                          d.earlier.of(d.path),
 		VerifyHostKeyDNS:                 dnsMode(cfg.VerifyHostKeyDNS),
 		Notify:                           func(e hostkey.Event) { d.notify(HostKeyEvent{e}) },
 		Logger:                           d.opts.Logger,
@@ -239,6 +240,9 @@ func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error
 			h.mismatch = h.exchanges == 1 && err.Error() == fixedKeyMismatch
 			h.shown = key
 		}
+	}
+	if err == nil && h.exchanges == 1 && h.verifier != nil {
+		h.d.earlier.accepted(h.d.path, h.verifier)
 	}
 	return err
 }

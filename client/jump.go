@@ -34,7 +34,9 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	opts.Password = nil // it is the target's
 	opts.OwnConnection = false
 	d.debugf("Setting up jump host %s for %s port %d", cfg.HostName, d.cfg.HostName, d.cfg.Port)
-	hop, err := newDialer(opts, d).dial(ctx)
+	hd := newDialer(opts, d)
+	hd.path = hopPath(d.path, last)
+	hop, err := hd.dial(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -23,6 +23,12 @@ import (
 // more than one connection: before a Dial the one before has been closed and
 // its goroutines have ended.
 //
+// A connection that takes the place of another one has to show a host key that
+// was accepted before, or that known_hosts, a trusted CA or a secure DNS record
+// vouches for: another one is the end, with a [*hostkey.ChangedError], even with
+// StrictHostKeyChecking no. The same goes for each jump host. Where
+// Options.HostKeyCallback is set, it alone decides, each time.
+//
 // What no other attempt would mend is the end: see [Retryable]. Its methods may
 // be called from any goroutine.
 type Kept struct {
@@ -182,8 +188,9 @@ type KeepState struct {
 // that could not be opened, which ends with the connection at the latest.
 func Keep(ctx context.Context, target string, o KeepOptions) *Kept {
 	o = o.withDefaults()
+	earlier := newEarlierKeys()
 	return keep(ctx, o, func(ctx context.Context, attempt int) (keptConn, error) {
-		d := &keepDial{target: target, opts: o, attempt: attempt}
+		d := &keepDial{target: target, opts: o, attempt: attempt, earlier: earlier}
 		c, err := d.dial(ctx)
 		if err != nil {
 			return nil, err // and no nil *Client in an interface

@@ -10,6 +10,7 @@ type keepDial struct {
 	target  string
 	opts    KeepOptions
 	attempt int
+	earlier *earlierKeys
 }
 
 // dial is Dial with the defaults of one that is to be kept.
@@ -19,6 +20,7 @@ func (a *keepDial) dial(ctx context.Context) (*Client, error) {
 		return nil, err
 	}
 	d := newDialer(o, nil)
+	d.earlier = a.earlier
 	if a.attempt > 1 || !a.opts.RequireFirst {
 		d.patience = DefaultDialTimeout
 	}

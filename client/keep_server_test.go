@@ -231,6 +231,45 @@ func TestKeepAnotherHostKey(t *testing.T) {
 	}
 }
 
+// TestKeepAnotherHostKeyUnchecked has nothing but the first connection to tell
+// the right host key by: neither the target nor a jump host that shows another
+// one gets as far as authentication.
+func TestKeepAnotherHostKeyUnchecked(t *testing.T) {
+	for name, viaHop := range map[string]bool{"target": false, "jump host": true} {
+		t.Run(name, func(t *testing.T) {
+			user := sshtest.Options{Users: []sshtest.User{{Name: "test", Password: "secret"}}}
+			s := newSetup(t, user)
+			changing := s.srv
+			lines := []string{"StrictHostKeyChecking no", "UserKnownHostsFile /dev/null", "PubkeyAuthentication no"}
+			if viaHop {
+				changing = sshtest.New(t, user)
+				lines = append(lines, "Match originalhost hop", "HostName 127.0.0.1", fmt.Sprintf("Port %d", changing.Port()), "User test",
+					"Match originalhost sshtest", "ProxyJump hop", "Match all")
+			}
+			s.configure(t, s.opts.ConfigOptions.UserFile, lines...)
+			s.opts.Prompter = script{password: func(PasswordQuestion) (string, error) { return "secret", nil }}
+			k := startKeep(t, quickly(s.opts))
+			c := again(t, k, nil)
+
+			same := user
+			same.Listen, same.HostKeys = changing.Addr(), changing.HostKeys()
+			changing.Close()
+			restarted := sshtest.New(t, same)
+			again(t, k, c)
+
+			restarted.Close()
+			other := sshtest.New(t, sshtest.Options{Listen: same.Listen, Users: user.Users})
+			var changed *hostkey.ChangedError
+			if err := k.Wait(); !errors.As(err, &changed) || !changed.Earlier {
+				t.Errorf("ended with %v", err)
+			}
+			if n := len(other.Attempts()); n > 0 {
+				t.Errorf("the second server was authenticated to: %v", other.Attempts())
+			}
+		})
+	}
+}
+
 // TestKeepRefusedForward has a server that holds the port for a while after
 // the connection that it was for.
 func TestKeepRefusedForward(t *testing.T) {

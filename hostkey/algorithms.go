@@ -23,6 +23,9 @@ func (c *Checker) Algorithms(ctx context.Context, t Target, list []string, isDef
 	// Only the first key of a type counts, and only if it is not revoked.
 	known := func(algorithm string) bool {
 		format := plainFormat(algorithm)
+		if c.opts.hasEarlier(format) {
+			return true // a server that has got further keys shows the same one again
+		}
 		i := slices.IndexFunc(entries, func(e Entry) bool {
 			return e.Marker == MarkerNone && e.Key.Type() == format
 		})

@@ -24,6 +24,9 @@ func (c *Checker) Check(ctx context.Context, t Target, key ssh.PublicKey) (*Verd
 	// A loopback address is another machine on every machine that shares the
 	// home directory.
 	if c.opts.NoHostAuthenticationForLocalhost && t.isLocal() && t.Alias == "" {
+		if c.opts.unlikeEarlier(key) {
+			return nil, earlierError(t, key)
+		}
 		c.opts.Logger.DebugContext(ctx, "Forcing accepting of host key for loopback/localhost.")
 		return &Verdict{Status: StatusLocalhost, Key: key}, nil
 	}
@@ -198,6 +201,9 @@ func (k *check) revoked(key ssh.PublicKey, found *comparison) (*Verdict, error) 
 	}
 	if k.opts.Strict != StrictNo {
 		return nil, e
+	}
+	if k.opts.unlikeEarlier(key) {
+		return nil, earlierError(k.target, key)
 	}
 	k.opts.Notify(RevokedTolerated{Err: e})
 	return &Verdict{Status: StatusRevoked, Key: key, Restricted: true, Found: found.where(), checkIP: k.checkIP}, nil

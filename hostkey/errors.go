@@ -61,6 +61,9 @@ type ChangedError struct {
 	Spoofing *AddressStatus
 	// AddTo is the file that the right key belongs in, "" if there is none.
 	AddTo string
+	// Earlier means that the key is not one of Options.Earlier, and that
+	// nothing on file vouches for it.
+	Earlier bool
 }
 
 // AddressStatus is what CheckHostIP found for the peer's address.
@@ -71,6 +74,9 @@ type AddressStatus struct {
 }
 
 func (e *ChangedError) Error() string {
+	if e.Earlier {
+		return fmt.Sprintf("%s host key %s is not the one that %s had before", e.KeyType, e.Fingerprint, e.Host)
+	}
 	return fmt.Sprintf("%s host key %s is not the one known for %s", e.KeyType, e.Fingerprint, e.Host)
 }
 

@@ -80,6 +80,9 @@ func (k *check) unknown(ctx context.Context, key ssh.PublicKey, addr *comparison
 	if v, err := k.retryWithoutPort(ctx, key); v != nil || err != nil {
 		return v, err
 	}
+	if !k.withoutPort && k.opts.unlikeEarlier(key) {
+		return nil, earlierError(k.target, key)
+	}
 	refusal := &UnknownError{
 		Host: k.target.Name(), Key: key, KeyType: KeyType(key),
 		Fingerprint: Fingerprint(key), Strict: k.opts.Strict,
@@ -146,6 +149,10 @@ func (k *check) changed(key ssh.PublicKey, found, addr *comparison) (*Verdict, e
 		e.AddTo = k.opts.UserFiles[0]
 	}
 	if k.withoutPort || k.opts.Strict != StrictNo {
+		return nil, e
+	}
+	if k.opts.unlikeEarlier(key) {
+		e.Earlier = true
 		return nil, e
 	}
 	k.opts.Notify(ChangedTolerated{Err: e})

@@ -97,6 +97,13 @@ type Options struct {
 	// it is named but cannot be read, every host is refused.
 	RevokedHostKeys string
 
+	// Earlier are keys and certificates that earlier connections to the same
+	// host accepted. If there are any, a key that no line, CA or secure DNS
+	// record vouches for is refused unless it is one of them: StrictNo,
+	// StrictAcceptNew and StrictAsk accept no second new key, StrictNo does
+	// not tolerate a second changed one.
+	Earlier []ssh.PublicKey
+
 	// KnownHostsCommand returns further lines in the format of known_hosts;
 	// nil is none. Its error, which may be a *CommandError, refuses the host.
 	KnownHostsCommand func(context.Context, CommandRequest) ([]byte, error)
@@ -138,6 +145,7 @@ func defaultCASignatureAlgorithms() []string {
 func (o Options) withDefaults() Options {
 	o.UserFiles = slices.Clone(o.UserFiles)
 	o.GlobalFiles = slices.Clone(o.GlobalFiles)
+	o.Earlier = slices.Clone(o.Earlier)
 	if o.CASignatureAlgorithms == nil {
 		o.CASignatureAlgorithms = defaultCASignatureAlgorithms()
 	} else {

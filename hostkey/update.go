@@ -66,7 +66,7 @@ func (c *Checker) Update(ctx context.Context, v *Verifier, r UpdateRequest) erro
 	if len(p.keys) == 0 {
 		return nil // no proof counted: removing keys would leave the host without any
 	}
-	return c.apply(ctx, p)
+	return c.apply(ctx, v, p)
 }
 
 // complexNames reports names of a kind that ssh never writes: wildcards, or
@@ -248,7 +248,7 @@ func (p *updatePlan) unproven() []*announced {
 
 // apply tells, asks, and rewrites every user file; keys are added to the
 // first only. Errors of several files are joined.
-func (c *Checker) apply(ctx context.Context, p *updatePlan) error {
+func (c *Checker) apply(ctx context.Context, v *Verifier, p *updatePlan) error {
 	q := UpdateQuestion{Host: p.name, Removed: p.old}
 	for _, k := range p.keys {
 		if k.proven {
@@ -264,6 +264,7 @@ func (c *Checker) apply(ctx context.Context, p *updatePlan) error {
 			return err
 		}
 	}
+	v.learn(q.Learned)
 	var errs []error
 	for i, file := range c.opts.UserFiles {
 		err := rewrite(ctx, file, func(old []byte) ([]byte, error) { return c.opts.edit(string(old), p, i == 0) })

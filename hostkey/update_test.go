@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -221,6 +222,9 @@ func TestUpdateAsks(t *testing.T) {
 		}
 		if changed := strings.Contains(read(t, file), keyText(add.PublicKey())); changed != answer {
 			t.Errorf("answer %v, changed %v", answer, changed)
+		}
+		if learned := slices.ContainsFunc(v.Accepted(), func(k ssh.PublicKey) bool { return sameKey(k, add.PublicKey()) }); learned != answer {
+			t.Errorf("answer %v, accepted %v", answer, learned)
 		}
 		if err := c.Update(t.Context(), v, r); !errors.Is(err, ErrHostKeysRepeated) {
 			t.Errorf("second announcement: %v", err)

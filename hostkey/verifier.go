@@ -20,6 +20,7 @@ type Verifier struct {
 	shown    ssh.PublicKey // what the accepted verdict was about
 	verdict  *Verdict
 	sawNames bool // Update has run: the server announces its keys once
+	learned  []ssh.PublicKey
 }
 
 // Verifier returns the judge for one connection. ctx bounds the first check

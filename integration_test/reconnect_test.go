@@ -353,7 +353,11 @@ func TestReconnectFinal(t *testing.T) {
 		change func(*sshtest.Options)
 		words  string
 	}{
-		"host key":    {nil, func(o *sshtest.Options) { o.HostKeys = []ssh.Signer{other} }, `Host key verification failed\.\r\n$`},
+		"host key": {nil, func(o *sshtest.Options) { o.HostKeys = []ssh.Signer{other} }, `Host key verification failed\.\r\n$`},
+		"host key, unchecked": {[]string{"-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"}, func(o *sshtest.Options) { o.HostKeys = []ssh.Signer{other} },
+			`REMOTE HOST IDENTIFICATION HAS CHANGED![^$]*Host key for sshtest has changed since the connection that was lost\.\r\nHost key verification failed\.\r\n$`},
+		"host key, master": {[]string{"-M", "-S", shortPath(t), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"}, func(o *sshtest.Options) { o.HostKeys = []ssh.Signer{other} },
+			`REMOTE HOST IDENTIFICATION HAS CHANGED![^$]*Host key verification failed\.\r\n$`},
 		"key refused": {nil, func(o *sshtest.Options) { o.Users[0].Keys = []ssh.PublicKey{other.PublicKey()} }, `test@127\.0\.0\.1: Permission denied \(publickey\)\.\r\n`},
 		"attempts":    {[]string{"-o", "ReconnectAttempts=2"}, nil, `Connection (closed|reset) by 127\.0\.0\.1 port \d+\r\n$`},
 	} {

@@ -148,6 +148,10 @@ func (p *program) hostKeyRefused(err error) {
 	switch c := p.console; {
 	case errors.As(err, &changed):
 		p.changedBanner(changed)
+		if changed.Earlier {
+			c.error("Host key for %s has changed since the connection that was lost.", changed.Host)
+			return
+		}
 		c.error("Host key for %s has changed and you have requested strict checking.", changed.Host)
 	case errors.As(err, &revoked):
 		p.revokedBanner(revoked)
