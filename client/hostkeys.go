@@ -72,7 +72,6 @@ func (d *dialer) hostKeyOptions() hostkey.Options {
 		NoHostAuthenticationForLocalhost: cfg.NoHostAuthenticationForLocalhost,
 		UpdateHostKeys:                   updateMode(cfg.UpdateHostKeys),
 		CASignatureAlgorithms:            list(cfg.CASignatureAlgorithms),
-		AllowEmptyPrincipals:             true, // as ssh has it, until it is 10.3 everywhere
 		RequiredRSASize:                  cfg.RequiredRSASize,
 		RevokedHostKeys:                  cfg.RevokedHostKeys,
 		Earlier:                          d.earlier.of(d.path),

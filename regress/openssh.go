@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 )
 
@@ -42,27 +43,28 @@ func findOpenSSH(dir string) (openSSH, error) {
 	return openSSH{tests: tests, tree: dir}, nil
 }
 
-// ssh returns the path or name of this version's client.
-func (o openSSH) ssh() string {
+// ssh returns the path of this version's client.
+func (o openSSH) ssh() (string, error) {
 	if o.tree == "" {
-		return "ssh"
+		return exec.LookPath("ssh")
 	}
-	return filepath.Join(o.tree, "ssh")
+	return filepath.Join(o.tree, "ssh"), nil
 }
 
 // environment returns the variables that tell the tests where the programs are.
-// The folder obj is that of the one test.
-func (o openSSH) environment(obj string) []string {
+// The folder obj is that of the one test, and client the one that goes first in
+// PATH.
+func (o openSSH) environment(obj, client string) []string {
 	path := os.Getenv("PATH") + ":/usr/sbin:/sbin"
 	if o.tree == "" {
 		return []string{
-			"PATH=" + path,
+			"PATH=" + client + ":" + path,
 			"BUILDDIR=" + obj,
 			"TEST_SSH_SFTPSERVER=" + filepath.Join(filepath.Dir(o.tests), "sftp-server"),
 		}
 	}
 	env := []string{
-		"PATH=" + o.tree + ":" + path,
+		"PATH=" + client + ":" + o.tree + ":" + path,
 		"BUILDDIR=" + o.tree,
 		"TEST_SSH_MODULI_FILE=" + filepath.Join(o.tree, "moduli"),
 		"OPENSSL_BIN=openssl",

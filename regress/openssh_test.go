@@ -34,18 +34,21 @@ func TestFindOpenSSH(t *testing.T) {
 	touch(t, unbuilt, "regress/test-exec.sh", "sshd")
 
 	o, err := findOpenSSH(installed)
-	if err != nil || o.tests != installed || o.ssh() != "ssh" {
+	if err != nil || o.tests != installed || o.tree != "" {
 		t.Errorf("installed: %+v, %v", o, err)
 	}
-	if env := o.environment("/obj"); !slices.Contains(env, "BUILDDIR=/obj") || strings.Contains(strings.Join(env, "\n"), "TEST_SSH_SSHD=") {
+	if env := o.environment("/obj", "/client"); !slices.Contains(env, "BUILDDIR=/obj") || strings.Contains(strings.Join(env, "\n"), "TEST_SSH_SSHD=") {
 		t.Errorf("installed: %q", env)
 	}
 
 	o, err = findOpenSSH(tree)
-	if err != nil || o.tests != filepath.Join(tree, "regress") || o.ssh() != filepath.Join(tree, "ssh") {
+	if err != nil || o.tests != filepath.Join(tree, "regress") || o.tree != tree {
 		t.Errorf("tree: %+v, %v", o, err)
 	}
-	if env := o.environment("/obj"); !slices.Contains(env, "BUILDDIR="+tree) || !slices.Contains(env, "TEST_SSH_SSHD="+filepath.Join(tree, "sshd")) {
+	if ssh, err := o.ssh(); err != nil || ssh != filepath.Join(tree, "ssh") {
+		t.Errorf("tree: %s, %v", ssh, err)
+	}
+	if env := o.environment("/obj", "/client"); !slices.Contains(env, "BUILDDIR="+tree) || !slices.Contains(env, "TEST_SSH_SSHD="+filepath.Join(tree, "sshd")) {
 		t.Errorf("tree: %q", env)
 	}
 

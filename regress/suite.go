@@ -48,7 +48,11 @@ func newSuite(ctx context.Context, dir, client string) (*suite, error) {
 		return nil, err
 	}
 	s := &suite{temp: temp, template: filepath.Join(temp, "suite"), client: client, openssh: openssh, self: self}
-	if err = s.limitKeyExchanges(ctx); err == nil {
+	err = s.limitKeyExchanges(ctx)
+	if err == nil {
+		err = s.linkClient()
+	}
+	if err == nil {
 		err = s.prepare(ctx)
 	}
 	if err != nil {
@@ -67,9 +71,13 @@ func (s *suite) limitKeyExchanges(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("%s -Q kex: %w", s.client, err)
 	}
-	theirs, err := exec.CommandContext(ctx, s.openssh.ssh(), "-Q", "kex").Output()
+	reference, err := s.openssh.ssh()
 	if err != nil {
-		return fmt.Errorf("%s -Q kex: %w", s.openssh.ssh(), err)
+		return err
+	}
+	theirs, err := exec.CommandContext(ctx, reference, "-Q", "kex").Output()
+	if err != nil {
+		return fmt.Errorf("%s -Q kex: %w", reference, err)
 	}
 	known := strings.Fields(string(theirs))
 	unknown := func(name string) bool { return !slices.Contains(known, name) }
@@ -79,13 +87,25 @@ func (s *suite) limitKeyExchanges(ctx context.Context) error {
 	wrapper := filepath.Join(s.temp, "ssh")
 	script := fmt.Sprintf(`#!/bin/sh
 case "$*" in
-"-Q kex" | -E*" -Q kex") %[3]s -Q kex >%[2]s.$$; '%[1]s' "$@" | grep -xF -f %[2]s.$$; rm -f %[2]s.$$;;
+"-Q kex" | -E*" -Q kex") '%[3]s' -Q kex >%[2]s.$$; '%[1]s' "$@" | grep -xF -f %[2]s.$$; rm -f %[2]s.$$;;
 *) exec '%[1]s' "$@";;
 esac
-`, s.client, wrapper, s.openssh.ssh())
+`, s.client, wrapper, reference)
 	s.client = wrapper
 	return os.WriteFile(wrapper, []byte(script), 0o755)
 }
+
+// linkClient makes a folder in which the client is called ssh. It goes first in
+// PATH: some tests ask "ssh -Q" what the client knows.
+func (s *suite) linkClient() error {
+	bin := s.clientFolder()
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return err
+	}
+	return os.Symlink(s.client, filepath.Join(bin, "ssh"))
+}
+
+func (s *suite) clientFolder() string { return filepath.Join(s.temp, "bin") }
 
 func (s *suite) prepare(ctx context.Context) error {
 	// The servers give up root for a user who must pass through here.
@@ -152,7 +172,7 @@ func (s *suite) environment(obj string, port int) []string {
 			env = append(env, name+"="+value)
 		}
 	}
-	return append(env, s.openssh.environment(obj)...)
+	return append(env, s.openssh.environment(obj, s.clientFolder())...)
 }
 
 // has reports whether the suite has the test: each version adds some.
