@@ -1,0 +1,71 @@
+package keyhelper
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+)
+
+// TestSecurityKeyWithOpenSSH signs through the helper that is installed, or
+// that SSH_SK_HELPER names, with OpenSSH's provider for tests. The key is
+// enrolled by ssh-keygen; its parts are those of its file.
+func TestSecurityKeyWithOpenSSH(t *testing.T) {
+	needHelper(t, SKHelper)
+	provider := opensshd.SKProvider(t)
+	for _, kind := range []string{"ed25519-sk", "ecdsa-sk"} {
+		t.Run(kind, func(t *testing.T) {
+			file := opensshd.EnrollSecurityKey(t, provider, kind)
+			key := readSecurityKey(t, file)
+			log := newTestLog(t)
+			data := []byte("data to be signed")
+			sig, err := SignSecurityKey(t.Context(), provider, key, data, nil, Options{Log: log.add})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := key.Public.Verify(data, sig); err != nil {
+				t.Error(err)
+			}
+			log.mustBeEmpty()
+			if _, err := SignSecurityKey(t.Context(), "/dev/null", key, data, nil, Options{Log: log.add}); err == nil {
+				t.Error("signed without a provider")
+			} else if len(log.lines()) == 0 {
+				t.Error("the helper's reason was not logged")
+			}
+			var reported SKError
+			broken := *key
+			broken.KeyHandle = []byte("no such key")
+			_, err = SignSecurityKey(t.Context(), provider, &broken, data, nil, Options{})
+			if !errors.As(err, &reported) {
+				t.Errorf("a key that the provider does not know: %v", err)
+			}
+		})
+	}
+}
+
+// readSecurityKey takes an unencrypted file of OpenSSH's apart.
+func readSecurityKey(t *testing.T, file string) *SecurityKey {
+	t.Helper()
+	r := &reader{rest: opensshd.PrivateSection(t, file)}
+	r.uint32()
+	r.uint32()
+	start := len(r.rest)
+	all := r.rest
+	kind := string(r.string())
+	if kind == ssh.KeyAlgoSKECDSA256 {
+		r.string()
+	}
+	r.string()
+	r.string()
+	pub, err := ssh.ParsePublicKey(all[:start-len(r.rest)])
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := &SecurityKey{Public: pub, Flags: r.uint8(), KeyHandle: r.string(), Reserved: r.string()}
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	return key
+}

@@ -1,0 +1,79 @@
+package opensshd
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A SoftHSM is a PKCS#11 token in files.
+type SoftHSM struct {
+	Module string // the library, for PKCS11Provider
+	PIN    string
+
+	tb    testing.TB
+	label string
+	keys  int
+}
+
+// NewSoftHSM initialises a token in a folder of the test, and points
+// SOFTHSM2_CONF to it, for this process and those that it starts. It skips the
+// test where SoftHSM or pkcs11-tool is not installed.
+func NewSoftHSM(tb testing.TB, label, pin string) *SoftHSM {
+	tb.Helper()
+	h := &SoftHSM{tb: tb, label: label, PIN: pin}
+	for _, path := range []string{
+		"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so",
+		"/usr/local/lib/softhsm/libsofthsm2.so", "/opt/homebrew/lib/softhsm/libsofthsm2.so",
+	} {
+		if _, err := os.Stat(path); err == nil && h.Module == "" {
+			h.Module = path
+		}
+	}
+	for _, tool := range []string{"softhsm2-util", "pkcs11-tool"} {
+		if _, err := exec.LookPath(tool); err != nil || h.Module == "" {
+			tb.Skip("no SoftHSM with pkcs11-tool")
+		}
+	}
+	dir := tb.TempDir()
+	config := filepath.Join(dir, "softhsm2.conf")
+	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", dir)
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	tb.Setenv("SOFTHSM2_CONF", config)
+	h.run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin+"0000")
+	return h
+}
+
+// GenerateKey makes a key pair on the token, of a kind that pkcs11-tool knows,
+// such as rsa:2048 or EC:prime256v1.
+func (h *SoftHSM) GenerateKey(kind, label string) {
+	h.tb.Helper()
+	h.keys++
+	h.run("pkcs11-tool", "--module", h.Module, "--token-label", h.label, "--login", "--pin", h.PIN,
+		"--keypairgen", "--key-type", kind, "--label", label, "--id", fmt.Sprintf("%02x", h.keys), "--usage-sign")
+}
+
+// PublicKeys returns the public keys of the token in the form of
+// authorized_keys, as ssh-keygen lists them.
+func (h *SoftHSM) PublicKeys() string {
+	h.tb.Helper()
+	cmd := exec.Command("ssh-keygen", "-D", h.Module)
+	cmd.Stdin = nil
+	out, err := cmd.Output()
+	if err != nil {
+		h.tb.Skipf("ssh-keygen lists no PKCS#11 keys: %v", err)
+	}
+	return strings.TrimSpace(string(out)) + "\n"
+}
+
+func (h *SoftHSM) run(tool string, args ...string) {
+	h.tb.Helper()
+	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+		h.tb.Fatalf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, out)
+	}
+}
