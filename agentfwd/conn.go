@@ -34,6 +34,10 @@ type Options struct {
 	// DefaultSignTimeout.
 	SignTimeout time.Duration
 
+	// ListTimeout takes the place of SignTimeout for listing and adding keys.
+	// 0 means SignTimeout.
+	ListTimeout time.Duration
+
 	// DialContext replaces the connecting to the address that the source
 	// gives. nil means the Unix socket, or the named pipe, of that name.
 	DialContext func(ctx context.Context, address string) (net.Conn, error)
@@ -54,6 +58,7 @@ func (o *Options) withDefaults() Options {
 	out.DialTimeout = cmp.Or(out.DialTimeout, DefaultDialTimeout)
 	out.RequestTimeout = cmp.Or(out.RequestTimeout, DefaultRequestTimeout)
 	out.SignTimeout = cmp.Or(out.SignTimeout, DefaultSignTimeout)
+	out.ListTimeout = cmp.Or(out.ListTimeout, out.SignTimeout)
 	if out.DialContext == nil {
 		out.DialContext = dialAddress
 	}
@@ -187,7 +192,7 @@ func (c *Conn) Close() error {
 // agree to: much, but only with an agent that has answered before.
 func (c *Conn) personTimeout() time.Duration {
 	if c.answered.Load() {
-		return c.opts.SignTimeout
+		return c.opts.ListTimeout
 	}
 	return c.opts.RequestTimeout
 }

@@ -66,7 +66,7 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 type SignError struct {
 	Fingerprint string // SHA256:...
 	Comment     string // as the agent gave it, unescaped
-	Err         error  // ErrRefused or ErrSignatureType
+	Err         error  // ErrRefused, or a *SignatureTypeError
 }
 
 // Error names the key by its fingerprint; comments are left to the caller.
@@ -76,3 +76,17 @@ func (e *SignError) Error() string {
 
 // Unwrap returns the cause.
 func (e *SignError) Unwrap() error { return e.Err }
+
+// SignatureTypeError says which signature an agent gave in place of the one it
+// was asked for. It matches ErrSignatureType.
+type SignatureTypeError struct {
+	Got, Want string // Got is as the agent gave it, unescaped
+}
+
+// Error quotes both types.
+func (e *SignatureTypeError) Error() string {
+	return fmt.Sprintf("%v: %q, not %q", ErrSignatureType, e.Got, e.Want)
+}
+
+// Unwrap returns ErrSignatureType.
+func (e *SignatureTypeError) Unwrap() error { return ErrSignatureType }

@@ -98,6 +98,10 @@ func (s *Signer) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
 	return s.SignWithAlgorithm(rand, data, "")
 }
 
+// webauthnSignature is what an agent may sign with an sk-ecdsa key that lives in
+// a browser (PROTOCOL.u2f). Servers accept it as the key's own type.
+const webauthnSignature = "webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
+
 // SignWithAlgorithm signs with one of Algorithms, or ssh-rsa for an RSA key, or
 // the preferred one if algorithm is empty. rand is not used.
 func (s *Signer) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (*ssh.Signature, error) {
@@ -127,8 +131,8 @@ func (s *Signer) SignWithAlgorithm(_ io.Reader, data []byte, algorithm string) (
 	if err != nil {
 		return nil, s.conn.fail(&UnavailableError{Address: s.conn.address, Op: "sign", Err: err})
 	}
-	if sig.Format != algorithm {
-		return nil, s.error(fmt.Errorf("%w: %q, not %q", ErrSignatureType, sig.Format, algorithm))
+	if sig.Format != algorithm && !(algorithm == ssh.KeyAlgoSKECDSA256 && sig.Format == webauthnSignature) {
+		return nil, s.error(&SignatureTypeError{Got: sig.Format, Want: algorithm})
 	}
 	return sig, nil
 }

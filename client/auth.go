@@ -126,14 +126,14 @@ func (a *authenticator) choose(st *ssh.ClientAuthContext) (ssh.AuthMethod, error
 }
 
 // nextName is the first preferred method that the server takes and that still
-// has something to send.
+// has something to send. A server that names no method is taken to accept any.
 func (a *authenticator) nextName() string {
 	preferred := a.d.cfg.PreferredAuthentications
 	if len(preferred) == 0 {
 		preferred = methodsByDefault()
 	}
 	for _, name := range preferred {
-		if slices.Contains(a.allowed, name) && a.enabled(name) && !slices.Contains(a.exhausted, name) {
+		if (len(a.allowed) == 0 || slices.Contains(a.allowed, name)) && a.enabled(name) && !slices.Contains(a.exhausted, name) {
 			return name
 		}
 	}
@@ -184,7 +184,9 @@ func (a *authenticator) publicKey(st *ssh.ClientAuthContext) (ssh.AuthMethod, er
 	if err != nil || id == nil {
 		return nil, err
 	}
-	a.offered = append(a.offered, fingerprint(id.pub))
+	if id.only == "" {
+		a.offered = append(a.offered, fingerprint(id.pub))
+	}
 	return ssh.PublicKeys(id), nil
 }
 

@@ -188,6 +188,9 @@ func (d *dialer) layers(conn net.Conn) {
 	d.watched = keepalive.WrapConn(conn)
 	d.transport = newTransport(d.watched)
 	d.transport.onGreet = d.greeted
+	d.transport.onNotice = func(number int, line string) {
+		d.debugf("kex_exchange_identification: banner line %d: %s", number, line)
+	}
 	d.observer = agentfwd.ObserveKex(d.transport)
 }
 

@@ -132,9 +132,20 @@ func (e *DisconnectError) Error() string {
 type VersionError struct {
 	Line  string // what the server calls itself: not to be trusted
 	Major int    // 0 if that cannot be read
+	// Err is set if there was no identification: ErrLineTooLong,
+	// ErrLineInvalid (both are about Line) or ErrTooManyLines.
+	Err error
 }
 
-func (e *VersionError) Error() string { return fmt.Sprintf("no server of SSH-2: %q", e.Line) }
+func (e *VersionError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("no server of SSH-2: %v", e.Err)
+	}
+	return fmt.Sprintf("no server of SSH-2: %q", e.Line)
+}
+
+// Unwrap returns Err.
+func (e *VersionError) Unwrap() error { return e.Err }
 
 // RefusedError is RefuseConnection of the configuration.
 type RefusedError struct{ Reason string }

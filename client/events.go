@@ -35,10 +35,18 @@ type CertMissing struct {
 
 // SignFailed is a key that the agent, or the file, gave no signature with.
 type SignFailed struct {
-	Key  string // as in "Offering public key": file or comment, type and fingerprint
+	Key  string // type, file or comment, and whether it is the agent's
 	Algo string
 	Err  error
 }
+
+// SignedOtherwise is an agent that signed with another algorithm than it was
+// asked to; the key is offered again with another one, if one is allowed.
+type SignedOtherwise struct{ Key string } // type and fingerprint
+
+// NoSignatureAlgorithm is a key that cannot sign with any algorithm that the
+// server and PubkeyAcceptedAlgorithms allow.
+type NoSignatureAlgorithm struct{}
 
 // AgentFailed is an agent that is configured and cannot be reached.
 type AgentFailed struct{ Err error }
@@ -54,13 +62,15 @@ type WeakKeyExchange struct{ Algorithm string }
 // goroutine and must not block.
 type Alive struct{ Stats keepalive.Stats }
 
-func (Banner) clientEvent()          {}
-func (HostKeyEvent) clientEvent()    {}
-func (KeyFileSkipped) clientEvent()  {}
-func (KeyMissing) clientEvent()      {}
-func (CertMissing) clientEvent()     {}
-func (SignFailed) clientEvent()      {}
-func (AgentFailed) clientEvent()     {}
-func (Restricted) clientEvent()      {}
-func (WeakKeyExchange) clientEvent() {}
-func (Alive) clientEvent()           {}
+func (Banner) clientEvent()               {}
+func (HostKeyEvent) clientEvent()         {}
+func (KeyFileSkipped) clientEvent()       {}
+func (KeyMissing) clientEvent()           {}
+func (CertMissing) clientEvent()          {}
+func (SignFailed) clientEvent()           {}
+func (SignedOtherwise) clientEvent()      {}
+func (NoSignatureAlgorithm) clientEvent() {}
+func (AgentFailed) clientEvent()          {}
+func (Restricted) clientEvent()           {}
+func (WeakKeyExchange) clientEvent()      {}
+func (Alive) clientEvent()                {}

@@ -1,8 +1,10 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"strings"
@@ -28,6 +30,7 @@ type keyring struct {
 	agent *agentfwd.Conn
 	keys  []*identity
 	at    int
+	again *identity // to be offered next, whatever its turn
 }
 
 // identity is one key to offer. It is an ssh.MultiAlgorithmSigner.
@@ -39,6 +42,7 @@ type identity struct {
 	shown  string        // what the logs call it
 	named  bool          // by the user, as opposed to a default
 	where  string        // "agent" or "explicit", for the logs
+	only   string        // if set, the one algorithm to sign with
 }
 
 // newKeyring reads the files and asks the agent; no passphrase is asked for
@@ -55,7 +59,11 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 	}
 	files := r.fileKeys()
 	certs = r.certificates()
-	held := r.agentKeys(sessionID)
+	var held []*identity
+	d.unhurried(func() error { // the agent has limits of its own
+		held = r.agentKeys(sessionID)
+		return nil
+	})
 	var named, others []*identity
 	for _, a := range held {
 		i := slices.IndexFunc(files, func(f *identity) bool { return sameKey(f.pub, a.pub) })
@@ -190,25 +198,45 @@ func (r *keyring) acceptable(keys []*identity) []*identity {
 	})
 }
 
+// agentOptions has the agent answer within the time that each step of the
+// login has, if that is limited.
+func (d *dialer) agentOptions() *agentfwd.Options {
+	o := &agentfwd.Options{Logger: d.opts.Logger}
+	if limit := cmp.Or(d.cfg.ConnectTimeout, d.patience); limit > 0 {
+		o.DialTimeout = min(limit, agentfwd.DefaultDialTimeout)
+		o.RequestTimeout = min(limit, agentfwd.DefaultRequestTimeout)
+		o.ListTimeout = limit
+	}
+	return o
+}
+
 // agentKeys lists what the agent holds. An agent that cannot be reached is
-// told of once, and is as good as none.
+// told of once, and is as good as none; one that refuses to list, at -v.
 func (r *keyring) agentKeys(sessionID []byte) []*identity {
 	source, err := agentSource(r.d.cfg)
 	if err != nil {
 		r.d.notify(AgentFailed{err})
 		return nil
 	}
-	agent, err := agentfwd.Dial(r.ctx, source, &agentfwd.Options{Logger: r.d.opts.Logger})
-	if err != nil {
-		if !errors.Is(err, agentfwd.ErrNoAgent) {
-			r.d.debugf("%v", err)
-		}
+	agent, err := agentfwd.Dial(r.ctx, source, r.d.agentOptions())
+	switch {
+	case errors.Is(err, agentfwd.ErrNoAgent):
+		return nil
+	case errors.Is(err, agentfwd.ErrTimeout):
+		r.d.notify(AgentFailed{err})
+		return nil
+	case err != nil:
+		r.d.debugf("%v", err)
 		return nil
 	}
 	r.agent = agent
 	r.bindAgent(sessionID)
 	signers, err := agent.Signers(r.ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, agentfwd.ErrRefused):
+		r.d.debugf("get_agent_identities: ssh_fetch_identitylist: %v", agentfwd.ErrRefused)
+		return nil
+	case err != nil:
 		r.d.notify(AgentFailed{err})
 		return nil
 	}
@@ -242,6 +270,11 @@ func agentSource(cfg *sshconfig.Config) (agentfwd.Source, error) {
 // next gives the next key that can be offered, nil at the end. A file that
 // hides even its public half is decrypted first.
 func (r *keyring) next() (*identity, error) {
+	if k := r.again; k != nil {
+		r.again = nil
+		r.d.debugf("Offering public key: %s", k.describe())
+		return k, nil
+	}
 	for r.at < len(r.keys) {
 		k := r.keys[r.at]
 		r.at++
@@ -264,7 +297,7 @@ func (r *keyring) next() (*identity, error) {
 }
 
 // reset begins anew after a partial success, as OpenSSH's pubkey_reset.
-func (r *keyring) reset() { r.at = 0 }
+func (r *keyring) reset() { r.at, r.again = 0, nil }
 
 func (r *keyring) close() {
 	if r.agent != nil {
@@ -283,6 +316,15 @@ func (k *identity) describe() string {
 	}
 	if k.where != "" {
 		s += " " + k.where
+	}
+	return s
+}
+
+// signedBy names the key as ssh does where it gave no signature.
+func (k *identity) signedBy() string {
+	s := fmt.Sprintf("%s \"%s\"", shortType(k.pub), k.shown)
+	if k.where == "agent" {
+		s += " from agent"
 	}
 	return s
 }

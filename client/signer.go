@@ -39,10 +39,34 @@ func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (
 		sig, err = signWith(k.signer, rand, data, algo)
 		return err
 	})
-	if err != nil {
-		d.notify(SignFailed{Key: k.describe(), Algo: algo, Err: err})
+	var other *agentfwd.SignatureTypeError
+	if errors.As(err, &other) {
+		k.wrongType(other)
+	} else if err != nil {
+		d.notify(SignFailed{Key: k.signedBy(), Algo: algo, Err: err})
 	}
 	return sig, err
+}
+
+// wrongType deals with an agent that signs with another algorithm than it was
+// asked to. The signed data names the algorithm, so that the key has to be
+// offered again: with the algorithm that the agent has, or with the key's own
+// as ssh does, if PubkeyAcceptedAlgorithms allows it.
+func (k *identity) wrongType(e *agentfwd.SignatureTypeError) {
+	k.ring.d.notify(SignedOtherwise{Key: shortType(k.pub) + " " + fingerprint(k.pub)})
+	allowed := k.Algorithms()
+	own := plainKey(k.pub).Type()
+	retry := *k
+	switch {
+	case k.only == "" && e.Got != e.Want && slices.Contains(allowed, e.Got):
+		retry.only = e.Got
+	case k.only != own && e.Want != own && slices.Contains(k.configured(), own):
+		retry.only = own
+	default:
+		k.ring.d.notify(NoSignatureAlgorithm{})
+		return
+	}
+	k.ring.again = &retry
 }
 
 func signWith(s ssh.Signer, rand io.Reader, data []byte, algo string) (*ssh.Signature, error) {
@@ -55,6 +79,14 @@ func signWith(s ssh.Signer, rand io.Reader, data []byte, algo string) (*ssh.Sign
 // Algorithms are those of PubkeyAcceptedAlgorithms that the key can sign with,
 // in its order.
 func (k *identity) Algorithms() []string {
+	if k.only != "" {
+		return []string{k.only}
+	}
+	return k.configured()
+}
+
+// configured is Algorithms without the limit to one.
+func (k *identity) configured() []string {
 	var out []string
 	for _, name := range k.ring.d.cfg.PubkeyAcceptedAlgorithms {
 		plain, cert := plainAlgorithm(name)
@@ -206,7 +238,8 @@ func (k *identity) addToAgent(raw any) {
 		}
 	}
 	key := agentfwd.AddedKey{PrivateKey: raw, Comment: k.file, Lifetime: want.Lifetime, Confirm: want.Confirm}
-	if err := k.ring.agent.Add(k.ring.ctx, key); err != nil {
+	err := d.unhurried(func() error { return k.ring.agent.Add(k.ring.ctx, key) })
+	if err != nil {
 		d.debugf("could not add identity to agent: %v", err)
 		return
 	}

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -28,9 +27,10 @@ type transport struct {
 	shutOnce  sync.Once
 	steps     chan struct{} // wakes readerGone when a Read begins
 
-	greeted atomic.Bool       // the server's version line was read
-	onGreet func(line string) // called with it, if set
-	line    []byte            // the beginning of the line being read, until then
+	greeted  atomic.Bool                   // the server's identification was read
+	onGreet  func(line string)             // called with it, if set
+	onNotice func(number int, line string) // called with each line before it, if set
+	head     []byte                        // what is left to be read of it
 }
 
 // readSize holds two full channel packets.
@@ -42,6 +42,16 @@ func newTransport(c net.Conn) *transport {
 
 // Read has one caller at a time, x/crypto's read loop.
 func (t *transport) Read(p []byte) (int, error) {
+	if !t.greeted.Load() {
+		if err := t.identify(); err != nil {
+			return 0, err
+		}
+	}
+	if len(t.head) > 0 {
+		n := copy(p, t.head)
+		t.head = t.head[n:]
+		return n, nil
+	}
 	if t.r < t.w {
 		n := copy(p, t.buf[t.r:t.w])
 		t.r += n
@@ -60,16 +70,12 @@ func (t *transport) Read(p []byte) (int, error) {
 	return n, nil // an error comes again with the next Read
 }
 
-// receive reads from the connection below. A version that is none of ours is a
-// failure of reading.
+// receive reads from the connection below.
 func (t *transport) receive(p []byte) (int, error) {
 	t.receiving.Store(true)
 	t.step()
 	n, err := t.note(t.Conn.Read(p))
 	t.receiving.Store(false)
-	if bad := t.greet(p[:n]); bad != nil {
-		return t.note(0, bad)
-	}
 	return n, err
 }
 
@@ -131,46 +137,12 @@ func (t *transport) readerGone() bool {
 
 func (t *transport) Write(p []byte) (int, error) { return t.note(t.Conn.Write(p)) }
 
-// versionStart is what the version line begins with, as opposed to the lines
-// that a server may send before it (RFC 4253, section 4.2).
-const versionStart = "SSH-"
-
-// maxVersion is more than the 255 bytes that the line may have.
-const maxVersion = 256
-
-// greet looks for the version line, and at the version in it, which x/crypto
-// does not: with a server of protocol 1 it would wait for ever.
-func (t *transport) greet(p []byte) error {
-	if t.greeted.Load() {
-		return nil
-	}
-	for _, ch := range p {
-		switch {
-		case ch == '\n' && strings.HasPrefix(string(t.line), versionStart):
-			line := strings.TrimSuffix(string(t.line), "\r")
-			if err := checkVersion(line); err != nil {
-				return err
-			}
-			t.greeted.Store(true)
-			if t.onGreet != nil {
-				t.onGreet(line)
-			}
-			return nil
-		case ch == '\n':
-			t.line = t.line[:0]
-		case len(t.line) < maxVersion:
-			t.line = append(t.line, ch)
-		}
-	}
-	return nil
-}
-
 // checkVersion takes protocol 2, and 1.99 for a server of both (RFC 4253,
 // section 5.1).
 func checkVersion(line string) error {
 	var major, minor int
 	var software rune
-	if _, err := fmt.Sscanf(line, versionStart+"%d.%d-%c", &major, &minor, &software); err != nil {
+	if _, err := fmt.Sscanf(line, identificationStart+"%d.%d-%c", &major, &minor, &software); err != nil {
 		return &VersionError{Line: line}
 	}
 	if major == 2 || major == 1 && minor == 99 {

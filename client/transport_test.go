@@ -52,31 +52,45 @@ func (c bytesConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 // TestTransportVersion: the line is found however it comes, and what is no
 // SSH-2 ends the reading.
 func TestTransportVersion(t *testing.T) {
+	line := strings.Repeat("n", maxNoticeLine)
 	for _, test := range []struct {
 		text  string
 		major int // of the error; -1: there is none
+		err   error
 	}{
-		{"SSH-2.0-x\r\n", -1},
-		{"SSH-2.0-x\n", -1},
-		{"SSH-1.99-x\r\n", -1},
-		{"SSH-2.9-x y\r\n", -1},
-		{"SSH-2.0-\u0142\r\n", -1},
-		{"hello\r\nSSH-like\r\nSSH-2.0-x\r\n", 0},
-		{"hello\nsome SSH-1.5-x\r\nSSH-2.0-x\r\nSSH-1.5-data", -1},
-		{"SSH-1.5-x\r\n", 1},
-		{"SSH-3.0-x\n", 3},
-		{"SSH-2.0\r\n", 0},
-		{"SSH-2.0-\r\n", 0},
-		{"SSH--2.0-x\r\n", -2},
-		{"SSH-" + strings.Repeat("9", 10000) + "\n", 0},
+		{"SSH-2.0-x\r\n", -1, nil},
+		{"SSH-2.0-x\n", -1, nil},
+		{"SSH-1.99-x\r\n", -1, nil},
+		{"SSH-2.9-x y\r\n", -1, nil},
+		{"SSH-2.0-\u0142\r\n", -1, nil},
+		{"hello\r\nSSH-like\r\nSSH-2.0-x\r\n", 0, nil},
+		{"hello\nsome SSH-1.5-x\r\nSSH-2.0-x\r\nSSH-1.5-data", -1, nil},
+		{"SSH-1.5-x\r\n", 1, nil},
+		{"SSH-3.0-x\n", 3, nil},
+		{"SSH-2.0\r\n", 0, nil},
+		{"SSH-2.0-\r\n", 0, nil},
+		{"SSH--2.0-x\r\n", -2, nil},
+		{"SSH-" + strings.Repeat("9", 1000) + "\n", 0, nil},
+		{"SSH-" + line + "\n", 0, ErrLineTooLong},
+		{line + "\nSSH-2.0-x\r\n", -1, nil},
+		{line + "\r\r\nSSH-2.0-x\r\r\n", -1, nil},
+		{line + "n\nSSH-2.0-x\r\n", 0, ErrLineTooLong},
+		{strings.Repeat("\n", maxNoticeLines-1) + "SSH-2.0-x\r\n", -1, nil},
+		{strings.Repeat("\n", maxNoticeLines) + "SSH-2.0-x\r\n", 0, ErrTooManyLines},
+		{"a\x00b\nSSH-2.0-x\r\n", 0, ErrLineInvalid},
+		{"a\rb\nSSH-2.0-x\r\n", 0, ErrLineInvalid},
+		{"SSH-2.0-x\x00\r\n", 0, ErrLineInvalid},
 	} {
 		for _, r := range []io.Reader{strings.NewReader(test.text), iotest.OneByteReader(strings.NewReader(test.text))} {
 			tr := newTransport(bytesConn{nil, r})
-			_, err := io.Copy(io.Discard, tr)
+			read, err := io.ReadAll(tr)
+			if err == nil && !strings.HasPrefix(string(read), identificationStart) {
+				t.Errorf("%.40q: x/crypto would read %.40q", test.text, read)
+			}
 			var version *VersionError
 			switch errors.As(err, &version) {
 			case true:
-				if version.Major != test.major || tr.versionsExchanged() || tr.failure() != err {
+				if version.Major != test.major || version.Err != test.err || tr.versionsExchanged() || tr.failure() != err {
 					t.Errorf("%.40q: %+v", test.text, version)
 				}
 			case false:

@@ -33,6 +33,10 @@ func (p *program) notify(e client.Event) {
 		c.printf(levelDebug1, "debug1: certificate file %s: %s", e.File, errnoText(e.Err))
 	case client.SignFailed:
 		p.signFailed(e)
+	case client.SignedOtherwise:
+		c.info("agent key %s returned incorrect signature type", e.Key)
+	case client.NoSignatureAlgorithm:
+		c.error("sign_and_send_pubkey: no mutual signature supported")
 	case client.AgentFailed:
 		p.agentFailed("", e.Err)
 	case client.WeakKeyExchange:

@@ -139,10 +139,18 @@ func (p *program) failConn(e *client.ConnError) {
 // failVersion words a server of another protocol.
 func (p *program) failVersion(e *client.VersionError, where string) {
 	why := "invalid format"
-	if e.Major > 0 {
+	const before = "kex_exchange_identification: "
+	switch {
+	case errors.Is(e.Err, client.ErrLineTooLong):
+		p.console.printf(sshconfig.LogVerbose, before+"banner line too long")
+	case errors.Is(e.Err, client.ErrLineInvalid):
+		p.console.printf(sshconfig.LogVerbose, before+"banner line contains invalid characters")
+	case errors.Is(e.Err, client.ErrTooManyLines):
+		p.console.error(before + "No SSH version received in first 1024 lines from server")
+	case e.Major > 0:
 		why = "could not read protocol version"
 		p.console.error("Protocol major versions differ: 2 vs. %d", e.Major)
-	} else {
+	default:
 		p.console.error("Bad remote protocol version identification: '%.100s'", e.Line)
 	}
 	p.console.info("banner exchange: Connection to %s: %s", where, why)
@@ -244,6 +252,9 @@ func authHint(e *client.AuthError) string {
 	}
 	if len(tried) == 0 {
 		tried = []string{"nothing, for there was nothing to offer"}
+	}
+	if len(e.Methods) == 0 {
+		return "Tried: " + strings.Join(tried, ", ") + ". The server does not say what it accepts."
 	}
 	return "Tried: " + strings.Join(tried, ", ") + ". The server accepts: " + strings.Join(e.Methods, ", ") + "."
 }
