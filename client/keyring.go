@@ -76,9 +76,9 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 			others = append(others, a)
 		}
 	}
-	fromAgent = append(named, others...)
+	fromAgent = byPriority(append(named, others...))
 	r.pairCertificates(certs, held)
-	r.keys = r.acceptable(slices.Concat(own, certs, fromAgent, files))
+	r.keys = r.acceptable(slices.Concat(own, byPriority(certs), fromAgent, byPriority(files)))
 	for _, k := range r.keys {
 		d.debugf("Will attempt key: %s", k.describe())
 	}
@@ -250,6 +250,9 @@ func (r *keyring) agentKeys(sessionID []byte) []*identity {
 // bindAgent names the server to the agent, so that keys limited to hosts are
 // usable (session-bind@openssh.com).
 func (r *keyring) bindAgent(sessionID []byte) {
+	if r.d.observer == nil {
+		return // there is no connection
+	}
 	binding, err := r.d.observer.Binding(sessionID)
 	if err == nil {
 		err = r.agent.Bind(r.ctx, binding, false)
@@ -307,17 +310,7 @@ func (r *keyring) close() {
 
 // describe names the key as ssh -v does.
 func (k *identity) describe() string {
-	s := k.shown
-	if k.pub != nil {
-		s += " " + shortType(k.pub) + " " + fingerprint(k.pub)
-	}
-	if k.where == "agent" && k.named {
-		return s + " explicit agent"
-	}
-	if k.where != "" {
-		s += " " + k.where
-	}
-	return s
+	return OfferedKey{Name: k.shown, Key: k.pub, Explicit: k.named, Agent: k.where == "agent"}.String()
 }
 
 // signedBy names the key as ssh does where it gave no signature.

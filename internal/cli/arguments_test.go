@@ -21,7 +21,7 @@ func TestArgumentsLikeSSH(t *testing.T) {
 		add("-" + string(letter))
 		add("host", "-v"+string(letter))
 	}
-	for _, letter := range []byte("dhHjruUzZ0356789:;?=@\x01\xff") {
+	for _, letter := range []byte("dhHjruUz0356789:;?=@\x01\xff") {
 		add("-"+string([]byte{letter}), "host")
 		add("host", "-v"+string([]byte{letter}))
 	}
@@ -79,8 +79,8 @@ var wrongValues = map[string]string{
 // which the first is the one that is told.
 var wrongTogether = []string{
 	"", "-v", "-4", "-p|0", "-i|missing", "-E|missing/log", "--", "-",
-	"-p|0|-Z|host", "-Z|-p|0|host", "-p|0|-V", "-i|missing|-Z", "-p|0|-Q|cipher", "-Q|x|-Z", "-Z|-Q|x", "-p|0|-O|x|host", "-O|x|-p|0|host",
-	"-E|missing/log|-Z", "-E|missing/log|-p|0|host", "-E|missing/log|a b", "-E|missing/log|-s|host", "-E|missing/log|-Q|x",
+	"-p|0|-U|host", "-U|-p|0|host", "-p|0|-V", "-i|missing|-U", "-p|0|-Q|cipher", "-Q|x|-U", "-U|-Q|x", "-p|0|-O|x|host", "-O|x|-p|0|host",
+	"-E|missing/log|-U", "-E|missing/log|-p|0|host", "-E|missing/log|a b", "-E|missing/log|-s|host", "-E|missing/log|-Q|x",
 	"-E|log|-p|0|host", "-E|log|-O|x|host", "-E|log|-oBogus=1|host", "-E|log|-s|host", "-E|log|-f|host", "-E|log|-l|a b|host",
 	"-y|-E|log|host", "-y|-E|missing/log|host", "-y|-p|0|host", "-y|-oBogus=1|host",
 	"-q|-p|0|host", "-q|-O|x|host", "-q|-oBogus=1|host", "-q|-s|host", "-q|-f|host", "-q|-1|host", "-q|-e|xx|host", "-q|-J|@|host",

@@ -26,7 +26,7 @@ func (e *lineError) Error() string { return e.line }
 func linef(format string, args ...any) error { return &lineError{fmt.Sprintf(format, args...)} }
 
 // usageText is that of ssh, whose flags these are.
-const usageText = `usage: %s [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface] [-b bind_address]
+const usageText = `usage: %s [-46AaCfGgKkMNnqsTtVvXxYyZ] [-B bind_interface] [-b bind_address]
            [-c cipher_spec] [-D [bind_address:]port] [-E log_file]
            [-e escape_char] [-F configfile] [-I pkcs11] [-i identity_file]
            [-J destination] [-L address] [-l login_name] [-m mac_spec]
@@ -40,7 +40,7 @@ const usageText = `usage: %s [-46AaCfGgKkMNnqsTtVvXxYy] [-B bind_interface] [-b 
 // The letters of ssh's getopt string: those that stand alone, those with an
 // argument, and of both, those that change the configuration.
 const (
-	lettersAlone    = "46AaCfGgKkMNnqsTtVvXxYy12"
+	lettersAlone    = "46AaCfGgKkMNnqsTtVvXxYyZ12"
 	lettersArgument = "BbcDEeFIiJLlmOoPpQRSWw"
 	lettersConfig   = "46AaCfgKkMNnqsTtvXxYBbcDeIiJLlmoPpRSWw"
 )
@@ -58,6 +58,7 @@ type flags struct {
 	control    string  // -O
 	version    bool    // -V
 	dump       bool    // -G
+	listKeys   bool    // -Z
 	syslog     bool    // -y
 	demo       bool    // --demo
 	stdio      bool    // -W
@@ -171,6 +172,8 @@ func (f *flags) set(letter byte, value string) error {
 		f.version = true
 	case 'y':
 		f.syslog = true
+	case 'Z':
+		f.listKeys = true
 	case 'v':
 		f.verbose = true
 	case 'W':

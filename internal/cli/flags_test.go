@@ -39,6 +39,7 @@ func TestParseFlags(t *testing.T) {
 		{"host||", "host cmd= "},
 		{"-F|cfg|-Elog|-O|check|-Gy|host", "host F=cfg E=log O=check G y"},
 		{"-V|-Z|host", "V"}, // nothing behind it is looked at
+		{"-Zv|host", "host -v Z"},
 		{"-Gv|host|-vVp", "host -v -v G V"},
 		{"-Q|cipher|-Q|x", "Q=cipher"},
 		{"-E||-F||", "F= E="},
@@ -49,9 +50,9 @@ func TestParseFlags(t *testing.T) {
 		{"", ""},
 		{"--demo", "demo"},
 		{"host|--demo", "unknown option -- -"},
-		{"-Z|host", "unknown option -- Z"},
-		{"-vZ|host", "unknown option -- Z"},
-		{"host|-Z", "unknown option -- Z"},
+		{"-U|host", "unknown option -- U"},
+		{"-vU|host", "unknown option -- U"},
+		{"host|-U", "unknown option -- U"},
 		{"-p", "option requires an argument -- p"},
 		{"host|-vp", "option requires an argument -- p"},
 		{"me@host|-l|you", "me@host -l=me -l=you"},
@@ -101,7 +102,7 @@ func flagsText(f *flags) string {
 	for _, v := range []struct {
 		name string
 		set  bool
-	}{{"G", f.dump}, {"V", f.version}, {"y", f.syslog}, {"demo", f.demo}} {
+	}{{"G", f.dump}, {"Z", f.listKeys}, {"V", f.version}, {"y", f.syslog}, {"demo", f.demo}} {
 		if v.set {
 			text += " " + v.name
 		}
@@ -117,7 +118,7 @@ func directiveText(d sshconfig.Directive) string {
 }
 
 func TestUsageErrors(t *testing.T) {
-	for _, args := range [][]string{{"-Z"}, {"-p"}} {
+	for _, args := range [][]string{{"-U"}, {"-p"}} {
 		if _, err := parseFlags(args); !errors.Is(err, errUsage) {
 			t.Errorf("%q: %v is not about the usage", args, err)
 		}
@@ -139,7 +140,7 @@ func TestFlagsLikeSSH(t *testing.T) {
 		"-b 127.0.0.1 host", "-B lo host", "-I x host", "-w any host", "-w 1:2 host", "-E /dev/null host", "-y host", "-2 host",
 		"-- host", "-4 -- host -6", "host -- cmd -4", "-O check host",
 		// Wrong ones.
-		"", "-Z host", "host -Z", "-p", "host -p", "-p 0 host", "-p x host", "-p 65536 host", "-1 host", "-c none host", "-m x host",
+		"", "-U host", "host -U", "-p", "host -p", "-p 0 host", "-p x host", "-p 65536 host", "-1 host", "-c none host", "-m x host",
 		"-o Bogus=1 host", "-o Bogus host", "-e xy host", "-L x host", "-R x host", "-D x host", "-W x host", "-w x host", "-J @ host", "@host",
 		"-- -host", "-l -x host", "-O bogus host", "-s host", "-Q bogus", "-b",
 	} {

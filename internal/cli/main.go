@@ -9,6 +9,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -112,6 +113,9 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	if f.control != "" {
 		return p.control(ctx)
 	}
+	if f.listKeys {
+		return 0, p.listKeys(ctx)
+	}
 	if err := p.checkPlan(); err != nil {
 		return 0, err
 	}
@@ -210,4 +214,13 @@ func (p *program) dump() error {
 	}
 	p.cfg.Dump(p.std.Stdout) // whatever comes of it, as with ssh
 	return nil
+}
+
+// listKeys is -Z: the keys that would be offered, in their order.
+func (p *program) listKeys(ctx context.Context) error {
+	keys, err := client.OfferedKeys(ctx, p.flags.host, p.clientOptions())
+	for _, k := range keys {
+		fmt.Fprintln(p.std.Stdout, strings.ReplaceAll(printable(k.String()), "\n", `\012`))
+	}
+	return err
 }

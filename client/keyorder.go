@@ -1,0 +1,93 @@
+package client
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// OfferedKey is one public key that Dial would offer to a server.
+type OfferedKey struct {
+	Name     string        // the file, or the agent's comment
+	Key      ssh.PublicKey // nil if it is known only once the file is decrypted
+	Explicit bool          // named by the user, as opposed to a default
+	Agent    bool          // the agent signs with it
+}
+
+// OfferedKeys returns the keys that Dial would offer to target, in the order of
+// preference. It reads files and asks the agent, and connects nowhere.
+func OfferedKeys(ctx context.Context, target string, o Options) ([]OfferedKey, error) {
+	o, err := o.withDefaults().resolved(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	ring := newDialer(o, nil).newKeyring(ctx, nil)
+	defer ring.close()
+	keys := make([]OfferedKey, len(ring.keys))
+	for i, k := range ring.keys {
+		keys[i] = OfferedKey{Name: k.shown, Key: k.pub, Explicit: k.named, Agent: k.where == "agent"}
+	}
+	return keys, nil
+}
+
+// String returns the key in the form of ssh -v.
+func (k OfferedKey) String() string {
+	var b strings.Builder
+	b.WriteString(k.Name + " ")
+	if k.Key != nil {
+		b.WriteString(shortType(k.Key) + " " + fingerprint(k.Key))
+	}
+	if k.Explicit {
+		b.WriteString(" explicit")
+	}
+	if k.Key != nil && isSecurityKey(k.Key) {
+		b.WriteString(" authenticator")
+	}
+	if k.Agent {
+		b.WriteString(" agent")
+	}
+	return b.String()
+}
+
+// isSecurityKey reports whether a FIDO token signs for the key.
+func isSecurityKey(k ssh.PublicKey) bool { return strings.HasPrefix(k.Type(), "sk-") }
+
+// byPriority reorders the keys that the user did not name, which keep the places
+// that they have together: certificates come before keys, and those of FIDO
+// tokens first if the token need not be touched, last if it wants a PIN (OpenSSH
+// 10.5, identity_prioritise in sshconnect2.c).
+func byPriority(keys []*identity) []*identity {
+	var places []int
+	var unnamed []*identity
+	for i, k := range keys {
+		if !k.named {
+			places = append(places, i)
+			unnamed = append(unnamed, k)
+		}
+	}
+	slices.SortStableFunc(unnamed, func(a, b *identity) int { return priority(a.pub) - priority(b.pub) })
+	for i, place := range places {
+		keys[place] = unnamed[i]
+	}
+	return keys
+}
+
+// priority returns the rank of a key, of which the lowest goes first.
+func priority(k ssh.PublicKey) int {
+	cert, ok := k.(*ssh.Certificate)
+	if !ok {
+		return 3
+	}
+	if !isSecurityKey(cert) {
+		return 1
+	}
+	if _, ok := cert.CriticalOptions["verify-required"]; ok {
+		return 2
+	}
+	if _, ok := cert.Extensions["no-touch-required"]; ok {
+		return 0
+	}
+	return 1
+}
