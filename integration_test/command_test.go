@@ -187,6 +187,22 @@ func TestOutput(t *testing.T) {
 		if got.status != want.status {
 			t.Errorf("status %d, ssh's is %d: %v", got.status, want.status, got)
 		}
+		// ssh has 0 for this.
+		lost := new("gossh: write: No space left on device\r\n")
+		cmd := w.gossh("sshd", "echo lost")
+		cmd.Stdout = full
+		w.run(cmd).want(t, 255, "", lost)
+		cmd = w.gossh("sshd", "echo lost >&2; echo out")
+		cmd.Stderr = full
+		w.run(cmd).want(t, 255, "out\n", silent())
+	})
+	t.Run("full, over a master", func(t *testing.T) {
+		m := w.master(gosshPath)
+		w.run(w.tool("sh", "-c", w.lineOf(gosshPath, m.args(m.host, "echo lost")...)+" >/dev/full")).
+			want(t, 255, "", new("gossh: write: No space left on device\r\n"))
+		w.run(w.tool("sh", "-c", w.lineOf(gosshPath, m.args(m.host, "echo lost >&2; echo out")...)+" 2>/dev/full")).
+			want(t, 255, "out\n", silent())
+		m.run("true").want(t, 0, "", silent())
 	})
 	t.Run("reader pauses", func(t *testing.T) {
 		const lines = 400_000

@@ -148,7 +148,8 @@ type ServerOptions struct {
 	Escapes func(s *ServerSession, in Input, char byte) Input
 
 	// Farewell, if set, gives what is written to the standard error of a
-	// passenger whose session ended with err, without a status; "" for nothing.
+	// passenger whose session ended with err: without a status, or with output
+	// that was lost; "" for nothing.
 	Farewell func(err error) string
 
 	// ConnectionInfo is the text of -O conninfo. Nil: a short one is made.

@@ -280,6 +280,10 @@ func (s *ServerSession) sayFarewell(err error) {
 	io.WriteString(out, text)
 }
 
+// outputLost is the exit status of a program that ended well, but part of whose
+// output the client's descriptors did not take.
+const outputLost = 255
+
 // runCommand waits for the program and tells the client its exit status. A
 // program that ended by a signal has none, and the client exits with 255.
 func (s *ServerSession) runCommand() {
@@ -288,7 +292,10 @@ func (s *ServerSession) runCommand() {
 	var output *session.OutputError
 	status := uint32(0)
 	switch {
-	case err == nil, errors.As(err, &output):
+	case errors.As(err, &output) && output.Lost():
+		s.sayFarewell(err)
+		status = outputLost
+	case err == nil, output != nil:
 	case errors.As(err, &exit) && exit.Signal == "":
 		status = uint32(exit.Status)
 	default:

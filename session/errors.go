@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -59,6 +60,12 @@ type OutputError struct{ Err error }
 
 func (e *OutputError) Error() string { return "session: output: " + e.Err.Error() }
 func (e *OutputError) Unwrap() error { return e.Err }
+
+// Lost reports whether something that was wanted is missing, as after a write
+// to a full disk. It is false where the reader has gone, who wants no more.
+func (e *OutputError) Lost() bool {
+	return !errors.Is(e.Err, syscall.EPIPE) && !errors.Is(e.Err, syscall.ECONNRESET) && !errors.Is(e.Err, io.ErrClosedPipe)
+}
 
 // lifeSignLimit is how long a connection may take to show that it lives. Any
 // server answers a global request (RFC 4254, section 4), but this is asked of

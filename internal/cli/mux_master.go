@@ -221,13 +221,17 @@ func (s *shared) options() mux.ServerOptions {
 // farewell is what passengers are told whose sessions a lost connection cut
 // off: a master in the background has nobody else to tell it to.
 func (p *program) farewell(err error) string {
-	if !isLost(err) {
-		return ""
-	}
+	var output *session.OutputError
 	var words strings.Builder
 	c := newConsole(&words)
 	c.level = p.console.getLevel()
-	(&program{name: p.name, cfg: p.cfg, console: c}).fail(err)
+	said := &program{name: p.name, cfg: p.cfg, console: c}
+	switch {
+	case errors.As(err, &output):
+		said.outputLost(output)
+	case isLost(err):
+		said.fail(err)
+	}
 	return words.String()
 }
 

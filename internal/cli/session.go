@@ -150,7 +150,9 @@ func (r *sessionRun) end(err error) (int, error) {
 	var output *session.OutputError
 	status := 0
 	switch {
-	case err == nil, errors.As(err, &output):
+	case errors.As(err, &output) && p.outputLost(output):
+		status = exitFailure
+	case err == nil, output != nil:
 	case errors.As(err, &exit):
 		status = p.exitStatus(exit)
 	case errors.Is(err, errQuit):

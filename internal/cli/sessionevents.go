@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 
+	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
 )
 
@@ -39,6 +40,17 @@ func (p *program) sessionEnded(number int, exit string, open int) {
 		p.console.debugf("client_input_channel_req: channel %d rtype %s reply 0", number, exit)
 	}
 	p.channelFreed(number, sessionName, open)
+}
+
+// outputLost reports whether output of a program that ended well is missing,
+// and names the cause. ssh ends with 0 then, if the server has sent everything
+// before it notices.
+func (p *program) outputLost(e *session.OutputError) bool {
+	if !e.Lost() || errors.Is(e, terminal.ErrCanceled) {
+		return false
+	}
+	p.console.error("%s: write: %s", p.name, errnoText(e.Err))
+	return true
 }
 
 // exitRequest is the request by which a program's end becomes known, "" if err
