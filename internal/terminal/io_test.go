@@ -189,7 +189,9 @@ func TestOutputCancelFull(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out.pollOnly = kind == "pipe by chunks"
+			if kind == "pipe by chunks" {
+				out.mode = writeApart
+			}
 			ended := make(chan error, 1)
 			go func() {
 				_, err := out.Write(make([]byte, 1<<20))
@@ -208,14 +210,14 @@ func TestOutputCancelFull(t *testing.T) {
 }
 
 // Where there is no writeNow, chunks do.
-func TestOutputPollOnly(t *testing.T) {
+func TestOutputApart(t *testing.T) {
 	r, w := pipe(t)
 	out, err := NewOutput(int(w.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	out.pollOnly = true
+	out.mode = writeApart
 	data := bytes.Repeat([]byte("0123456789abcde"), 1<<14)
 	var got []byte
 	var reading sync.WaitGroup
@@ -227,6 +229,122 @@ func TestOutputPollOnly(t *testing.T) {
 	reading.Wait()
 	if !bytes.Equal(got, data) {
 		t.Errorf("%d bytes arrived", len(got))
+	}
+}
+
+// TestOutputCancelShort cancels a Write for which the descriptor has room, but
+// not enough.
+func TestOutputCancelShort(t *testing.T) {
+	t.Run("terminal", func(t *testing.T) {
+		_, slave := openPTY(t)
+		room := fill(t, slave, 1<<20)
+		_, slave = openPTY(t)
+		fill(t, slave, room-3000)
+		cancelWrite(t, slave, func(*Output) {})
+	})
+	t.Run("pipe", func(t *testing.T) {
+		r, w := pipe(t)
+		cancelWrite(t, w, func(out *Output) { out.mode, out.chunk = writeApart, 1<<20 })
+		w.Close()
+		io.Copy(io.Discard, r) // which ends the write that was left behind
+	})
+}
+
+// fill makes the terminal raw and writes up to n bytes without waiting.
+func fill(t *testing.T, slave *os.File, n int) (written int) {
+	t.Helper()
+	if _, err := MakeRaw(int(slave.Fd())); err != nil {
+		t.Fatal(err)
+	}
+	own, ok := reopen(int(slave.Fd()), unix.O_WRONLY)
+	if !ok {
+		t.Skip("a terminal cannot be opened twice here")
+	}
+	defer unix.Close(own)
+	for written < n {
+		wrote, err := unix.Write(own, make([]byte, min(n-written, 256)))
+		if err != nil {
+			break
+		}
+		written += wrote
+	}
+	return written
+}
+
+// cancelWrite writes more than w takes and wants Close to end that.
+func cancelWrite(t *testing.T, w *os.File, prepare func(*Output)) {
+	t.Helper()
+	out, err := NewOutput(int(w.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	prepare(out)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := out.Write(make([]byte, 1<<20))
+		ended <- err
+	}()
+	await(t, "a Write that waits", func() bool { return full(t, w) })
+	closed := make(chan struct{})
+	go func() { out.Close(); close(closed) }()
+	receive(t, closed)
+	if err := receive(t, ended); err != ErrCanceled {
+		t.Errorf("Write ended with %v", err)
+	}
+	if nonblocking(t, w) {
+		t.Error("O_NONBLOCK was left on the descriptor")
+	}
+}
+
+// full reports whether a write that does not wait would fail.
+func full(t *testing.T, w *os.File) bool {
+	t.Helper()
+	if !IsTerminal(int(w.Fd())) {
+		return !writable(t, w)
+	}
+	return fill(t, w, 1) == 0
+}
+
+// TestInputTwoReaders closes readers of one descriptor of which only one got
+// what was there.
+func TestInputTwoReaders(t *testing.T) {
+	for _, kind := range []string{"pipe", "terminal"} {
+		t.Run(kind, func(t *testing.T) {
+			r, w := pipe(t)
+			if kind == "terminal" {
+				w, r = openPTY(t)
+				if _, err := MakeRaw(int(r.Fd())); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for range 100 {
+				got := make(chan int, 2)
+				var inputs []*Input
+				for range 2 {
+					in := newInput(t, r)
+					inputs = append(inputs, in)
+					go func() {
+						n, _ := in.Read(make([]byte, 16))
+						got <- n
+					}()
+				}
+				io.WriteString(w, "x")
+				n := receive(t, got)
+				closed := make(chan struct{})
+				go func() {
+					for _, in := range inputs {
+						in.Close()
+					}
+					close(closed)
+				}()
+				receive(t, closed)
+				if n += receive(t, got); n > 1 {
+					t.Fatalf("one byte was read %d times", n)
+				} else if n == 0 {
+					r.Read(make([]byte, 16))
+				}
+			}
+		})
 	}
 }
 

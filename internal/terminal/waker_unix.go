@@ -19,7 +19,8 @@ const (
 
 // A waker is a pipe that interrupts a wait for another descriptor.
 type waker struct {
-	r, w int // constant until close
+	r, w int           // constant until close
+	done chan struct{} // closed by wake
 
 	mu     sync.Mutex
 	woken  bool
@@ -31,7 +32,7 @@ func newWaker() (*waker, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("pipe", err)
 	}
-	return &waker{r: fds[0], w: fds[1]}, nil
+	return &waker{r: fds[0], w: fds[1], done: make(chan struct{})}, nil
 }
 
 // wait returns nil when fd is ready, or when reading or writing it would give
@@ -70,6 +71,7 @@ func (k *waker) wake() {
 		return
 	}
 	k.woken = true
+	close(k.done)
 	unix.Write(k.w, []byte{0}) // an empty pipe takes a byte
 }
 
