@@ -95,10 +95,10 @@ func TestMuxPersist(t *testing.T) {
 		awaitEnd(t, pid)
 	})
 	t.Run("-N and -f", func(t *testing.T) {
-		cmd, log := w.started(m.client(gosshPath, "-v", "-N", "sshd"))
-		// Before it is the master's client it would look for another one.
-		log.expect(`connected to a master`)
+		w.run(m.client(gosshPath, "-N", "sshd")).want(t, 0, "", silent()) // makes the master
 		pid := m.pid()
+		cmd, log := w.started(m.client(gosshPath, "-v", "-N", "sshd")) // stays with it
+		log.expect(`connected to a master`)
 		m.run("echo by the way").want(t, 0, "by the way\n", silent())
 		m.control("exit")
 		if status := log.wait(cmd); status != 255 {

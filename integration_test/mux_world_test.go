@@ -201,7 +201,7 @@ func (r *muxRun) note(format string, args ...any) {
 
 // muxServer is a world with a server for tests of shared connections.
 func muxServer(t *testing.T, extra string) *world {
-	return withSSHD(t, opensshd.Options{Extra: "AcceptEnv FOO BAR\nMaxSessions 100\n" + extra})
+	return withSSHD(t, opensshd.Options{Extra: "AcceptEnv FOO FEE BAR MASTER\nMaxSessions 100\n" + extra})
 }
 
 // openFiles lists what a process has open.

@@ -126,9 +126,12 @@ type ServerOptions struct {
 	// what OpenSSH calls the forwarding.
 	ForwardFailed func(spec forward.Spec, text string, err error)
 
-	// PermitEnv says which variables of a passenger are passed on
-	// (SendEnv; OpenSSH's master filters by its own). Nil: all.
+	// PermitEnv reports which variables of a passenger are passed on: those
+	// that the master's SendEnv names. Nil: all.
 	PermitEnv func(name string) bool
+
+	// SetEnv is sent for each session of a passenger, after its own variables.
+	SetEnv []session.EnvVar
 
 	// ForwardAgent is called for each session that wants its agent forwarded
 	// and says whether agent channels will be served. Nil: they will not.
@@ -154,6 +157,9 @@ type ServerOptions struct {
 
 	// ConnectionInfo is the text of -O conninfo. Nil: a short one is made.
 	ConnectionInfo func() string
+
+	// ReplaceStale lets Listen replace a socket of ours that nobody listens on.
+	ReplaceStale bool
 
 	// StepTimeout bounds each step in which a client has to do its part: the
 	// HELLO, the rest of a message, a descriptor, taking a reply. Zero: 10 s.

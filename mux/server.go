@@ -45,12 +45,13 @@ type Server struct {
 }
 
 // Listen makes the control socket at path, mode 0600, and serves conn on it.
-// Nothing that is at the path is followed or replaced: the error then wraps
-// ErrExists. A path that is too long is a *PathError.
+// Nothing that is at the path is followed or replaced, except with
+// [ServerOptions.ReplaceStale]: the error then wraps ErrExists. A path that is
+// too long is a *PathError.
 //
 // The end of ctx ends the server, as Close does.
 func Listen(ctx context.Context, path string, conn Connection, opts ServerOptions) (*Server, error) {
-	socket, err := listenSocket(ctx, path)
+	socket, err := listenSocket(ctx, path, opts.ReplaceStale)
 	if err != nil {
 		return nil, err
 	}

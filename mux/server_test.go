@@ -129,19 +129,23 @@ func openDescriptors(t *testing.T) int {
 // TestUnsupported: what OpenSSH answers to what it does not do.
 func TestUnsupported(t *testing.T) {
 	srv, _ := inProcess(t, sshtest.Options{}, mux.ServerOptions{})
-	r := dialRaw(t, srv.Path())
-	r.say(1, 4)
-	r.say(0x10000077, 9)
-	r.SetReadDeadline(time.Now().Add(patience))
-	want := append([]byte{0x80, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0, 19}, "unsupported request"...)
-	var got []byte
-	for !bytes.Contains(got, want) {
-		buf := make([]byte, 512)
-		n, err := r.Read(buf)
-		if err != nil {
-			t.Fatalf("%q, %v", got, err)
+	for want, ask := range map[string]string{
+		"\x80\x00\x00\x03\x00\x00\x00\x09\x00\x00\x00\x13unsupported request":                             "\x10\x00\x00\x77\x00\x00\x00\x09",
+		"\x90\x00\x00\x01\x00\x00\x00\x09\x00\x00\x00\x00\x00\x00\x00\x1finfo request type not supported": "\x20\x00\x00\x01\x00\x00\x00\x09\x00\x00\x00\x04what",
+	} {
+		r := dialRaw(t, srv.Path())
+		r.say(1, 4)
+		r.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(ask))), ask...))
+		r.SetReadDeadline(time.Now().Add(patience))
+		var got []byte
+		for !bytes.HasSuffix(got, []byte(want)) {
+			buf := make([]byte, 512)
+			n, err := r.Read(buf)
+			if err != nil {
+				t.Fatalf("%q, %v", got, err)
+			}
+			got = append(got, buf[:n]...)
 		}
-		got = append(got, buf[:n]...)
 	}
 }
 
@@ -238,6 +242,7 @@ func TestOptionsOfSessions(t *testing.T) {
 	agent := 0
 	srv, server := inProcess(t, sshtest.Options{}, mux.ServerOptions{
 		PermitEnv:    func(name string) bool { return name == "GOOD" },
+		SetEnv:       []session.EnvVar{{Name: "GOOD_TOO", Value: "2"}},
 		ForwardAgent: func(context.Context, string) bool { agent++; return true },
 		X11:          func(context.Context) *session.X11 { return &session.X11{AuthProtocol: "p", AuthCookie: "00"} },
 	})
@@ -252,7 +257,7 @@ func TestOptionsOfSessions(t *testing.T) {
 			}
 		}
 	}
-	if want := "auth-agent-req@openssh.com x11-req env exec "; seen != want {
+	if want := "auth-agent-req@openssh.com x11-req env env exec "; seen != want {
 		t.Errorf("requests %q, want %q", seen, want)
 	}
 	if agent != 1 {
@@ -321,25 +326,38 @@ func TestTTY(t *testing.T) {
 	}
 }
 
+// TestTTYRefused: the client is told, whatever the program writes, and only if
+// the server has refused.
 func TestTTYRefused(t *testing.T) {
-	srv, _ := inProcess(t, sshtest.Options{OnRequest: sshtest.React(map[string]sshtest.Reaction{"pty-req": {Verdict: sshtest.Refuse}})},
-		mux.ServerOptions{})
-	std := newStdio(t)
-	s, err := connect(t, srv.Path()).NewSession(patient(t), mux.SessionRequest{TTY: true, Command: "echo err >&2"}, std.fds())
-	if err != nil {
-		t.Fatal(err)
-	}
-	std.closeOurs()
-	if status, err := s.Wait(); status != 0 || err != nil {
-		t.Errorf("status %d, %v", status, err)
-	}
-	select {
-	case <-s.TTYFailed():
-	default:
-		t.Error("the client was not told")
-	}
-	if got := std.stderr.String(); !strings.Contains(got, "PTY allocation request failed\r\n") || !strings.Contains(got, "err\n") {
-		t.Errorf("stderr %q", got)
+	const said = "PTY allocation request failed\r\n"
+	for _, tt := range []struct {
+		verdict          sshtest.Verdict
+		command, written string
+	}{
+		{sshtest.Refuse, "true", said},
+		{sshtest.Refuse, "echo err >&2", said + "err\n"},
+		{sshtest.Accept, "true", ""},
+	} {
+		srv, _ := inProcess(t, sshtest.Options{OnRequest: sshtest.React(map[string]sshtest.Reaction{"pty-req": {Verdict: tt.verdict}})},
+			mux.ServerOptions{})
+		std := newStdio(t)
+		s, err := connect(t, srv.Path()).NewSession(patient(t), mux.SessionRequest{TTY: true, Command: tt.command}, std.fds())
+		if err != nil {
+			t.Fatal(err)
+		}
+		std.closeOurs()
+		if status, err := s.Wait(); status != 0 || err != nil {
+			t.Errorf("status %d, %v", status, err)
+		}
+		told := false
+		select {
+		case <-s.TTYFailed():
+			told = true
+		default:
+		}
+		if got := std.stderr.String(); got != tt.written || told != (tt.written != "") {
+			t.Errorf("%q: told %v, stderr %q", tt.command, told, got)
+		}
 	}
 }
 

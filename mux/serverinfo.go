@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
-// infoOK is the status of an INFO reply that has what was asked for.
-const infoOK = 0
+// The status of an INFO reply.
+const (
+	infoUnsupported = 0 // the text says that there is none of that name
+	infoOK          = 1
+)
 
 // info answers -O conninfo, -O channels, and Client.Alive.
 func (c *serverConn) info(m *infoMessage) error {
@@ -24,7 +27,7 @@ func (c *serverConn) info(m *infoMessage) error {
 	case extStatus:
 		text = s.statusText()
 	default:
-		return c.refuse(m, "unsupported info request")
+		return c.write(&infoReplyMessage{m.id, infoUnsupported, "info request type not supported"})
 	}
 	return c.write(&infoReplyMessage{m.id, infoOK, text})
 }

@@ -195,6 +195,7 @@ func (s *ServerSession) prepare(conn Connection) {
 	s.cmd.Env = slices.DeleteFunc(slices.Clone(s.req.Env), func(v session.EnvVar) bool {
 		return opts.PermitEnv != nil && !opts.PermitEnv(v.Name)
 	})
+	s.cmd.Env = append(s.cmd.Env, opts.SetEnv...)
 	s.cmd.ForwardAgent = s.req.Agent && opts.ForwardAgent != nil && opts.ForwardAgent(s.ctx, s.client.agent)
 	if s.req.X11 && opts.X11 != nil {
 		s.cmd.X11 = opts.X11(s.ctx)
@@ -203,16 +204,14 @@ func (s *ServerSession) prepare(conn Connection) {
 		return
 	}
 	s.size, _ = opts.Descriptors.Size(s.fds[0])
-	s.cmd.TTY = &session.TTY{Term: s.req.Term, Size: s.size, Modes: opts.Descriptors.Modes(s.fds[0])}
-	s.cmd.OnStderr = s.ttyRefused
+	s.cmd.TTY = &session.TTY{Term: s.req.Term, Size: s.size, Modes: opts.Descriptors.Modes(s.fds[0]), Refused: s.ttyRefused}
 	if s.req.EscapeChar > 0 && opts.Escapes != nil {
 		s.cmd.Stdin = opts.Escapes(s, s.in, byte(s.req.EscapeChar))
 	}
 }
 
-// ttyRefused is called for the first byte of standard error: with a terminal,
-// servers send none apart. The client then leaves raw mode, and it is the
-// master that says why, as OpenSSH's does.
+// ttyRefused tells the client, which leaves raw mode. As with OpenSSH it is the
+// master that writes why.
 func (s *ServerSession) ttyRefused() {
 	s.client.write(&plainReply{kind: msgTTYAllocFail, id: s.id})
 	io.WriteString(s.Stderr(), "PTY allocation request failed\r\n")

@@ -20,10 +20,13 @@ func checkPath(path string, extra int) error {
 // controlSocket is never made here.
 type controlSocket struct{ *net.UnixListener }
 
-func listenSocket(context.Context, string) (*controlSocket, error) { return nil, ErrUnsupported }
+func listenSocket(context.Context, string, bool) (*controlSocket, error) { return nil, ErrUnsupported }
 
 func (*controlSocket) remove() {}
 func (*controlSocket) refuse() {}
+
+// IsStale reports whether path is a socket of this user on which nobody listens.
+func IsStale(context.Context, string) bool { return false }
 
 func sameSocket(string, uint64, uint64) bool { return false }
 

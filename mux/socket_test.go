@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,12 +112,24 @@ func TestPathTooLong(t *testing.T) {
 		limit int
 		call  func(path string) error
 	}{
-		{sunPath - 18, func(p string) error {
+		{listenLimit(sunPath), func(p string) error {
 			srv, err := mux.Listen(t.Context(), p, conn, mux.ServerOptions{})
-			if err == nil {
-				srv.Close()
+			if err != nil {
+				return err
 			}
-			return err
+			defer srv.Close()
+			if info, err := os.Lstat(p); err != nil || info.Mode() != os.ModeSocket|0o600 {
+				t.Errorf("%v, %v", info, err)
+			}
+			if left, _ := os.ReadDir(dir); len(left) != 1 {
+				t.Errorf("beside the socket: %v", left)
+			}
+			if c, err := mux.Connect(t.Context(), p, mux.ClientOptions{}); err != nil {
+				t.Error(err)
+			} else {
+				c.Close()
+			}
+			return nil
 		}},
 		{sunPath - 1, func(p string) error {
 			_, err := mux.Connect(t.Context(), p, mux.ClientOptions{})
@@ -131,6 +144,49 @@ func TestPathTooLong(t *testing.T) {
 		err := tt.call(fits + "x")
 		if !errors.As(err, &long) || long.Length != tt.limit+1 || long.Limit != tt.limit {
 			t.Errorf("%d bytes: %v", tt.limit+1, err)
+		}
+	}
+}
+
+// listenLimit is the length of the longest path at which Listen can listen.
+func listenLimit(sunPath int) int {
+	if runtime.GOOS == "linux" {
+		return sunPath - 1
+	}
+	return sunPath - 18
+}
+
+// TestListenReplacesStale: only what nobody listens on gives way.
+func TestListenReplacesStale(t *testing.T) {
+	conn, _ := pipeConnection(t, sshtest.Options{})
+	path := filepath.Join(shortDir(t), "ctl")
+	if err := staleSocket(path); err != nil {
+		t.Fatal(err)
+	}
+	if !mux.IsStale(t.Context(), path) {
+		t.Error("IsStale does not see that nobody listens")
+	}
+	srv, err := mux.Listen(t.Context(), path, conn, mux.ServerOptions{ReplaceStale: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer srv.Close()
+	if mux.IsStale(t.Context(), path) {
+		t.Error("IsStale takes a master for gone")
+	}
+	if _, err := mux.Listen(t.Context(), path, conn, mux.ServerOptions{ReplaceStale: true}); !errors.Is(err, mux.ErrExists) {
+		t.Errorf("beside a master: %v", err)
+	}
+	connect(t, path)
+	if err := os.Symlink(path, path+"2"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path+"3", nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{path + "2", path + "3"} {
+		if _, err := mux.Listen(t.Context(), other, conn, mux.ServerOptions{ReplaceStale: true}); !errors.Is(err, mux.ErrExists) {
+			t.Errorf("%s: %v", other, err)
 		}
 	}
 }

@@ -41,19 +41,28 @@ type controlSocket struct {
 // listenSocket makes a socket with mode 0600 at path. It is bound to another
 // name first and then linked to path: so nobody meets a socket that is not
 // ready, and link(2) neither replaces nor follows what is there already.
-func listenSocket(ctx context.Context, path string) (*controlSocket, error) {
-	if err := checkPath(path, suffix); err != nil {
+//
+// replaceStale lets it take the place of a socket of ours that nobody listens on.
+func listenSocket(ctx context.Context, path string, replaceStale bool) (*controlSocket, error) {
+	if err := checkPath(path, 0); err != nil {
 		return nil, err
 	}
-	temporary := path + "." + rand.Text()[:suffix-1]
+	temporary, address, done, err := temporaryName(path, rand.Text()[:suffix-1])
+	if err != nil {
+		return nil, err
+	}
 	config := net.ListenConfig{Control: restrict}
-	ln, err := config.Listen(ctx, "unix", temporary)
+	ln, err := config.Listen(ctx, "unix", address)
+	done()
 	if err != nil {
 		return nil, err
 	}
 	l := &controlSocket{UnixListener: ln.(*net.UnixListener), path: path}
 	l.SetUnlinkOnClose(false)
 	err = l.publish(temporary)
+	if errors.Is(err, ErrExists) && replaceStale && removeStale(ctx, path) {
+		err = l.publish(temporary)
+	}
 	os.Remove(temporary)
 	if err != nil {
 		l.Close()
@@ -111,6 +120,32 @@ func (l *controlSocket) refuse() {
 	if raw, err := l.SyscallConn(); err == nil {
 		raw.Control(func(fd uintptr) { unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	}
+}
+
+// IsStale reports whether path is a socket of this user on which nobody listens.
+func IsStale(ctx context.Context, path string) bool {
+	_, _, stale := staleSocket(ctx, path)
+	return stale
+}
+
+// staleSocket returns the identity of a socket that IsStale.
+func staleSocket(ctx context.Context, path string) (dev, ino uint64, stale bool) {
+	dev, ino, own := ownSocket(path)
+	if !own {
+		return 0, 0, false
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", path)
+	if err == nil {
+		conn.Close()
+	}
+	return dev, ino, errors.Is(err, syscall.ECONNREFUSED)
+}
+
+// removeStale removes a socket that IsStale, unless it was replaced meanwhile.
+func removeStale(ctx context.Context, path string) bool {
+	dev, ino, stale := staleSocket(ctx, path)
+	return stale && sameSocket(path, dev, ino) && os.Remove(path) == nil
 }
 
 // sameSocket tells whether path is a socket with that identity.

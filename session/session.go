@@ -43,6 +43,11 @@ type TTY struct {
 	Term  string // $TERM of the local side
 	Size  Size
 	Modes []byte // encoded terminal modes (RFC 4254, section 8), ending in TTY_OP_END
+
+	// Refused, if set, is called by Start when the server refuses the terminal;
+	// the program is started all the same. Without it the answer is not waited
+	// for.
+	Refused func()
 }
 
 // Size is that of a terminal, in characters and in pixels; 0 is unknown.
@@ -65,8 +70,9 @@ type Cmd struct {
 	Env       []EnvVar
 	// TTY asks for a terminal; nil for none. x/crypto lets one request of a
 	// channel wait for its answer at a time, and that one is exec: a refused
-	// terminal is not an error here. It shows in data that the server sends
-	// apart as stderr (OnStderr), and in output without a \r.
+	// terminal is not an error here. Without TTY.Refused it shows only in data
+	// that the server sends apart as stderr (OnStderr), and in output without
+	// a \r.
 	TTY *TTY
 	// ForwardAgent announces that agent channels will be served
 	// (auth-agent-req@openssh.com). The connection's owner serves them.

@@ -158,13 +158,19 @@ func (c *Cmd) request() error {
 	return nil
 }
 
-// sendRequest waits for no answer, save to an x11-req for whose refusal there
-// is somebody to tell: that is one round trip more.
+// sendRequest waits for no answer, except to a pty-req or an x11-req whose
+// refusal has a callback: that is one round trip more.
 func (c *Cmd) sendRequest(name string, payload []byte) error {
-	ask := c.X11 != nil && c.X11.Refused != nil && name == "x11-req"
-	ok, err := c.ch.SendRequest(name, ask, payload)
-	if err == nil && ask && !ok {
-		c.X11.Refused()
+	var refused func()
+	switch {
+	case name == "pty-req":
+		refused = c.TTY.Refused
+	case name == "x11-req":
+		refused = c.X11.Refused
+	}
+	ok, err := c.ch.SendRequest(name, refused != nil, payload)
+	if err == nil && refused != nil && !ok {
+		refused()
 	}
 	return err
 }

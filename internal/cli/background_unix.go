@@ -150,8 +150,11 @@ func (r *readiness) announce(p *program, run *sessionRun) error {
 	}
 	defer null.Close()
 	for fd := range 3 {
-		if fd == 2 && p.console.getLevel() >= levelDebug1 && !p.console.file {
-			continue // ssh goes on with its -v, too
+		// -f goes on with its -v, as ssh's does. A master that persists lets
+		// go: whoever reads the first session's output to its end would wait
+		// for the master's.
+		if fd == 2 && p.console.getLevel() >= levelDebug1 && !p.console.file && !p.master {
+			continue
 		}
 		if err := unix.Dup2(int(null.Fd()), fd); err != nil {
 			return fmt.Errorf("dup2: %w", err)

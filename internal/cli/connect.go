@@ -67,6 +67,11 @@ func (p *program) remoteCommand() string {
 
 // connect makes the connection and runs what it is for.
 func (p *program) connect(ctx context.Context) (int, error) {
+	flush, err := p.relayProxyStderr()
+	if err != nil {
+		return 0, err
+	}
+	defer flush()
 	run := p.connectOnce
 	if p.repeats() {
 		run = p.stayConnected
@@ -111,7 +116,7 @@ func (p *program) clientOptions() client.Options {
 		Prompter:      p.newPrompter(),
 		Notify:        func(e client.Event) { p.crash.run(func() { p.notify(e) }) },
 		Logger:        p.console.logger(),
-		ProxyStderr:   p.std.Stderr,
+		ProxyStderr:   p.proxyStderr,
 		ClientVersion: client.DefaultClientVersion,
 		OwnConnection: true, // what a master can do for us has been tried
 	}

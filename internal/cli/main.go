@@ -60,12 +60,15 @@ type program struct {
 	console   *console
 	questions *questions
 	crash     crashGuard
-	ready     *readiness   // of a child in the background; nil in the foreground
-	master    bool         // a master that persists, in a process of its own
-	kept      *client.Kept // with Reconnect; nil for one connection alone
-	shared    *shared      // of a master; nil if nothing is shared
-	channel   int          // the number of the session, or of the stdio forwarding
-	parting   parting      // of the session, once it has ended
+	ready     *readiness // of a child in the background; nil in the foreground
+	master    bool       // a master that persists, in a process of its own
+
+	proxyStderr *os.File // of a ProxyCommand; nil before there is one
+
+	kept    *client.Kept // with Reconnect; nil for one connection alone
+	shared  *shared      // of a master; nil if nothing is shared
+	channel int          // the number of the session, or of the stdio forwarding
+	parting parting      // of the session, once it has ended
 	signalState
 	// quit ends the invocation with a cause; set while it has a connection.
 	quit context.CancelCauseFunc

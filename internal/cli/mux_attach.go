@@ -33,7 +33,7 @@ func (p *program) attach(ctx context.Context) (int, sharing, error) {
 	}
 	switch cfg.ControlMaster {
 	case sshconfig.ControlMasterYes, sshconfig.ControlMasterAsk:
-		return 0, p.occupied(), nil
+		return 0, p.occupied(ctx), nil
 	}
 	mc, found, err := p.connectMaster(ctx)
 	if mc == nil {
@@ -57,10 +57,11 @@ func (p *program) rideAlong(ctx context.Context, mc *mux.Client) (int, sharing, 
 	return p.ride(ctx, mc)
 }
 
-// occupied says whether a master could take its place; whatever is there
-// already stays.
-func (p *program) occupied() sharing {
-	if _, err := os.Lstat(p.cfg.ControlPath); err == nil {
+// occupied reports whether a master could listen at ControlPath: whatever is
+// there already stays, except a socket of ours that nobody listens on.
+func (p *program) occupied(ctx context.Context) sharing {
+	path := p.cfg.ControlPath
+	if _, err := os.Lstat(path); err == nil && !mux.IsStale(ctx, path) {
 		return sharingBusy
 	}
 	return sharingVacant
@@ -93,7 +94,7 @@ func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found shar
 		return nil, sharingVacant, nil
 	case errors.Is(err, mux.ErrStale) && p.cfg.ControlMaster != sshconfig.ControlMasterNo:
 		c.printf(sshconfig.LogDebug1, "debug1: Stale control socket %s, unlinking", path)
-		return nil, p.occupied(), nil
+		return nil, p.occupied(ctx), nil
 	case errors.Is(err, mux.ErrStale):
 		c.error("Control socket connect(%s): Connection refused", path)
 	case errors.Is(err, mux.ErrTimeout):
@@ -103,7 +104,7 @@ func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found shar
 	case errors.Is(err, mux.ErrMasterGone):
 		// It was just leaving. A connection of one's own is as good.
 		c.printf(sshconfig.LogDebug1, "debug1: Control socket %s: the master is leaving", path)
-		return nil, p.occupied(), nil
+		return nil, p.occupied(ctx), nil
 	default:
 		c.error("Control socket connect(%s): %s", path, errnoText(err))
 	}
@@ -150,7 +151,7 @@ func (p *program) ride(ctx context.Context, mc *mux.Client) (int, sharing, error
 		if errors.Is(err, mux.ErrTimeout) {
 			p.console.error("Control socket %s: the master does not answer; connecting without it", p.cfg.ControlPath)
 		}
-		return 0, p.occupied(), nil
+		return 0, p.occupied(ctx), nil
 	}
 	return status, sharingDone, err
 }

@@ -44,7 +44,7 @@ func (p *program) control(ctx context.Context) (int, error) {
 		return 0, nil
 	case "cancel":
 		if err := p.muxForwards(ctx, closing(mc)); err != nil {
-			p.console.error("muxclient: master cancel forward request failed")
+			return 0, linef("muxclient: master cancel forward request failed")
 		}
 		return 0, nil
 	case "proxy":

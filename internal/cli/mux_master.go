@@ -52,6 +52,9 @@ func (p *program) start(ctx context.Context) (int, error) {
 		if err != nil || !ready {
 			return status, err
 		}
+		if p.cfg.SessionType == sshconfig.SessionNone && p.cfg.StdioForward.IsZero() {
+			return 0, nil // -N: the master is all that was asked for
+		}
 		mc, _, err := p.connectMaster(ctx)
 		if mc != nil {
 			status, found, err := p.rideAlong(ctx, mc)
@@ -165,7 +168,7 @@ func (p *program) masterError(err error) error {
 }
 
 func pathTooLong(e *mux.PathError) error {
-	return linef("ControlPath too long ('%s': %d bytes, at most %d fit): %%C in it makes a short name", e.Path, e.Length, e.Limit)
+	return linef("ControlPath too long ('%s' >= %d bytes)", e.Path, e.Limit+1)
 }
 
 // relayedResizes passes SIGWINCH on, which clients send for their terminals.
@@ -197,11 +200,13 @@ func (s *shared) options() mux.ServerOptions {
 		Host:          p.cfg.HostName,
 		Forward:       p.forwardOptions(),
 		ForwardFailed: p.passengerForwardFailed,
-		PermitEnv:     func(name string) bool { return true }, // the client has chosen already
+		PermitEnv:     func(name string) bool { return matchesAny(p.cfg.SendEnv, name) },
+		SetEnv:        p.setEnvironment(),
 		ForwardAgent:  func(ctx context.Context, socket string) bool { return s.backward().passengerAgent(ctx, socket) },
 		X11:           func(ctx context.Context) *session.X11 { return s.backward().passengerX11(ctx) },
 		Farewell:      p.farewell,
 		Escapes:       passengerEscapes,
+		ReplaceStale:  true,
 		Logger:        p.console.logger(),
 	}
 	if p.master {

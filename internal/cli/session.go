@@ -251,6 +251,11 @@ func (p *program) sentEnvironment(environ []string) []session.EnvVar {
 			out = append(out, session.EnvVar{Name: name, Value: value})
 		}
 	}
+	return append(out, p.setEnvironment()...)
+}
+
+// setEnvironment is SetEnv.
+func (p *program) setEnvironment() (out []session.EnvVar) {
 	for _, v := range p.cfg.SetEnv {
 		out = append(out, session.EnvVar{Name: v.Name, Value: v.Value})
 	}
