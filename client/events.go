@@ -40,6 +40,17 @@ type SignFailed struct {
 	Err  error
 }
 
+// KeyHelperLine is a line that a helper program for keys on tokens has written
+// to its stderr. It is not to be trusted with control characters.
+type KeyHelperLine struct{ Program, Line string }
+
+// KeyHelperFailed is a PKCS11Provider of which no key can be used;
+// authentication goes on without it.
+type KeyHelperFailed struct {
+	Program string
+	Err     error
+}
+
 // SignedOtherwise is an agent that signed with another algorithm than it was
 // asked to; the key is offered again with another one, if one is allowed.
 type SignedOtherwise struct{ Key string } // type and fingerprint
@@ -70,6 +81,8 @@ func (CertMissing) clientEvent()          {}
 func (SignFailed) clientEvent()           {}
 func (SignedOtherwise) clientEvent()      {}
 func (NoSignatureAlgorithm) clientEvent() {}
+func (KeyHelperLine) clientEvent()        {}
+func (KeyHelperFailed) clientEvent()      {}
 func (AgentFailed) clientEvent()          {}
 func (Restricted) clientEvent()           {}
 func (WeakKeyExchange) clientEvent()      {}

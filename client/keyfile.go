@@ -11,6 +11,8 @@ import (
 
 	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/keyhelper"
 )
 
 // KeyFileError says why a private key file gave no key. Authentication goes
@@ -103,6 +105,9 @@ func (k *keyFile) public() ssh.PublicKey {
 		return missing.PublicKey
 	}
 	if raw, err := k.private(nil); err == nil {
+		if key, ok := raw.(*keyhelper.SecurityKey); ok {
+			return key.Public
+		}
 		if signer, err := ssh.NewSignerFromKey(raw); err == nil {
 			return signer.PublicKey()
 		}
@@ -131,6 +136,9 @@ func (k *keyFile) private(passphrase []byte) (any, error) {
 	var err error
 	if len(passphrase) == 0 {
 		if key, err := parseOpenSSHDSA(block); err == nil {
+			return key, nil
+		}
+		if key, err := parseSecurityKey(block); err == nil {
 			return key, nil
 		}
 		key, err = ssh.ParseRawPrivateKey(k.pem)

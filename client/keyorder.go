@@ -13,6 +13,7 @@ type OfferedKey struct {
 	Name     string        // the file, or the agent's comment
 	Key      ssh.PublicKey // nil if it is known only once the file is decrypted
 	Explicit bool          // named by the user, as opposed to a default
+	Token    bool          // on a PKCS#11 token
 	Agent    bool          // the agent signs with it
 }
 
@@ -25,9 +26,12 @@ func OfferedKeys(ctx context.Context, target string, o Options) ([]OfferedKey, e
 	}
 	ring := newDialer(o, nil).newKeyring(ctx, nil)
 	defer ring.close()
+	if err := ring.listTokens(); err != nil {
+		return nil, err
+	}
 	keys := make([]OfferedKey, len(ring.keys))
 	for i, k := range ring.keys {
-		keys[i] = OfferedKey{Name: k.shown, Key: k.pub, Explicit: k.named, Agent: k.where == "agent"}
+		keys[i] = OfferedKey{Name: k.shown, Key: k.pub, Explicit: k.named, Token: k.where == "token", Agent: k.where == "agent"}
 	}
 	return keys, nil
 }
@@ -42,7 +46,9 @@ func (k OfferedKey) String() string {
 	if k.Explicit {
 		b.WriteString(" explicit")
 	}
-	if k.Key != nil && isSecurityKey(k.Key) {
+	if k.Token {
+		b.WriteString(" token")
+	} else if k.Key != nil && isSecurityKey(k.Key) {
 		b.WriteString(" authenticator")
 	}
 	if k.Agent {

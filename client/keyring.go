@@ -21,7 +21,8 @@ import (
 //  1. certificates that the configuration names
 //  2. agent keys that the configuration names too
 //  3. other agent keys, unless IdentitiesOnly
-//  4. keys of the configuration that are in files only
+//  4. keys of PKCS11Provider, those first that the configuration names too
+//  5. keys of the configuration that are in files only
 //
 // Signers of the program come before all of them.
 type keyring struct {
@@ -31,6 +32,8 @@ type keyring struct {
 	keys  []*identity
 	at    int
 	again *identity // to be offered next, whatever its turn
+
+	tokens *tokenKeys // nil without PKCS11Provider
 }
 
 // identity is one key to offer. It is an ssh.MultiAlgorithmSigner.
@@ -41,8 +44,10 @@ type identity struct {
 	file   string        // the private key's
 	shown  string        // what the logs call it
 	named  bool          // by the user, as opposed to a default
-	where  string        // "agent" or "explicit", for the logs
+	where  string        // "agent", "token" or "explicit", for the logs
 	only   string        // if set, the one algorithm to sign with
+
+	tokens bool // stands for the keys of PKCS11Provider
 }
 
 // newKeyring reads the files and asks the agent; no passphrase is asked for
@@ -78,8 +83,16 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 	}
 	fromAgent = byPriority(append(named, others...))
 	r.pairCertificates(certs, held)
-	r.keys = r.acceptable(slices.Concat(own, byPriority(certs), fromAgent, byPriority(files)))
+	var tokens []*identity
+	if d.cfg.PKCS11Provider != "" {
+		r.tokens = new(tokenKeys)
+		tokens = append(tokens, &identity{ring: r, tokens: true})
+	}
+	r.keys = r.acceptable(slices.Concat(own, byPriority(certs), fromAgent, tokens, byPriority(files)))
 	for _, k := range r.keys {
+		if k.tokens {
+			continue
+		}
 		d.debugf("Will attempt key: %s", k.describe())
 	}
 	return r
@@ -104,7 +117,7 @@ func (r *keyring) fileKeys() []*identity {
 		if len(r.d.cfg.CertificateFile) > 0 {
 			continue
 		}
-		if cert := r.certificate(f.Path+"-cert.pub", f.Path+"-cert"); cert != nil {
+		if cert := r.certificate(f.Path+"-cert.pub", f.Path+"-cert"); cert != nil && !r.unreachable(cert, f.Path) {
 			out = append(out, &identity{ring: r, pub: cert, file: f.Path, shown: f.Path, named: id.named, where: id.where})
 		}
 	}
@@ -137,6 +150,9 @@ func (r *keyring) certificates() []*identity {
 			if f.UserProvided {
 				r.d.notify(CertMissing{File: f.Path, Err: fs.ErrNotExist})
 			}
+			continue
+		}
+		if r.unreachable(cert, f.Path) {
 			continue
 		}
 		out = append(out, &identity{ring: r, pub: cert, shown: f.Path, named: f.UserProvided, where: "explicit"})
@@ -281,6 +297,13 @@ func (r *keyring) next() (*identity, error) {
 	for r.at < len(r.keys) {
 		k := r.keys[r.at]
 		r.at++
+		if k.tokens {
+			r.at--
+			if err := r.listTokens(); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if k.pub == nil {
 			r.d.debugf("Trying private key: %s", k.file)
 			if err := k.load(); err != nil {
@@ -305,6 +328,9 @@ func (r *keyring) reset() { r.at, r.again = 0, nil }
 func (r *keyring) close() {
 	if r.agent != nil {
 		r.agent.Close()
+	}
+	if r.tokens != nil && r.tokens.token != nil {
+		r.tokens.token.Close()
 	}
 }
 

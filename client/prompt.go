@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 
+	"golang.org/x/crypto/ssh"
+
 	"github.com/gossh-project/gossh/hostkey"
 )
 
@@ -22,6 +24,34 @@ type Prompter interface {
 	AddKey(ctx context.Context, q AddKeyQuestion) (bool, error)
 	// HostKey answers the questions of package hostkey.
 	HostKey(ctx context.Context, q hostkey.Question) (bool, error)
+}
+
+// KeyPrompter is a Prompter for keys that live on a token. Without these
+// methods a key that needs a PIN is passed over, and no touch is announced.
+type KeyPrompter interface {
+	Prompter
+	// PIN asks for a token's PIN. The caller clears what it gets. An empty one
+	// gives the token up.
+	PIN(ctx context.Context, q PINQuestion) ([]byte, error)
+	// Touch announces that a security key waits to be touched. It does not
+	// block. The function that it returns is called once that is over.
+	Touch(ctx context.Context, n TouchNotice) (over func(confirmed bool))
+}
+
+// PINQuestion asks for the PIN of a FIDO key, which has KeyType and File, or of
+// the tokens of a PKCS#11 provider.
+type PINQuestion struct {
+	KeyType string // ED25519-SK or ECDSA-SK
+	File    string
+
+	Tokens   []string // labels, which are not to be trusted with control characters; empty if not known
+	Provider string
+}
+
+// TouchNotice is of a FIDO key that waits to be touched.
+type TouchNotice struct {
+	Key   ssh.PublicKey
+	Batch bool // BatchMode: the terminal is left alone
 }
 
 // PasswordQuestion asks for a password.

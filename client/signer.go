@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/internal/keyhelper"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -163,6 +164,10 @@ func rsaBits(k ssh.PublicKey) int {
 // NumberOfPasswordPrompts times.
 func (k *identity) load() error {
 	d := k.ring.d
+	if signer, err := k.fromToken(); err != nil || signer != nil {
+		k.signer = signer
+		return err
+	}
 	if _, err := os.Stat(k.file); err != nil {
 		if k.named {
 			d.notify(KeyMissing{File: k.file, Err: err})
@@ -195,8 +200,11 @@ func (k *identity) load() error {
 	if err != nil {
 		return k.skipped(&KeyFileError{File: k.file, Err: err})
 	}
-	signer, err := ssh.NewSignerFromKey(raw)
+	signer, err := k.signerOf(raw)
 	switch {
+	case errors.Is(err, errNoProvider):
+		d.debugf("key %q is an authenticator-hosted key, but no provider specified", k.file)
+		return err
 	case err != nil:
 		return k.skipped(&KeyFileError{File: k.file, Err: err})
 	case k.pub == nil:
@@ -207,6 +215,21 @@ func (k *identity) load() error {
 	k.signer = signer
 	k.addToAgent(raw)
 	return nil
+}
+
+// errNoProvider says that there is a FIDO key and no SecurityKeyProvider.
+var errNoProvider = errors.New("no SecurityKeyProvider")
+
+// signerOf makes a signer of what a file holds.
+func (k *identity) signerOf(raw any) (ssh.Signer, error) {
+	key, ok := raw.(*keyhelper.SecurityKey)
+	switch {
+	case !ok:
+		return ssh.NewSignerFromKey(raw)
+	case k.ring.d.cfg.SecurityKeyProvider == "":
+		return nil, errNoProvider
+	}
+	return &securityKeySigner{id: k, key: key}, nil
 }
 
 // skipped tells of a file that gave no key, unless it is just not there.

@@ -31,17 +31,7 @@ func (p *program) checkPlan() error {
 		return linef("Tunnel device forwarding (-w) is not supported.")
 	}
 	p.sayWithoutEffect()
-	p.sayThroughAgent()
 	return nil
-}
-
-// sayThroughAgent tells whoever names a library for keys where such keys work.
-func (p *program) sayThroughAgent() {
-	for _, name := range []string{"PKCS11Provider", "SecurityKeyProvider"} {
-		if p.ready == nil && p.cfg.IsSet(name) {
-			p.console.info("%s: no library is loaded here; keys of that kind work through ssh-agent (ssh-add).", name)
-		}
-	}
 }
 
 // sayWithoutEffect names, once and at -v, the keywords that were set and that

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"syscall"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/keyhelper"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -37,6 +39,10 @@ func (p *program) notify(e client.Event) {
 		c.info("agent key %s returned incorrect signature type", e.Key)
 	case client.NoSignatureAlgorithm:
 		c.error("sign_and_send_pubkey: no mutual signature supported")
+	case client.KeyHelperLine:
+		c.error("%s", e.Line)
+	case client.KeyHelperFailed:
+		p.keyHelperFailed(e)
 	case client.AgentFailed:
 		p.agentFailed("", e.Err)
 	case client.WeakKeyExchange:
@@ -70,11 +76,26 @@ func bannerText(s string) string {
 }
 
 func (p *program) signFailed(e client.SignFailed) {
-	if errors.Is(e.Err, client.ErrKeyPassphrase) || errors.Is(e.Err, client.ErrKeyMismatch) || errors.Is(e.Err, fs.ErrNotExist) {
+	var helper *keyhelper.ProgramError
+	if errors.As(e.Err, &helper) {
+		p.keyHelperMissing(e.Err)
+	} else if errors.Is(e.Err, client.ErrKeyPassphrase) || errors.Is(e.Err, client.ErrKeyMismatch) || errors.Is(e.Err, fs.ErrNotExist) {
 		p.console.printf(levelDebug1, "debug1: %s: %v", e.Key, e.Err)
 		return
 	}
-	p.console.error("sign_and_send_pubkey: signing failed for %s: %s", e.Key, innermost(e.Err))
+	p.console.error("sign_and_send_pubkey: signing failed for %s: %s", e.Key, signFailure(e.Err))
+}
+
+// signFailure words the cause as ssh does.
+func signFailure(err error) string {
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &errno):
+		return errnoText(errno)
+	case errors.Is(err, fs.ErrNotExist):
+		return "No such file or directory"
+	}
+	return innermost(err).Error()
 }
 
 func innermost(err error) error {

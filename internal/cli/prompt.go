@@ -23,9 +23,10 @@ type prompter struct {
 type asker interface {
 	Ask(ctx context.Context, prompt string, flags terminal.Flags) (string, error)
 	Confirm(ctx context.Context, prompt string) (bool, error)
+	Notify(ctx context.Context, text string, batch bool) *terminal.Notice
 }
 
-var _ client.Prompter = (*prompter)(nil)
+var _ client.KeyPrompter = (*prompter)(nil)
 
 func (p *program) newPrompter() *prompter {
 	return &prompter{p: p, ask: watchedAsker{&terminal.Prompter{Logger: p.console.logger(), Deliver: p.deliver}, p}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/keyhelper"
 	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -43,6 +45,11 @@ func (p *person) Ask(_ context.Context, prompt string, flags terminal.Flags) (st
 func (p *person) Confirm(ctx context.Context, prompt string) (bool, error) {
 	answer, err := p.Ask(ctx, prompt, 0)
 	return answer == "yes", err
+}
+
+func (p *person) Notify(_ context.Context, text string, _ bool) *terminal.Notice {
+	p.asked = append(p.asked, text)
+	return new(terminal.Notice)
 }
 
 func newTestPrompter(answers ...any) (*prompter, *person, func() string) {
@@ -223,10 +230,59 @@ func TestFingerprintHash(t *testing.T) {
 	}
 }
 
-// TestThroughAgent: libraries of keys are named once, with the way that works.
-func TestThroughAgent(t *testing.T) {
-	got := runMain(t, "ssh", "-F", "none", "-o", "PKCS11Provider=/lib/x.so", "-o", "ProxyCommand=false", "host", "true")
-	if n := strings.Count(got.stderr, "PKCS11Provider: no library is loaded here"); n != 1 {
-		t.Errorf("said %d times: %q", n, got.stderr)
+// TestTokenQuestions words what keys on tokens need, ssh's way.
+func TestTokenQuestions(t *testing.T) {
+	for _, c := range []struct {
+		q    client.PINQuestion
+		want string
+	}{
+		{client.PINQuestion{KeyType: "ED25519-SK", File: "/k"}, "Enter PIN for ED25519-SK key /k: "},
+		{client.PINQuestion{Tokens: []string{"card"}, Provider: "/p"}, "Enter PIN for 'card': "},
+		{client.PINQuestion{Tokens: []string{"a", "b"}, Provider: "/p"}, "Enter PIN for 'a', 'b': "},
+		{client.PINQuestion{Provider: "/p"}, "Enter PIN for '/p': "},
+		{client.PINQuestion{Tokens: []string{"\x1b[2Ja\r\nb"}}, `Enter PIN for '\033[2Ja\015\012b': `},
+	} {
+		a, who, _ := newTestPrompter("1234")
+		pin, err := a.PIN(t.Context(), c.q)
+		if err != nil || string(pin) != "1234" || who.asked[0] != c.want {
+			t.Errorf("%q: asked %q, got %q, %v", c.want, who.asked, pin, err)
+		}
+	}
+	signer, err := sshtest.NewSigner(ssh.KeyAlgoED25519)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, who, _ := newTestPrompter()
+	over := a.Touch(t.Context(), client.TouchNotice{Key: signer.PublicKey()})
+	over(true)
+	if want := "Confirm user presence for key ED25519 " + hostkey.Fingerprint(signer.PublicKey()); who.asked[0] != want {
+		t.Errorf("showed %q, want %q", who.asked, want)
+	}
+}
+
+// TestKeyHelperWords: what a helper cannot do is said in ssh's words, and one
+// that is not there is named with its packages.
+func TestKeyHelperWords(t *testing.T) {
+	missing := &keyhelper.ProgramError{Program: keyhelper.SKHelper, Err: fs.ErrNotExist}
+	for _, c := range []struct {
+		event client.Event
+		want  string
+	}{
+		{client.KeyHelperLine{Line: "a\x1b[2Jb"}, `a\033[2Jb`},
+		{client.KeyHelperFailed{Err: &keyhelper.LoginError{Code: keyhelper.PINIncorrect}}, "PKCS#11 login failed: PIN incorrect"},
+		{client.KeyHelperFailed{Err: &keyhelper.LoginError{Code: keyhelper.PINLocked}}, "PKCS#11 login failed: PIN locked"},
+		{client.KeyHelperFailed{Err: &keyhelper.LoginError{Code: 5}}, "PKCS#11 login failed: error 5"},
+		{client.KeyHelperFailed{Err: keyhelper.ErrPINRequired}, "pin required"},
+		{client.KeyHelperFailed{Program: keyhelper.PKCS11Helper, Err: &keyhelper.ProgramError{Path: "/h", Err: keyhelper.ErrTimeout}},
+			"ssh-pkcs11-helper: no answer in time"},
+		{client.SignFailed{Key: `ED25519-SK "/k"`, Err: missing},
+			"ssh-sk-helper: not found. It is part of OpenSSH's client: package openssh-client (Debian), openssh-clients (Fedora), openssh (others).|" +
+				`sign_and_send_pubkey: signing failed for ED25519-SK "/k": No such file or directory`},
+	} {
+		p, said := newProgram(sshconfig.LogInfo)
+		p.notify(c.event)
+		if got := strings.ReplaceAll(said.String(), "\r\n", "|"); got != c.want+"|" {
+			t.Errorf("got  %s\nwant %s", got, c.want)
+		}
 	}
 }

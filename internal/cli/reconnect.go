@@ -107,7 +107,7 @@ func (s *stay) options() client.KeepOptions {
 		OnState:      s.tell,
 		OnForward:    func(st client.ForwardState) { s.p.crash.run(func() { s.tellForward(st) }) },
 	}
-	o.Prompter = aside{o.Prompter, s}
+	o.Prompter = aside{o.Prompter.(client.KeyPrompter), s}
 	notify := o.Notify
 	o.Notify = func(e client.Event) {
 		if _, ok := e.(client.Banner); ok {
@@ -268,26 +268,41 @@ func (p *program) stopForwards() {
 // aside puts the countdown aside while a question is asked: a server may want
 // a password each time.
 type aside struct {
-	client.Prompter
+	client.KeyPrompter
 	s *stay
 }
 
 func (a aside) Password(ctx context.Context, q client.PasswordQuestion) (string, error) {
 	defer a.s.view.Load().setAside()()
-	return a.Prompter.Password(ctx, q)
+	return a.KeyPrompter.Password(ctx, q)
 }
 
 func (a aside) Challenge(ctx context.Context, q client.ChallengeQuestion) ([]string, error) {
 	defer a.s.view.Load().setAside()()
-	return a.Prompter.Challenge(ctx, q)
+	return a.KeyPrompter.Challenge(ctx, q)
 }
 
 func (a aside) Passphrase(ctx context.Context, q client.PassphraseQuestion) (string, error) {
 	defer a.s.view.Load().setAside()()
-	return a.Prompter.Passphrase(ctx, q)
+	return a.KeyPrompter.Passphrase(ctx, q)
+}
+
+func (a aside) PIN(ctx context.Context, q client.PINQuestion) ([]byte, error) {
+	defer a.s.view.Load().setAside()()
+	return a.KeyPrompter.PIN(ctx, q)
+}
+
+// Touch puts the countdown aside until the key was touched.
+func (a aside) Touch(ctx context.Context, n client.TouchNotice) func(confirmed bool) {
+	back := a.s.view.Load().setAside()
+	over := a.KeyPrompter.Touch(ctx, n)
+	return func(confirmed bool) {
+		over(confirmed)
+		back()
+	}
 }
 
 func (a aside) HostKey(ctx context.Context, q hostkey.Question) (bool, error) {
 	defer a.s.view.Load().setAside()()
-	return a.Prompter.HostKey(ctx, q)
+	return a.KeyPrompter.HostKey(ctx, q)
 }

@@ -17,6 +17,7 @@ import (
 func TestTokenWithSoftHSM(t *testing.T) {
 	needHelper(t, PKCS11Helper)
 	hsm := opensshd.NewSoftHSM(t, "gossh test", "1234")
+	t.Setenv("SOFTHSM2_CONF", hsm.Config)
 	hsm.GenerateKey("rsa:2048", "rsa key")
 	hsm.GenerateKey("EC:prime256v1", "ec key")
 	hsm.GenerateKey("EC:secp384r1", "ec 384")
@@ -64,6 +65,7 @@ func TestTokenWithSoftHSM(t *testing.T) {
 func TestTokenLoginWithSoftHSM(t *testing.T) {
 	needHelper(t, PKCS11Helper)
 	hsm := opensshd.NewSoftHSM(t, "gossh test", "1234")
+	t.Setenv("SOFTHSM2_CONF", hsm.Config)
 	hsm.GenerateKey("EC:prime256v1", "ec key")
 	log := newTestLog(t)
 	_, err := OpenToken(t.Context(), hsm.Module, nil, Options{Log: log.add})

@@ -75,10 +75,10 @@ type Notice struct {
 // Notify shows text, such as "Confirm user presence for key …", without an
 // answer: on stderr if that is a terminal, else through the askpass program
 // (SSH_ASKPASS_PROMPT=none) if there is a display or SSH_ASKPASS_REQUIRE=force,
-// else not at all. It does not block. Close must be called; ctx ends the
-// program too.
-func (p *Prompter) Notify(ctx context.Context, text string) *Notice {
-	if IsTerminal(int(p.stderr().Fd())) {
+// else not at all. With batch it leaves the terminal alone. It does not block.
+// Close must be called; ctx ends the program too.
+func (p *Prompter) Notify(ctx context.Context, text string, batch bool) *Notice {
+	if !batch && IsTerminal(int(p.stderr().Fd())) {
 		io.WriteString(p.stderr(), text+"\r\n") // the terminal may be raw
 		return &Notice{onTerminal: true}
 	}

@@ -110,7 +110,7 @@ func TestNotifyByAskpass(t *testing.T) {
 	p := prompter(t, fmt.Sprintf(
 		`trap 'echo >%s; exit' TERM; echo "$SSH_ASKPASS_PROMPT $1" >%s.new; mv %s.new %s; while :; do sleep 0.01; done`,
 		ended, shown, shown, shown))
-	notice := p.Notify(t.Context(), "touch the key")
+	notice := p.Notify(t.Context(), "touch the key", false)
 	await(t, "the notice", func() bool { _, err := os.Stat(shown); return err == nil })
 	if got, _ := os.ReadFile(shown); string(got) != "none touch the key\n" {
 		t.Errorf("askpass got %q", got)
@@ -129,7 +129,7 @@ func TestNotifyOnTerminal(t *testing.T) {
 	master, slave := openPTY(t)
 	p := prompter(t, "exit 1")
 	p.Stderr = slave
-	notice := p.Notify(t.Context(), "touch the key")
+	notice := p.Notify(t.Context(), "touch the key", false)
 	defer notice.Close()
 	if !notice.OnTerminal() {
 		t.Error("not on the terminal")
@@ -140,7 +140,7 @@ func TestNotifyOnTerminal(t *testing.T) {
 func TestNotifyNobody(t *testing.T) {
 	p := prompter(t, "exit 1")
 	p.Env = func(string) (string, bool) { return "", false }
-	if err := p.Notify(t.Context(), "touch the key").Close(); err != nil {
+	if err := p.Notify(t.Context(), "touch the key", false).Close(); err != nil {
 		t.Error(err)
 	}
 }

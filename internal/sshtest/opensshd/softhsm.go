@@ -12,6 +12,7 @@ import (
 // A SoftHSM is a PKCS#11 token in files.
 type SoftHSM struct {
 	Module string // the library, for PKCS11Provider
+	Config string // a file; SOFTHSM2_CONF has to name it for all that use the token
 	PIN    string
 
 	tb    testing.TB
@@ -19,9 +20,8 @@ type SoftHSM struct {
 	keys  int
 }
 
-// NewSoftHSM initialises a token in a folder of the test, and points
-// SOFTHSM2_CONF to it, for this process and those that it starts. It skips the
-// test where SoftHSM or pkcs11-tool is not installed.
+// NewSoftHSM initialises a token in a folder of the test. It skips the test
+// where SoftHSM or pkcs11-tool is not installed.
 func NewSoftHSM(tb testing.TB, label, pin string) *SoftHSM {
 	tb.Helper()
 	h := &SoftHSM{tb: tb, label: label, PIN: pin}
@@ -39,12 +39,11 @@ func NewSoftHSM(tb testing.TB, label, pin string) *SoftHSM {
 		}
 	}
 	dir := tb.TempDir()
-	config := filepath.Join(dir, "softhsm2.conf")
+	h.Config = filepath.Join(dir, "softhsm2.conf")
 	text := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\n", dir)
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(h.Config, []byte(text), 0o600); err != nil {
 		tb.Fatal(err)
 	}
-	tb.Setenv("SOFTHSM2_CONF", config)
 	h.run("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", pin, "--so-pin", pin+"0000")
 	return h
 }
@@ -58,22 +57,26 @@ func (h *SoftHSM) GenerateKey(kind, label string) {
 		"--keypairgen", "--key-type", kind, "--label", label, "--id", fmt.Sprintf("%02x", h.keys), "--usage-sign")
 }
 
-// PublicKeys returns the public keys of the token in the form of
-// authorized_keys, as ssh-keygen lists them.
-func (h *SoftHSM) PublicKeys() string {
+// PublicKeys returns the public keys of the token as lines of authorized_keys,
+// which ssh-keygen lists.
+func (h *SoftHSM) PublicKeys() []string {
 	h.tb.Helper()
-	cmd := exec.Command("ssh-keygen", "-D", h.Module)
-	cmd.Stdin = nil
-	out, err := cmd.Output()
+	out, err := h.command("ssh-keygen", "-D", h.Module).Output()
 	if err != nil {
 		h.tb.Skipf("ssh-keygen lists no PKCS#11 keys: %v", err)
 	}
-	return strings.TrimSpace(string(out)) + "\n"
+	return strings.Split(strings.TrimSpace(string(out)), "\n")
+}
+
+func (h *SoftHSM) command(tool string, args ...string) *exec.Cmd {
+	cmd := exec.Command(tool, args...)
+	cmd.Env = append(os.Environ(), "SOFTHSM2_CONF="+h.Config)
+	return cmd
 }
 
 func (h *SoftHSM) run(tool string, args ...string) {
 	h.tb.Helper()
-	if out, err := exec.Command(tool, args...).CombinedOutput(); err != nil {
+	if out, err := h.command(tool, args...).CombinedOutput(); err != nil {
 		h.tb.Fatalf("%s %s: %v\n%s", tool, strings.Join(args, " "), err, out)
 	}
 }

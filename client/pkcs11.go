@@ -1,0 +1,152 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/keyhelper"
+)
+
+// tokenKeys stands in a keyring for the keys of PKCS11Provider, which are
+// listed once their turn comes: a token may want its PIN for that, and a key of
+// the agent may do as well.
+type tokenKeys struct {
+	opened bool
+	token  *keyhelper.Token // nil if it could not be opened
+}
+
+// tokenSigner signs with a key of a PKCS#11 token, through OpenSSH's
+// ssh-pkcs11-helper.
+type tokenSigner struct {
+	ring *keyring
+	key  ssh.PublicKey
+}
+
+func (s *tokenSigner) PublicKey() ssh.PublicKey { return s.key }
+
+func (s *tokenSigner) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
+	return s.SignWithAlgorithm(rand, data, s.key.Type())
+}
+
+func (s *tokenSigner) SignWithAlgorithm(_ io.Reader, data []byte, algo string) (*ssh.Signature, error) {
+	return s.ring.tokens.token.Sign(s.ring.ctx, s.key, data, algo)
+}
+
+// openToken loads the provider, once. A provider that cannot be used is
+// reported and has no keys; the error is that of the context.
+func (r *keyring) openToken() error {
+	if r.tokens.opened {
+		return nil
+	}
+	r.tokens.opened = true
+	d := r.d
+	token, err := (*keyhelper.Token)(nil), error(nil)
+	d.unhurried(func() error {
+		token, err = keyhelper.OpenToken(r.ctx, d.cfg.PKCS11Provider, r.pinSource(), d.helperOptions(keyhelper.PKCS11Helper))
+		return err
+	})
+	if err == nil {
+		r.tokens.token = token
+		return nil
+	}
+	if cause := context.Cause(r.ctx); cause != nil {
+		return cause
+	}
+	if errors.Is(err, keyhelper.ErrNoKeys) {
+		d.debugf("provider %s returned no keys", d.cfg.PKCS11Provider)
+		return nil
+	}
+	d.notify(KeyHelperFailed{Program: keyhelper.PKCS11Helper, Err: err})
+	return nil
+}
+
+// pinSource asks for a token's PIN, unless no question may be asked.
+func (r *keyring) pinSource() func(context.Context, []string) ([]byte, error) {
+	asker, ok := r.d.opts.Prompter.(KeyPrompter)
+	if !ok || r.d.cfg.BatchMode {
+		return nil
+	}
+	return func(ctx context.Context, labels []string) ([]byte, error) {
+		return asker.PIN(ctx, PINQuestion{Tokens: labels, Provider: r.d.cfg.PKCS11Provider})
+	}
+}
+
+// listTokens puts the token's keys in the place that was kept for them.
+func (r *keyring) listTokens() error {
+	at := slices.IndexFunc(r.keys, func(k *identity) bool { return k.tokens })
+	if at < 0 {
+		return nil
+	}
+	ids, err := r.tokenIdentities()
+	if err == nil {
+		r.keys = slices.Replace(r.keys, at, at+1, ids...)
+	}
+	return err
+}
+
+// tokenIdentities lists the token's keys: first those that the configuration
+// names too, by a public key in an IdentityFile, then the others, unless
+// IdentitiesOnly.
+func (r *keyring) tokenIdentities() ([]*identity, error) {
+	if err := r.openToken(); err != nil || r.tokens.token == nil {
+		return nil, err
+	}
+	var named, others []*identity
+	for _, key := range r.tokens.token.Keys() {
+		id := &identity{ring: r, pub: key.Public, signer: &tokenSigner{r, key.Public}, shown: key.Label, where: "token"}
+		switch {
+		case r.lists(key.Public):
+			named = append(named, id)
+		case !r.d.cfg.IdentitiesOnly:
+			others = append(others, id)
+		}
+	}
+	ids := r.acceptable(append(named, others...))
+	for _, k := range ids {
+		r.d.debugf("Will attempt key: %s", k.describe())
+	}
+	return ids, nil
+}
+
+// lists reports whether a key is the public half of an IdentityFile that waits
+// for its turn.
+func (r *keyring) lists(key ssh.PublicKey) bool {
+	return slices.ContainsFunc(r.keys, func(k *identity) bool {
+		return k.where != "agent" && k.signer == nil && sameKey(k.pub, key)
+	})
+}
+
+// fromToken finds the private half of a certificate on the token.
+func (k *identity) fromToken() (ssh.Signer, error) {
+	cert, ok := k.pub.(*ssh.Certificate)
+	r := k.ring
+	if !ok || r.tokens == nil || r.d.cfg.IdentitiesOnly && !r.lists(cert.Key) {
+		return nil, nil
+	}
+	if !r.tokens.opened && holdsPrivateKey(k.file) {
+		return nil, nil
+	}
+	if err := r.openToken(); err != nil || r.tokens.token == nil {
+		return nil, err
+	}
+	for _, key := range r.tokens.token.Keys() {
+		if sameKey(key.Public, cert.Key) {
+			return &tokenSigner{r, key.Public}, nil
+		}
+	}
+	return nil, nil
+}
+
+// holdsPrivateKey reports whether a file is worth a look before the token's
+// PIN is asked for.
+func holdsPrivateKey(file string) bool {
+	if _, err := readAnyKeyFile(file); err != nil {
+		return false
+	}
+	_, _, err := readPublicFile(file)
+	return err != nil
+}
