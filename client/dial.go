@@ -267,8 +267,10 @@ func (d *dialer) keepaliveOptions() keepalive.Options {
 // unhurried runs what a person may have to answer, with the clocks standing
 // still: ours, and that of the packets, since the server waits for us too.
 func (d *dialer) unhurried(ask func() error) error {
-	d.limit.pause()
-	defer d.limit.resume()
+	if d.limit != nil { // nil while nothing is dialed, only keys are listed
+		d.limit.pause()
+		defer d.limit.resume()
+	}
 	if d.watched != nil {
 		d.watched.SetPacketTimeout(0)
 		defer d.watched.SetPacketTimeout(d.keepaliveOptions().PacketTimeout())
