@@ -29,7 +29,7 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 // has already checked and put in.
 func (d *dialer) proxyCommand(ctx context.Context) (net.Conn, error) {
 	d.debugf("Executing proxy command: exec %s", d.cfg.ProxyCommand)
-	conn, err := dialProxyCommand(ctx, userShell(), d.cfg.ProxyCommand, d.opts.ProxyStderr)
+	conn, err := dialProxyCommand(ctx, userShell(), d.cfg.ProxyCommand, d.opts.ProxyStderr, d.opts.ProxyApart)
 	if err != nil {
 		return nil, d.connectError(err)
 	}

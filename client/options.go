@@ -62,6 +62,11 @@ type Options struct {
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
 	// ProxyStderr is where a ProxyCommand's messages go. Nil discards them.
 	ProxyStderr *os.File
+	// ProxyApart keeps the signals of the terminal (^C, ^\, its end) from a
+	// ProxyCommand, which may ask on the terminal until the server answers. It
+	// is for a process that outlives the terminal, and has an effect on Linux
+	// alone. The process must not catch SIGTSTP or SIGTTIN.
+	ProxyApart bool
 	// Stdio is what a ProxyCommand of "-" connects over: standard input and
 	// output, of which Close ends a blocked Read and Write. Nil refuses it.
 	Stdio io.ReadWriteCloser

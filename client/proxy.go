@@ -15,6 +15,7 @@ import (
 // package have working deadlines.
 type commandConn struct {
 	cmd  *exec.Cmd
+	job  *proxyJob // nil if the program is not kept apart
 	r, w *os.File
 
 	closeOnce sync.Once
@@ -24,7 +25,10 @@ type commandConn struct {
 // startProxyCommand runs line by the user's shell with exec in front, as ssh
 // does, so that the shell makes way for the program. The process ends with the
 // connection: its standard input is closed and it gets SIGHUP.
-func startProxyCommand(shell, line string, stderr *os.File) (*commandConn, error) {
+//
+// Apart keeps the terminal's keys and its end from the program, where there is a
+// terminal and the system is Linux.
+func startProxyCommand(shell, line string, stderr *os.File, apart bool) (*commandConn, error) {
 	theirIn, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
@@ -40,7 +44,11 @@ func startProxyCommand(shell, line string, stderr *os.File) (*commandConn, error
 	if stderr != nil {
 		cmd.Stderr = stderr
 	}
-	err = cmd.Start()
+	c := &commandConn{cmd: cmd, r: r, w: w, waited: make(chan struct{})}
+	if apart {
+		c.job = newProxyJob()
+	}
+	err = c.start()
 	theirIn.Close()
 	theirOut.Close()
 	if err != nil {
@@ -48,9 +56,23 @@ func startProxyCommand(shell, line string, stderr *os.File) (*commandConn, error
 		w.Close()
 		return nil, err
 	}
-	c := &commandConn{cmd: cmd, r: r, w: w, waited: make(chan struct{})}
-	go c.reap()
 	return c, nil
+}
+
+func (c *commandConn) start() error {
+	if c.job == nil {
+		err := c.cmd.Start()
+		if err == nil {
+			go c.reap()
+		}
+		return err
+	}
+	started := make(chan error, 1)
+	go func() { // as reap
+		c.job.run(c.cmd, func(err error) { started <- err })
+		close(c.waited)
+	}()
+	return <-started
 }
 
 // reap ends when the process does, at the latest a moment after Close.
@@ -59,7 +81,14 @@ func (c *commandConn) reap() {
 	close(c.waited)
 }
 
-func (c *commandConn) Read(p []byte) (int, error)  { return c.r.Read(p) }
+func (c *commandConn) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if n > 0 && c.job != nil {
+		c.job.takeBack() // it has nothing more to ask: this is the server
+	}
+	return n, err
+}
+
 func (c *commandConn) Write(p []byte) (int, error) { return c.w.Write(p) }
 
 // proxyGrace is how long a ProxyCommand may take to leave after SIGHUP.
@@ -104,9 +133,9 @@ var _ io.ReadWriteCloser = (*commandConn)(nil)
 
 // dialProxyCommand is startProxyCommand under a context that is only looked
 // at before: starting a process does not block.
-func dialProxyCommand(ctx context.Context, shell, line string, stderr *os.File) (net.Conn, error) {
+func dialProxyCommand(ctx context.Context, shell, line string, stderr *os.File, apart bool) (net.Conn, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	return startProxyCommand(shell, line, stderr)
+	return startProxyCommand(shell, line, stderr, apart)
 }

@@ -107,6 +107,7 @@ func (p *program) clientOptions() client.Options {
 		Notify:        func(e client.Event) { p.crash.run(func() { p.notify(e) }) },
 		Logger:        p.console.logger(),
 		ProxyStderr:   p.proxyStderr,
+		ProxyApart:    p.master,
 		ClientVersion: client.DefaultClientVersion,
 		OwnConnection: true, // what a master can do for us has been tried
 	}
