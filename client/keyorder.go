@@ -31,9 +31,13 @@ func OfferedKeys(ctx context.Context, target string, o Options) ([]OfferedKey, e
 	}
 	keys := make([]OfferedKey, len(ring.keys))
 	for i, k := range ring.keys {
-		keys[i] = OfferedKey{Name: k.shown, Key: k.pub, Explicit: k.named, Token: k.where == "token", Agent: k.where == "agent"}
+		keys[i] = k.offered()
 	}
 	return keys, nil
+}
+
+func (k *identity) offered() OfferedKey {
+	return OfferedKey{Name: k.shown, Key: k.pub, Explicit: k.named, Token: k.where == "token", Agent: k.where == "agent"}
 }
 
 // String returns the key in the form of ssh -v.

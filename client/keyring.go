@@ -336,7 +336,7 @@ func (r *keyring) close() {
 
 // describe names the key as ssh -v does.
 func (k *identity) describe() string {
-	return OfferedKey{Name: k.shown, Key: k.pub, Explicit: k.named, Agent: k.where == "agent"}.String()
+	return k.offered().String()
 }
 
 // signedBy names the key as ssh does where it gave no signature.

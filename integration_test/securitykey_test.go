@@ -155,7 +155,7 @@ func (w *world) asking(program string, args ...string) (outcome, string) {
 func TestPKCS11(t *testing.T) {
 	t.Parallel()
 	w, hsm, public := withSoftHSM(t, "rsa:2048", "EC:prime256v1", "EC:secp384r1")
-	for _, line := range public {
+	for _, line := range []string{public[0], public[2]} {
 		if err := os.WriteFile(w.srv.AuthorizedKeys, []byte(line+"\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
