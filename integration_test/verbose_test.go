@@ -164,3 +164,35 @@ func TestVerboseReady(t *testing.T) {
 		cmd.Wait()
 	}
 }
+
+// TestVerboseMaster: a master says of its clients' requests what ssh's says.
+func TestVerboseMaster(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	target, port := greeter(t, "hello"), closedPort(t)
+	lines := []string{
+		`Local forwarding listening on `, `channel \d+: new (port-listener|session)`, `mux_confirm_remote_forward: success for: `,
+		`Allocated port \d+ for mux`, `Updating allowed port `, `Sending (command|subsystem): `,
+		`client_input_channel_req: channel \d+ rtype exit-`, `channel \d+: free: (client-session|port listener)`,
+	}
+	said := func(program string) []string {
+		m := w.master(program, "-v")
+		m.control("forward", "-L", fmt.Sprintf("127.0.0.1:%d:%s", port, target))
+		m.control("cancel", "-L", fmt.Sprintf("127.0.0.1:%d:%s", port, target))
+		m.control("forward", "-R", fmt.Sprintf("127.0.0.1:%d:%s", port, target))
+		m.control("forward", "-R", "0:"+target)
+		m.run("exit 3")
+		m.run("sftp", "-s")
+		m.control("exit")
+		<-m.ended
+		numbers := regexp.MustCompile(`(channel|Allocated port) \d+`) // ssh counts the clients too
+		var out []string
+		for _, line := range verboseLines(m.stderr(), lines) {
+			out = append(out, numbers.ReplaceAllString(line, "$1 N"))
+		}
+		return out
+	}
+	if got, want := said(gosshPath), said("ssh"); !slices.Equal(got, want) || len(want) < 12 {
+		t.Errorf("got\n%s\n\nssh:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

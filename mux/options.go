@@ -121,6 +121,15 @@ type ServerOptions struct {
 	// Forward is how forwardings behave that clients open.
 	Forward forward.Options
 
+	// SessionOpened, if set, is called when the server has opened the channel of
+	// a passenger's session, before the program is asked for. What it returns
+	// is called at the session's end, with what Wait of cmd returned.
+	SessionOpened func(cmd *session.Cmd) (ended func(err error))
+
+	// ForwardOpened, if set, is called for each forwarding that a client asked
+	// for and that is open, before the client is told.
+	ForwardOpened func(spec forward.Spec, f *forward.Forward)
+
 	// ForwardFailed, if set, is called for each forwarding that a client asked
 	// for and that could not be opened, before the client is told. The text is
 	// what OpenSSH calls the forwarding.

@@ -168,6 +168,9 @@ func (c *serverConn) openForward(m *forwardMessage) error {
 	if err != nil {
 		return c.forwardFailed(m, spec, err)
 	}
+	if tell := c.s.opts.ForwardOpened; tell != nil {
+		tell(spec, f)
+	}
 	if spec.Kind == forward.Remote && spec.Listen.Socket == "" && spec.Listen.Port == 0 {
 		return c.write(&plainReply{msgRemotePort, m.id, uint32(f.Spec().Listen.Port)})
 	}

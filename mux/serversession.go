@@ -31,7 +31,9 @@ type ServerSession struct {
 	in   Input
 	outs []Output // standard output, and error
 
-	cmd *session.Cmd
+	cmd   *session.Cmd
+	err   error       // of Start, and then of Wait
+	ended func(error) // see ServerOptions.SessionOpened
 
 	mu   sync.Mutex
 	size session.Size
@@ -161,8 +163,15 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 	// that time to make its terminal raw, and once the program may run it does
 	// not go and run it on a connection of its own.
 	opened := false
-	s.cmd.OnOpened = func() { opened = true; c.write(&plainReply{msgSessionOpened, m.id, s.id}) }
+	s.cmd.OnOpened = func() {
+		opened = true
+		if tell := c.s.opts.SessionOpened; tell != nil {
+			s.ended = tell(s.cmd)
+		}
+		c.write(&plainReply{msgSessionOpened, m.id, s.id})
+	}
 	err = s.cmd.Start()
+	s.err = err
 	var refused *session.RequestError
 	var notOpened *ssh.OpenChannelError
 	switch {
@@ -254,6 +263,9 @@ func (c *serverConn) run(s *ServerSession, body func()) {
 // leave takes the session out of the server.
 func (s *ServerSession) leave() {
 	s.client.s.remove(s)
+	if s.ended != nil {
+		s.ended(s.err)
+	}
 	s.mu.Lock() // resize uses the descriptors
 	defer s.mu.Unlock()
 	s.release()
@@ -287,6 +299,7 @@ const outputLost = 255
 // program that ended by a signal has none, and the client exits with 255.
 func (s *ServerSession) runCommand() {
 	err := s.cmd.Wait()
+	s.err = err
 	var exit *session.ExitError
 	var output *session.OutputError
 	status := uint32(0)

@@ -47,6 +47,21 @@ func (p *program) remoteForwardAnswered(what string, spec forward.Spec) {
 	p.console.debugf("%s for: listen %s, connect %s", what, listen, targetText(spec))
 }
 
+// passengerForwardOpened says what a server answered to a client of the master.
+func (p *program) passengerForwardOpened(spec forward.Spec, f *forward.Forward) {
+	if spec.Kind != forward.Remote {
+		return // the listeners have been named
+	}
+	asked := spec
+	asked.Listen.Host, asked.Listen.EmptyHost = "", false // ssh leaves it out here
+	p.remoteForwardAnswered("mux_confirm_remote_forward: success", asked)
+	if spec.Listen.Socket == "" && spec.Listen.Port == 0 {
+		port := f.Spec().Listen.Port
+		p.console.debugf("Allocated port %d for mux remote forward to %s", port, targetText(spec))
+		p.updatedPort(port, spec)
+	}
+}
+
 // updatedPort says which port the server chose, as ssh notes it for later.
 func (p *program) updatedPort(port int, spec forward.Spec) {
 	host, to := targetHostPort(spec)

@@ -199,6 +199,8 @@ func (s *shared) options() mux.ServerOptions {
 		Descriptors:   passed{},
 		Host:          p.cfg.HostName,
 		Forward:       p.forwardOptions(),
+		SessionOpened: s.sessionOpened,
+		ForwardOpened: p.passengerForwardOpened,
 		ForwardFailed: p.passengerForwardFailed,
 		PermitEnv:     func(name string) bool { return matchesAny(p.cfg.SendEnv, name) },
 		SetEnv:        p.setEnvironment(),

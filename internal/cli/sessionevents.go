@@ -33,6 +33,18 @@ func (p *program) sessionRequests(number int, cmd *session.Cmd) {
 	}
 }
 
+// sessionOpened says what a client's session asks for over the master's
+// connection, and later how it ended.
+func (s *shared) sessionOpened(cmd *session.Cmd) (ended func(error)) {
+	s.mu.Lock()
+	forwards := s.conn.Forwards()
+	s.mu.Unlock()
+	number, free := forwards.Number()
+	s.p.channelNew(number, "session", sessionName)
+	s.p.sessionRequests(number, cmd)
+	return func(err error) { s.p.sessionEnded(number, exitRequest(err), free()) }
+}
+
 // sessionEnded says how a session's channel ended: exit is the name of the
 // request that told how the program did, "" if there was none.
 func (p *program) sessionEnded(number int, exit string, open int) {
