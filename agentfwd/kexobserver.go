@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -68,8 +69,20 @@ func (o *KexObserver) Binding(sessionID []byte) (Binding, error) {
 	return b, nil
 }
 
+// ServerKexAlgorithms returns the key exchange methods that the server offers,
+// in its order. They are the server's text: nobody has vouched for it.
+func (o *KexObserver) ServerKexAlgorithms() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.parser.methods == "" {
+		return nil
+	}
+	return strings.Split(o.parser.methods, ",")
+}
+
 // Messages of the key exchange (RFC 4253, section 12; RFC 4419; RFC 5656).
 const (
+	msgKexInit = 20
 	msgNewKeys = 21
 	// msgKexReply is SSH_MSG_KEXDH_REPLY, SSH_MSG_KEX_ECDH_REPLY and the reply
 	// of the hybrid methods, but also SSH_MSG_KEX_DH_GEX_GROUP.
@@ -105,6 +118,7 @@ type kexParser struct {
 	want    int    // bytes of payload still to come
 	skip    int    // bytes of the packet to pass over after those
 
+	methods            string // of the first SSH_MSG_KEXINIT
 	hostKey, signature []byte // of the last reply
 }
 
@@ -159,7 +173,7 @@ func (p *kexParser) feedHeader(b []byte) []byte {
 		return nil
 	}
 	p.state, p.want, p.skip = kexBody, 0, int(body+padding)
-	if p.kind == msgKexReply || p.kind == msgKexGexReply {
+	if p.kind == msgKexInit && p.methods == "" || p.kind == msgKexReply || p.kind == msgKexGexReply {
 		p.want, p.skip = int(body), int(padding)
 	}
 	p.packetDone()
@@ -187,6 +201,11 @@ func (p *kexParser) packetDone() {
 	if p.payload == nil {
 		return
 	}
+	if p.kind == msgKexInit {
+		p.methods = kexMethods(p.payload)
+		p.payload = nil
+		return
+	}
 	// string host key, string or mpint of the exchange, string signature. A
 	// SSH_MSG_KEX_DH_GEX_GROUP, two mpints, does not pass for that.
 	f := fields{rest: p.payload}
@@ -199,5 +218,20 @@ func (p *kexParser) packetDone() {
 
 // stop ends the looking, and lets go of all but the result.
 func (p *kexParser) stop() {
-	*p = kexParser{state: kexOver, hostKey: p.hostKey, signature: p.signature}
+	*p = kexParser{state: kexOver, hostKey: p.hostKey, signature: p.signature, methods: p.methods}
+}
+
+// kexMethods reads the first list of an SSH_MSG_KEXINIT, which follows 16
+// random bytes (RFC 4253, section 7.1).
+func kexMethods(payload []byte) string {
+	const cookieLen = 16
+	if len(payload) < cookieLen {
+		return ""
+	}
+	f := fields{rest: payload[cookieLen:]}
+	methods := f.bytes()
+	if f.bad {
+		return ""
+	}
+	return string(methods)
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"testing"
@@ -274,4 +275,37 @@ func FuzzKexParser(f *testing.F) {
 			t.Errorf("holds %d bytes, wants %d", len(whole.payload), whole.want)
 		}
 	})
+}
+
+// TestServerKexAlgorithms: the first list of the server's first KEXINIT is kept.
+func TestServerKexAlgorithms(t *testing.T) {
+	packet := func(payload []byte) []byte {
+		p := append([]byte{0, 0, 0, byte(len(payload) + 1 + 4), 4}, payload...)
+		return append(p, 0, 0, 0, 0)
+	}
+	init := func(list string) []byte {
+		payload := append([]byte{msgKexInit}, make([]byte, 16)...)
+		payload = append(payload, 0, 0, 0, byte(len(list)))
+		return packet(append(payload, list...))
+	}
+	for name, tt := range map[string]struct {
+		stream []byte
+		want   string
+	}{
+		"two methods":  {init("sntrup761x25519-sha512,curve25519-sha256"), "[sntrup761x25519-sha512 curve25519-sha256]"},
+		"the first":    {append(init("a"), init("b")...), "[a]"},
+		"none":         {init(""), "[]"},
+		"no cookie":    {packet([]byte{msgKexInit, 1, 2, 3}), "[]"},
+		"a long list":  {packet(append(append([]byte{msgKexInit}, make([]byte, 16)...), 0xff, 0xff, 0xff, 0xff, 'a')), "[]"},
+		"after a stop": {append(packet([]byte{msgNewKeys}), init("a")...), "[]"},
+	} {
+		var o KexObserver
+		o.parser.feed([]byte("SSH-2.0-x\r\n"))
+		for _, b := range tt.stream { // in the smallest pieces
+			o.parser.feed([]byte{b})
+		}
+		if got := fmt.Sprint(o.ServerKexAlgorithms()); got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
 }

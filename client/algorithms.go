@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/cpu"
+
+	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // sshConfig sets every list that x/crypto has a default for: its defaults
@@ -97,12 +99,28 @@ func (d *dialer) clientVersion() string {
 	return d.opts.ClientVersion + " " + d.cfg.VersionAddendum
 }
 
-// warnWeak is WarnWeakCrypto: a key exchange that is not post-quantum can be
-// recorded today and broken one day. OpenSSH 10 warns by default; here it has
-// to be asked for.
+// warnWeak warns of a server without any post-quantum key exchange, as
+// WarnWeakCrypto and OpenSSH 10 have it: what is recorded today can be broken
+// one day. A user who has chosen the methods knows. A server that has such a
+// method, but not the one that x/crypto has, is not the one to be upgraded.
 func (d *dialer) warnWeak(kex string) {
-	if !d.cfg.IsSet("WarnWeakCrypto") || d.cfg.WarnWeakCrypto == "no" || kex == ssh.KeyExchangeMLKEM768X25519 {
+	if d.cfg.WarnWeakCrypto == sshconfig.WarnWeakCryptoNo || d.cfg.IsSet("KexAlgorithms") || postQuantum(kex) {
+		return
+	}
+	if slices.ContainsFunc(d.observer.ServerKexAlgorithms(), postQuantum) {
+		d.debugf("server has a post-quantum key exchange algorithm that is not supported here")
 		return
 	}
 	d.notify(WeakKeyExchange{Algorithm: kex})
+}
+
+// postQuantum reports whether a quantum computer is not known to break a key
+// exchange method.
+func postQuantum(kex string) bool {
+	switch kex {
+	case ssh.KeyExchangeMLKEM768X25519, "mlkem768nistp256-sha256",
+		"sntrup761x25519-sha512", "sntrup761x25519-sha512@openssh.com":
+		return true
+	}
+	return false
 }

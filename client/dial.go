@@ -29,7 +29,7 @@ import (
 // key exchange, and then each step of authentication, leaving out the time
 // that a person takes.
 //
-// Errors: [*sshconfig.Error], [*TargetError], [*RefusedError], [*ResolveError],
+// Errors: [*sshconfig.Error], [*TargetError], [*ResolveError],
 // [*ConnError], [*AuthError], those of package hostkey (which match
 // hostkey.ErrVerification), and the cause of ctx.
 func Dial(ctx context.Context, target string, opts ...Options) (*Client, error) {
@@ -113,9 +113,6 @@ func newDialer(o Options, parent *dialer) *dialer {
 
 // dial is the whole way; see the package comment.
 func (d *dialer) dial(ctx context.Context) (*Client, error) {
-	if d.cfg.RefuseConnection != "" {
-		return nil, &RefusedError{Reason: d.cfg.RefuseConnection}
-	}
 	if c := d.attach(ctx); c != nil {
 		return c, nil
 	}

@@ -147,11 +147,6 @@ func (e *VersionError) Error() string {
 // Unwrap returns Err.
 func (e *VersionError) Unwrap() error { return e.Err }
 
-// RefusedError is RefuseConnection of the configuration.
-type RefusedError struct{ Reason string }
-
-func (e *RefusedError) Error() string { return "refused by the configuration: " + e.Reason }
-
 // TargetError is a target, a user or a host name that cannot be one.
 type TargetError struct {
 	What string // "destination", "user name" or "host name"

@@ -597,7 +597,6 @@ func TestRetryable(t *testing.T) {
 		{&hostkey.ChangedError{}, false},
 		{&sshconfig.Error{}, false},
 		{&TargetError{}, false},
-		{&RefusedError{}, false},
 		{ErrTooManyJumps, false},
 		{errors.New("whatever"), false},
 	} {

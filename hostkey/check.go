@@ -14,7 +14,7 @@ func (c *Checker) Check(ctx context.Context, t Target, key ssh.PublicKey) (*Verd
 	if err := c.checkSize(key); err != nil {
 		return nil, err
 	}
-	if err := c.checkRevokedFile(t, key); err != nil {
+	if err := c.checkRevokedFiles(t, key); err != nil {
 		return nil, err
 	}
 	dns := c.lookupDNS(ctx, t, key)

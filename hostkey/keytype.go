@@ -14,7 +14,7 @@ import (
 
 const (
 	certSuffix = "-cert-v01@openssh.com"
-	// keyAlgoDSA is only met on old lines of known_hosts; nobody negotiates it.
+	// keyAlgoDSA is met on old lines of known_hosts, which are passed over.
 	keyAlgoDSA = "ssh-dss"
 )
 
@@ -79,8 +79,6 @@ func KeyType(key ssh.PublicKey) string {
 		return "ED25519-SK" + suffix
 	case ssh.KeyAlgoSKECDSA256:
 		return "ECDSA-SK" + suffix
-	case keyAlgoDSA:
-		return "DSA" + suffix
 	}
 	return plain + suffix
 }
@@ -90,8 +88,6 @@ func keySize(key ssh.PublicKey) int {
 	switch key.Type() {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
 		return 256
-	case keyAlgoDSA:
-		return 1024 // FIPS 186-2 has no other
 	}
 	crypto, ok := key.(ssh.CryptoPublicKey)
 	if !ok {

@@ -225,7 +225,7 @@ func TestRevokedHostKeys(t *testing.T) {
 		{"fingerprint", Fingerprint(k.rsa) + "\n", k.ed, "list"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, _ := checker(Options{UserFiles: []string{known}, RevokedHostKeys: write(t, tt.text), Strict: StrictNo})
+			c, _ := checker(Options{UserFiles: []string{known}, RevokedHostKeys: []string{write(t, "# none\n"), write(t, tt.text)}, Strict: StrictNo})
 			v, err := c.Check(t.Context(), Target{Host: "a"}, tt.key)
 			got := outcome(v, err)
 			var list *RevocationListError
@@ -237,7 +237,7 @@ func TestRevokedHostKeys(t *testing.T) {
 			}
 		})
 	}
-	c, _ := checker(Options{UserFiles: []string{known}, RevokedHostKeys: filepath.Join(t.TempDir(), "missing")})
+	c, _ := checker(Options{UserFiles: []string{known}, RevokedHostKeys: []string{write(t, "# none\n"), filepath.Join(t.TempDir(), "missing")}})
 	if _, err := c.Check(t.Context(), Target{Host: "a"}, k.ed); !errors.Is(err, os.ErrNotExist) || !errors.Is(err, ErrVerification) {
 		t.Errorf("missing file: %v", err)
 	}

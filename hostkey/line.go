@@ -141,6 +141,9 @@ func (l *line) publicKey() (ssh.PublicKey, error) {
 func parseKeyText(text string) (ssh.PublicKey, error) {
 	name, rest := cutField(text)
 	b64, _ := cutField(rest)
+	if name == keyAlgoDSA {
+		return nil, fmt.Errorf("%w: %s", errKeyType, name)
+	}
 	if name == "" || name[0] == '#' || b64 == "" || b64[0] == '#' {
 		return nil, errTruncated
 	}

@@ -160,8 +160,8 @@ func TestVerdictsAgainstSSH(t *testing.T) {
 					options = append(options, "HostKeyAlias="+tt.alias)
 				}
 				if tt.revoked != "" {
-					o.RevokedHostKeys = write(t, tt.revoked)
-					options = append(options, "RevokedHostKeys="+o.RevokedHostKeys)
+					o.RevokedHostKeys = []string{write(t, tt.revoked)}
+					options = append(options, "RevokedHostKeys="+o.RevokedHostKeys[0])
 				}
 				out, err := daemons[tt.cert].ssh(t, "A.example.com", options...)
 				if err != nil && !strings.Contains(out, "Host key verification failed.") {

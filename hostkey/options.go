@@ -93,9 +93,9 @@ type Options struct {
 	// RequiredRSASize is the least size of an RSA key in bits; zero, and
 	// whatever is below it, is 1024, as in OpenSSH.
 	RequiredRSASize int
-	// RevokedHostKeys names a file of public keys or a KRL; "" is none. If
+	// RevokedHostKeys names files, each one of public keys or a KRL. If
 	// it is named but cannot be read, every host is refused.
-	RevokedHostKeys string
+	RevokedHostKeys []string
 
 	// Earlier are keys and certificates that earlier connections to the same
 	// host accepted. If there are any, a key that no line, CA or secure DNS

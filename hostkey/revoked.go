@@ -8,14 +8,20 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// checkRevokedFile refuses keys that RevokedHostKeys lists, also as the CA of
-// a certificate. The file is all or nothing: if it is missing, or a line of it
+// checkRevokedFiles refuses keys that RevokedHostKeys lists, also as the CA of
+// a certificate. A file is all or nothing: if it is missing, or a line of it
 // cannot be understood, every host is refused (RevokedHostKeys in ssh_config(5)).
-func (c *Checker) checkRevokedFile(t Target, key ssh.PublicKey) error {
-	file := c.opts.RevokedHostKeys
-	if file == "" {
-		return nil
+func (c *Checker) checkRevokedFiles(t Target, key ssh.PublicKey) error {
+	for _, file := range c.opts.RevokedHostKeys {
+		if err := checkRevokedFile(file, t, key); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// checkRevokedFile refuses keys that one file lists.
+func checkRevokedFile(file string, t Target, key ssh.PublicKey) error {
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return &RevocationListError{File: file, KeyType: KeyType(key), Fingerprint: Fingerprint(key), Err: err}

@@ -56,8 +56,6 @@ func sshfpAlgorithm(key ssh.PublicKey) uint8 {
 	switch key.Type() {
 	case ssh.KeyAlgoRSA:
 		return 1
-	case keyAlgoDSA:
-		return 2
 	case ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
 		return 3
 	case ssh.KeyAlgoED25519:

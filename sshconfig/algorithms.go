@@ -82,32 +82,34 @@ var (
 		{"diffie-hellman-group18-sha512", false},
 		{"diffie-hellman-group-exchange-sha1", true}, {"diffie-hellman-group-exchange-sha256", true},
 		{"ecdh-sha2-nistp256", true}, {"ecdh-sha2-nistp384", true}, {"ecdh-sha2-nistp521", true},
+		{"mlkem768nistp256-sha256", false},
 		{"curve25519-sha256", true}, {"curve25519-sha256@libssh.org", true},
 		{"sntrup761x25519-sha512", false}, {"sntrup761x25519-sha512@openssh.com", false},
 		{"mlkem768x25519-sha256", true},
 	}
 	keyTable = [...]keyAlgorithm{
-		{"ssh-ed25519", "ed25519", true, false},
-		{"ssh-ed25519-cert-v01@openssh.com", "", true, false},
-		{"sk-ssh-ed25519@openssh.com", "ed25519-sk", true, false},
-		{"sk-ssh-ed25519-cert-v01@openssh.com", "", true, false},
-		{"ecdsa-sha2-nistp256", "ecdsa", true, false},
-		{"ecdsa-sha2-nistp256-cert-v01@openssh.com", "", true, false},
-		{"ecdsa-sha2-nistp384", "ecdsa", true, false},
-		{"ecdsa-sha2-nistp384-cert-v01@openssh.com", "", true, false},
-		{"ecdsa-sha2-nistp521", "ecdsa", true, false},
-		{"ecdsa-sha2-nistp521-cert-v01@openssh.com", "", true, false},
-		{"sk-ecdsa-sha2-nistp256@openssh.com", "ecdsa-sk", true, false},
-		{"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", "", true, false},
-		{"webauthn-sk-ecdsa-sha2-nistp256@openssh.com", "ecdsa-sk", false, true},
-		{"ssh-dss", "dsa", true, false},
-		{"ssh-dss-cert-v01@openssh.com", "", true, false},
-		{"ssh-rsa", "rsa", true, false},
-		{"ssh-rsa-cert-v01@openssh.com", "", true, false},
-		{"rsa-sha2-256", "rsa", true, true},
-		{"rsa-sha2-256-cert-v01@openssh.com", "", true, true},
-		{"rsa-sha2-512", "rsa", true, true},
-		{"rsa-sha2-512-cert-v01@openssh.com", "", true, true},
+		{"ssh-ed25519", true, false},
+		{"ssh-ed25519-cert-v01@openssh.com", true, false},
+		{"sk-ssh-ed25519@openssh.com", true, false},
+		{"sk-ssh-ed25519-cert-v01@openssh.com", true, false},
+		{"ssh-mldsa44-ed25519@openssh.com", false, false},
+		{"ssh-mldsa44-ed25519-cert-v01@openssh.com", false, false},
+		{"ecdsa-sha2-nistp256", true, false},
+		{"ecdsa-sha2-nistp256-cert-v01@openssh.com", true, false},
+		{"ecdsa-sha2-nistp384", true, false},
+		{"ecdsa-sha2-nistp384-cert-v01@openssh.com", true, false},
+		{"ecdsa-sha2-nistp521", true, false},
+		{"ecdsa-sha2-nistp521-cert-v01@openssh.com", true, false},
+		{"sk-ecdsa-sha2-nistp256@openssh.com", true, false},
+		{"sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", true, false},
+		{"webauthn-sk-ecdsa-sha2-nistp256@openssh.com", false, true},
+		{"webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com", false, true},
+		{"ssh-rsa", true, false},
+		{"ssh-rsa-cert-v01@openssh.com", true, false},
+		{"rsa-sha2-256", true, true},
+		{"rsa-sha2-256-cert-v01@openssh.com", true, true},
+		{"rsa-sha2-512", true, true},
+		{"rsa-sha2-512-cert-v01@openssh.com", true, true},
 	}
 	gssapiKexTable = [...]string{
 		"gss-gex-sha1-", "gss-group1-sha1-", "gss-group14-sha1-", "gss-group14-sha256-", "gss-group16-sha512-",
@@ -117,7 +119,7 @@ var (
 
 // keyAlgorithm is a type of key or of signature.
 type keyAlgorithm struct {
-	name, short   string // short is accepted in lists, and matches nothing
+	name          string
 	supported     bool
 	signatureOnly bool
 }
@@ -126,8 +128,8 @@ func (k *keyAlgorithm) cert() bool { return strings.Contains(k.name, "-cert-v01@
 
 // The default lists, of what x/crypto has, in OpenSSH's order of preference.
 const (
-	defaultCiphers = "chacha20-poly1305@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr," +
-		"aes128-gcm@openssh.com,aes256-gcm@openssh.com"
+	defaultCiphers = "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com," +
+		"aes128-ctr,aes192-ctr,aes256-ctr"
 	defaultMACs = "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512,hmac-sha1"
 	defaultKex  = "mlkem768x25519-sha256,curve25519-sha256,curve25519-sha256@libssh.org," +
 		"ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521," +
@@ -167,19 +169,9 @@ func isGSSAPIKex(name string) bool {
 	return slices.ContainsFunc(gssapiKexTable[:], func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// isKeyType takes names, short names, and patterns that match or exclude some
-// name.
+// isKeyType takes names, and patterns that match or exclude some name.
 func isKeyType(name string) bool {
-	if equalFoldASCII(name, "null") { // a type of GSSAPI's that Debian's ssh has
-		return true
-	}
-	for i := range keyTable {
-		k := &keyTable[i]
-		if k.short != "" && equalFoldASCII(name, k.short) || matchList(k.name, name, false) != noMatch {
-			return true
-		}
-	}
-	return matchList("null", name, false) != noMatch
+	return slices.ContainsFunc(keyTable[:], func(k keyAlgorithm) bool { return matchList(k.name, name, false) != noMatch })
 }
 
 // validNames checks a comma-separated list up to its first empty item. bad is
@@ -239,7 +231,11 @@ func (l *loader) setAlgorithms(d *directive) error {
 		if arg[0] == '+' || arg[0] == '^' {
 			list = arg[1:]
 		}
-		if bad, ok := validNames(list, info.known); !ok {
+		bad, ok := validNames(list, info.known)
+		if (d.id == kwCiphers || d.id == kwMACs) && strings.HasPrefix(list, ",") {
+			ok = false
+		}
+		if !ok {
 			if d.id == kwKexAlgorithms && bad != "" {
 				l.plain(d, "Unsupported KEX algorithm \"%.100s\"", bad)
 			}

@@ -93,7 +93,7 @@ func (l *loader) buildAuthentication(c *Config) {
 	c.PubkeyAcceptedAlgorithms = l.names(kwPubkeyAcceptedAlgorithms)
 	c.PubkeyAuthentication = PubkeyAuthentication(l.text(kwPubkeyAuthentication))
 	c.RequiredRSASize = l.number(kwRequiredRSASize)
-	c.RevokedHostKeys = l.text(kwRevokedHostKeys)
+	c.RevokedHostKeys = l.names(kwRevokedHostKeys)
 	c.SecurityKeyProvider = l.securityKeyProvider()
 	c.StrictHostKeyChecking = StrictHostKeyChecking(l.text(kwStrictHostKeyChecking))
 	c.UpdateHostKeys = YesNoAsk(l.text(kwUpdateHostKeys))
@@ -155,7 +155,6 @@ func (l *loader) buildConnection(c *Config) {
 	c.MACs = l.names(kwMACs)
 	c.Port = l.number(kwPort)
 	c.ProxyUseFdpass = l.flagOf(kwProxyUseFdpass)
-	c.RefuseConnection = l.text(kwRefuseConnection)
 	rekey := l.st.get(kwRekeyLimit)
 	c.RekeyLimit = RekeyLimit{Bytes: rekey.n, Time: time.Duration(rekey.m) * time.Second}
 	c.ServerAliveCountMax = l.number(kwServerAliveCountMax)
@@ -244,6 +243,10 @@ func (l *loader) buildSession(c *Config) {
 	c.RemoteCommand = l.text(kwRemoteCommand)
 	c.RequestTTY = RequestTTY(l.text(kwRequestTTY))
 	c.SendEnv = l.names(kwSendEnv)
+	for _, item := range l.names(kwSetEnv) {
+		name, val, _ := strings.Cut(item, "=")
+		c.SetEnv = append(c.SetEnv, EnvVar{name, val})
+	}
 	c.SessionType = SessionType(l.text(kwSessionType))
 	c.StdinNull = l.flagOf(kwStdinNull)
 }
@@ -279,12 +282,10 @@ func (l *loader) expandRest(c *Config) error {
 		global = append(global, file)
 	}
 	c.GlobalKnownHostsFile = global
-	for _, text := range [...]*string{&c.RevokedHostKeys, &c.Own.ForwardAgentLog} {
-		if *text, err = l.lateExpand(*text, l.expandCommon); err != nil {
-			return err
-		}
+	if c.Own.ForwardAgentLog, err = l.lateExpand(c.Own.ForwardAgentLog, l.expandCommon); err != nil {
+		return err
 	}
-	return l.expandLenient(c)
+	return l.expandProxy(c)
 }
 
 // lateExpand expands one value, or leaves it if that fails and only -G wants
@@ -325,30 +326,6 @@ func (l *loader) keyFiles(entries []fileEntry) ([]File, error) {
 		files = append(files, File{Path: path, Text: e.text, UserProvided: e.by != byDefault})
 	}
 	return files, nil
-}
-
-// expandLenient expands what OpenSSH 9.2 takes as it stands and 10 expands:
-// names that hold a percent sign for 9.2's sake must go on working.
-func (l *loader) expandLenient(c *Config) error {
-	if at := l.st.get(kwUser).at; at.file != "" && at.file != commandLineOrigin {
-		tokens := Tokens{}
-		for k, v := range l.connTokens {
-			if k != 'r' && k != 'C' {
-				tokens[k] = v
-			}
-		}
-		if user, ok := l.quietExpand(c.User, tokens); ok && validUser(user) {
-			c.User = user
-		}
-	}
-	for _, item := range l.names(kwSetEnv) {
-		name, val, _ := strings.Cut(item, "=")
-		if expanded, ok := l.quietExpand(val, l.connTokens); ok {
-			val = expanded
-		}
-		c.SetEnv = append(c.SetEnv, EnvVar{name, val})
-	}
-	return l.expandProxy(c)
 }
 
 // expandProxy expands the tokens of ProxyCommand and ProxyJump, which are few.

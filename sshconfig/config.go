@@ -100,13 +100,12 @@ type Config struct {
 	ProxyUseFdpass                   bool
 	PubkeyAcceptedAlgorithms         []string
 	PubkeyAuthentication             PubkeyAuthentication
-	RefuseConnection                 string // if not empty, the reason not to connect
 	RekeyLimit                       RekeyLimit
 	RemoteCommand                    string
 	RemoteForward                    []forward.Spec
 	RequestTTY                       RequestTTY
 	RequiredRSASize                  int // bits
-	RevokedHostKeys                  string
+	RevokedHostKeys                  []string
 	SecurityKeyProvider              string
 	SendEnv                          []string // patterns
 	ServerAliveCountMax              int

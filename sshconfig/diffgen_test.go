@@ -51,6 +51,8 @@ type generator struct {
 	// uri is set if the destination is one: then 9.2 checks User as if it came
 	// from the command line, even if the URI has none.
 	uri bool
+	// ten cases are for OpenSSH 10, which knows more.
+	ten bool
 }
 
 func (g *generator) pick(list ...string) string { return list[g.r.IntN(len(list))] }
@@ -106,7 +108,7 @@ func (g *generator) flags(n int) []string {
 	for range g.r.IntN(n + 1) {
 		switch g.r.IntN(5) {
 		case 0: // not -v, whose debug lines are not compared
-			out = append(out, "-"+g.pick("4", "6", "n", "x", "X", "Y", "g", "a", "A", "k", "K", "C", "T", "t", "tt", "M", "MM", "N", "q", "f"))
+			out = append(out, "-"+g.pick("4", "6", "n", "x", "X", "Y", "g", "a", "A", "k", "K", g.onlyTen("T", "C"), "T", "t", "tt", "M", "MM", "N", "q", "f"))
 		case 1:
 			out = append(out, g.flagWithValue()...)
 		default:
@@ -116,7 +118,7 @@ func (g *generator) flags(n int) []string {
 				line = strings.ReplaceAll(g.mutate(line, 1), "\x00", "")
 			}
 			if g.bad(5) {
-				line = g.pick("Host x", "Match all", "Include /x", "Foo=bar", "Port", "", "#", "Port=", " Port 22", "\"Port\" 22", "Port \"22", "=")
+				line = g.pick("Host x", g.onlyTen("Match all", "Host y"), "Include /x", "Foo=bar", "Port", "", "#", "Port=", " Port 22", "\"Port\" 22", "Port \"22", "=")
 			}
 			out = append(out, "-o", line)
 		}
@@ -206,10 +208,12 @@ func (g *generator) file(depth int) string {
 		for i := range 110 {
 			text += "\n" + fmt.Sprintf(line, i+1)
 		}
-		long := g.pick("GlobalKnownHostsFile", "UserKnownHostsFile", "CanonicalDomains", "PermitRemoteOpen", "CanonicalizePermittedCNAMEs")
+		long := g.pick("GlobalKnownHostsFile", "UserKnownHostsFile", g.onlyTen("CanonicalDomains", "PermitRemoteOpen"), "PermitRemoteOpen",
+			g.onlyTen("CanonicalizePermittedCNAMEs", "PermitRemoteOpen"))
 		text += "\n" + long + strings.Repeat(g.pick(" x", " a:1", " x.y"), 30+g.r.IntN(5)) + "\n"
 	}
-	if g.bad(25) {
+	// 9.2 splits the words of Match in another way.
+	if g.bad(25) && (g.ten || !strings.Contains(strings.ToLower(text), "match")) {
 		text = g.mutate(text, 1+g.r.IntN(5))
 	}
 	return text
@@ -256,6 +260,10 @@ func (g *generator) line(keyword, args string) string {
 		}
 	}
 	out.WriteString(keyword)
+	if strings.EqualFold(strings.Trim(keyword, `"`), "Match") && !g.ten { // see file
+		out.WriteString(" " + args)
+		return out.String()
+	}
 	out.WriteString(g.separator(false))
 	out.WriteString(args)
 	out.WriteString(g.pick("", "", "", "", " ", "\t", " \r", " \f"))
@@ -318,6 +326,10 @@ func (g *generator) hostPatterns() string {
 }
 
 func (g *generator) criteria() string {
+	if !g.ten { // 10 words mistakes in another way
+		defer func(clean bool) { g.clean = clean }(g.clean)
+		g.clean = true
+	}
 	if g.clean && g.chance(15) {
 		return g.pick("all", "!all", "canonical all", "final all", "host alpha all", "ALL", "all # x")
 	}
@@ -334,11 +346,13 @@ func (g *generator) criteria() string {
 		case 0:
 			c = strings.ToUpper(c)
 		case 1:
-			c = "!" + c
+			if g.ten || c != "final" {
+				c = "!" + c
+			}
 		}
 		switch strings.ToLower(strings.TrimPrefix(c, "!")) {
 		case "host", "originalhost":
-			c += g.pick(" ", " ", "=", " = ", "\t") + g.matchArg("alpha", "*", "a*,beta*", "!alpha,*", "*.example.com", "ALPHA", "gamma", "127.*", "10.0.0.1", "l*", "realname*", "web")
+			c += g.pick(" ", " ", "=", g.onlyTen(" = ", " "), "\t") + g.matchArg("alpha", "*", "a*,beta*", "!alpha,*", "*.example.com", "ALPHA", "gamma", "127.*", "10.0.0.1", "l*", "realname*", "web")
 		case "user", "localuser":
 			c += g.pick(" ", "=") + g.matchArg("root", "joe", "*", "!root,*", "j*", "ann,joe", "bob", "ROOT")
 		case "exec":
@@ -349,7 +363,7 @@ func (g *generator) criteria() string {
 		}
 		out = append(out, c)
 	}
-	return strings.Join(out, g.pick(" ", " ", "  ", "="))
+	return strings.Join(out, g.pick(" ", " ", "  ", g.onlyTen("=", " ")))
 }
 
 func (g *generator) matchArg(list ...string) string {

@@ -1,6 +1,8 @@
 package sshconfig_test
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,7 +32,7 @@ var keywordForms = map[string]string{
 	"PreferredAuthentications": "string", "ProxyCommand": "command", "ProxyJump": "jump", "ProxyUseFdpass": "flag",
 	"PubkeyAcceptedAlgorithms": "algs", "PubkeyAuthentication": "w:yes no unbound host-bound", "RekeyLimit": "rekey",
 	"RemoteCommand": "remotecommand", "RemoteForward": "remote", "RequestTTY": "w:yes no force auto", "RequiredRSASize": "int",
-	"RevokedHostKeys": "string", "SecurityKeyProvider": "string", "SendEnv": "sendenv", "ServerAliveCountMax": "int",
+	"RevokedHostKeys": "revoked", "SecurityKeyProvider": "string", "SendEnv": "sendenv", "ServerAliveCountMax": "int",
 	"ServerAliveInterval": "time", "SessionType": "w:none subsystem default", "SetEnv": "setenv", "StdinNull": "flag",
 	"StreamLocalBindMask": "mask", "StreamLocalBindUnlink": "flag", "StrictHostKeyChecking": "w:yes no ask off accept-new",
 	"SyslogFacility": "w:DAEMON user auth AuthPriv local0 LOCAL7", "TCPKeepAlive": "flag",
@@ -44,12 +46,18 @@ var keywordForms = map[string]string{
 	"GlobalKnownHostsFile2": "string", "AFSTokenPassing": "flag",
 }
 
+// keywordsOfTen are those that 9.2 lacks.
+var keywordsOfTen = map[string]string{
+	"ChannelTimeout": "channeltimeout", "ObscureKeystrokeTiming": "obscure", "RefuseConnection": "refuse", "Tag": "string",
+	"VersionAddendum": "addendum", "WarnWeakCrypto": "w:yes no no-pq-kex",
+}
+
 // keywordNames are the keys of keywordForms in an order that does not change.
 var keywordNames = sortedNames()
 
 func sortedNames() []string {
 	var names []string
-	for name := range keywordForms {
+	for name := range allForms() {
 		at := len(names)
 		for at > 0 && names[at-1] > name {
 			at--
@@ -57,6 +65,12 @@ func sortedNames() []string {
 		names = append(names[:at], append([]string{name}, names[at:]...)...)
 	}
 	return names
+}
+
+func allForms() map[string]string {
+	all := maps.Clone(keywordForms)
+	maps.Copy(all, keywordsOfTen)
+	return all
 }
 
 // keyword picks one, the interesting ones more often.
@@ -68,14 +82,26 @@ func (g *generator) keyword() string {
 	if g.bad(2) {
 		return g.pick("Foo", "FooBar", "Hostname2", "x-y", "Useer")
 	}
-	return keywordNames[g.r.IntN(len(keywordNames))]
+	for {
+		name := keywordNames[g.r.IntN(len(keywordNames))]
+		switch _, only := keywordsOfTen[name]; {
+		case g.ten && (strings.HasPrefix(name, "GSSAPI") || name == "ProtocolKeepAlives" || name == "SetupTimeOut" || name == "Compression"):
+			// Debian's own, or left out where ssh is built without it.
+		case (only || name == "RevokedHostKeys") && !g.ten:
+		default:
+			return name
+		}
+	}
 }
 
 // arguments makes the arguments of a keyword.
 func (g *generator) arguments(keyword string) string {
 	form := keywordForms[keyword]
+	if form == "" {
+		form = keywordsOfTen[keyword]
+	}
 	if g.bad(3) {
-		return g.pick("", "bogus", "-1", "99999999999", `""`, "none", "yes", "# x", "a b c", "%Z", "${NOPE}", "\"", "=", "= x", "NaN")
+		return g.pick("", "bogus", "-1", "99999999999", `""`, "none", "yes", g.onlyTen("# x", "yes"), "a b c", "%Z", "${NOPE}", "\"", "=", "= x", "NaN")
 	}
 	if words, ok := strings.CutPrefix(form, "w:"); ok {
 		w := g.pick(strings.Fields(words)...)
@@ -122,10 +148,13 @@ func (g *generator) argumentsOf(keyword, form string) string {
 		return g.jump()
 	case "hostname":
 		one = func() string {
-			return g.pick("realname", "%h.example.com", "REALNAME", "127.1", "10.1.2.3", "fe80::1", "%%x", "web", "2001:DB8:0:0::1", "localhost", "%h", "[::1]", "1.2.3.4.5", "192.168.257", "0x0a000001", "::ffff:1.2.3.4", "fe80::1%nope", g.oneBad("%n", "x"))
+			return g.pick("realname", "%h.example.com", "REALNAME", "127.1", "10.1.2.3", "fe80::1", "%%x", "web", "2001:DB8:0:0::1", "localhost", "%h", "[::1]", "1.2.3.4.5", "192.168.257", "0x0a000001", "::ffff:1.2.3.4", g.onlyTen("fe80::1%nope", "fe80::1"), g.oneBad(g.onlyTen("%n", "x"), "x"))
 		}
 	case "user":
-		one = func() string { return g.pick("joe", "ann", "a b", "a;b", "-x", "50off", "bob") }
+		one = func() string {
+			return g.pick("joe", "ann", "a b", "a;b", "-x", "50off", "bob", g.onlyTen("%u", "joe"), g.onlyTen("%h-%n", "joe"), g.onlyTen("${ENVA}", "joe"),
+				g.onlyTen(g.oneBad("%r", "%%x"), "joe"), g.onlyTen(g.oneBad("${NOPE}", "%L"), "joe"))
+		}
 		if g.uri {
 			return g.pick("joe", "ann", "bob")
 		}
@@ -148,6 +177,14 @@ func (g *generator) argumentsOf(keyword, form string) string {
 		return g.moreArguments(form)
 	}
 	return g.words(1, one)
+}
+
+// onlyTen is what OpenSSH 10 takes, or what 9.2 takes in the same way.
+func (g *generator) onlyTen(ten, other string) string {
+	if g.ten {
+		return ten
+	}
+	return other
 }
 
 // oneBad is a mistake now and then, or what is written otherwise.
@@ -181,7 +218,7 @@ func (g *generator) moreArguments(form string) string {
 	case "qos":
 		max = 2
 		one = func() string {
-			return g.pick("af21", "AF11", "ef", "cs0", "CS7", "le", "lowdelay", "throughput", "reliability", "none", "0", "4", "0x10", "010", "255", "0xfe", g.oneBad("256", "1"), g.oneBad("x", "1"))
+			return g.pick("af21", "AF11", "ef", "cs0", "CS7", "le", g.onlyTen("va", "ef"), g.onlyTen("lowdelay", "ef"), g.onlyTen("throughput", "ef"), g.onlyTen("reliability", "ef"), "none", "0", g.onlyTen("4", "1"), g.onlyTen("0x10", "3"), g.onlyTen("010", "9"), "255", g.onlyTen("0xfe", "254"), g.oneBad("256", "1"), g.oneBad("x", "1"))
 		}
 	case "rekey":
 		return g.pick("default", "1G", "default none", "512M 1h", "16", "1.5k 90", "0", "0 0", "1e", "100 none", "4K 1d2h", "1.25M", "17B", "2T 5", g.oneBad("15", "16"), g.oneBad("5x", "1G"), g.oneBad("1G 5x", "1G"), g.oneBad("9999999999G", "1G"), g.oneBad("-1", "1G"), g.oneBad("1.2.3K", "1G"), g.oneBad("1KB", "1G"), g.oneBad("99999999999999999999999", "1G"), g.oneBad("--5", "1G"), g.oneBad("1G 1h x", "1G"))
@@ -193,7 +230,7 @@ func (g *generator) moreArguments(form string) string {
 		one = g.tun
 	case "loglevel":
 		one = func() string {
-			return g.pick("INFO", "verbose", "Error", "FATAL", "QUIET", "silent", g.oneBad("LOUD", "INFO"))
+			return g.pick("INFO", "verbose", "Error", "FATAL", "QUIET", g.onlyTen("silent", "quiet"), g.oneBad("LOUD", "INFO"))
 		}
 	case "logverbose":
 		max = 3
@@ -208,7 +245,7 @@ func (g *generator) moreArguments(form string) string {
 	case "setenv":
 		max = 3
 		one = func() string {
-			return g.pick("A=1", "A=2", "B=x y", "C=", "=x", "D=a=b", "E=%h", "F=${ENVA}", g.oneBad("NOVALUE", "G=1"))
+			return g.pick("A=1", "A=2", "B=x y", "C=", "=x", "D=a=b", g.onlyTen("E=%h", "E=1"), g.onlyTen("F=${ENVA}", "F=1"), g.oneBad("NOVALUE", "G=1"))
 		}
 	case "domains":
 		max = 2
@@ -242,6 +279,21 @@ func (g *generator) moreArguments(form string) string {
 		one = func() string {
 			return g.pick("web:80", "*:443", "[::1]:22", "web:*", "10.0.0.1:http", g.oneBad("web", "w:1"), g.oneBad("any", "w:1"), g.oneBad("web:x y", "w:1"), g.oneBad("[::1", "w:1"), g.oneBad("a/b:1", "w:1"), g.oneBad(`""`, "w:1"))
 		}
+	case "channeltimeout":
+		max = 3
+		one = func() string {
+			return g.pick("session=5", "*=1m", "direct-tcpip=1h5s", "agent=none", "none", "NONE", g.oneBad("session", "x11=1"), g.oneBad("=5", "x=5"), g.oneBad("x=", "x=5"), g.oneBad("a=1=2", "a=1"))
+		}
+	case "obscure":
+		return g.pick("yes", "no", "interval:20", "interval:1000", "YES", g.oneBad("interval:0", "no"), g.oneBad("interval:1001", "no"), g.oneBad("interval:x", "no"), g.oneBad("20", "no"), g.oneBad("INTERVAL:5", "no"))
+	case "refuse":
+		one = func() string { return g.pick("not this one", "none", "NONE", `it's over`) }
+	case "addendum":
+		return g.pick("none", "a b", "%h", "${ENVA}", "x # y", `"quoted"`, g.oneBad("%Z", "x"), g.oneBad("${NOPE}", "x"))
+	case "revoked":
+		return g.words(3, func() string {
+			return g.pick("/r/krl", "~/.ssh/revoked", "%d/%h", "${ENVA}/r", "a b", g.oneBad("none", "x"), g.oneBad("%Z", "x"), g.oneBad("${NOPE}", "y"))
+		})
 	default: // a keyword that does not exist
 		one = func() string { return "x" }
 	}
@@ -252,7 +304,7 @@ func (g *generator) time() string {
 	if g.bad(8) {
 		return g.pick("5x", "", "-1", "1h-1", "99999999999w", "m", "1 h", "1.5h", "2147483648")
 	}
-	return g.pick("0", "5", "90", "1h30m", "2W", "1d1h1m1s", "none", "10S", "1m1m", "2147483647", "1h 5", "+7")
+	return g.pick("0", "5", "90", "1h30m", "2W", "1d1h1m1s", "none", "10S", "1m1m", "2147483647", g.onlyTen("1h 5", "1h5"), g.onlyTen("+7", "7"), g.onlyTen("1.5", "1"), g.onlyTen("5s5", "5s"))
 }
 
 func (g *generator) port() string {
@@ -307,6 +359,10 @@ func (g *generator) jump() string {
 // algorithms makes a list for a keyword.
 func (g *generator) algorithms(keyword string) string {
 	names := []string{"ssh-ed25519", "ssh-rsa", "rsa-sha2-512", "rsa-sha2-*", "ecdsa-*", "*-cert-v01@openssh.com", "sk-*", "ssh-dss", "ssh-ed25519*", "*", "webauthn-*", "ED25519", "rsa"}
+	if !g.ten {
+		ten := []string{"ssh-dss", "ED25519", "rsa"} // taken by 9.2 alone
+		names = slices.DeleteFunc(names, func(s string) bool { return slices.Contains(ten, s) })
+	}
 	switch keyword {
 	case "Ciphers":
 		names = []string{"aes128-ctr", "aes256-ctr", "aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com", "3des-cbc", "aes128-cbc", "aes256-cbc", "aes192-cbc"}
@@ -320,7 +376,7 @@ func (g *generator) algorithms(keyword string) string {
 		names = append(names, "*", "aes*", "hmac-*", "*nistp*", "nothing", "!ssh-rsa,*", "ssh-*")
 	}
 	if g.bad(8) {
-		names = append(names, "bogus", "", "!ssh-rsa", "*", "none", "null")
+		names = append(names, "bogus", g.onlyTen("", "bogus"), "!ssh-rsa", "*", "none", g.onlyTen("null", "none"))
 	}
 	var list []string
 	for range 1 + g.r.IntN(4) {

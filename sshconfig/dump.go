@@ -10,8 +10,8 @@ import (
 )
 
 // Dump prints the configuration as `ssh -G` does: the same keywords in the
-// same order and form, one to a line. Keywords of OpenSSH 10 and our own are
-// printed only where they were set. Errors are w's, or [ErrNotLoaded].
+// same order and form, one to a line. Our own keywords are printed only where
+// they were set. Errors are w's, or [ErrNotLoaded].
 func (c *Config) Dump(w io.Writer) error {
 	if c.res == nil {
 		return ErrNotLoaded
@@ -33,10 +33,7 @@ func (c *Config) Dump(w io.Writer) error {
 		kwNoHostAuthenticationForLocalhost, kwPasswordAuthentication, kwPermitLocalCommand, kwProxyUseFdpass,
 		kwPubkeyAuthentication, kwRequestTTY, kwSessionType, kwStdinNull, kwForkAfterAuthentication,
 		kwStreamLocalBindUnlink, kwStrictHostKeyChecking, kwTCPKeepAlive, kwTunnel, kwVerifyHostKeyDNS,
-		kwVisualHostKey, kwUpdateHostKeys, kwEnableEscapeCommandline)
-	if c.IsSet("WarnWeakCrypto") {
-		d.words(kwWarnWeakCrypto)
-	}
+		kwVisualHostKey, kwUpdateHostKeys, kwEnableEscapeCommandline, kwWarnWeakCrypto)
 	d.numbers(kwCanonicalizeMaxDots, kwConnectionAttempts, kwForwardX11Timeout, kwNumberOfPasswordPrompts,
 		kwServerAliveCountMax, kwServerAliveInterval, kwRequiredRSASize)
 	d.obscure()
@@ -54,7 +51,7 @@ func (c *Config) Dump(w io.Writer) error {
 	d.lists(kwMACs)
 	d.strings(kwPKCS11Provider, kwSecurityKeyProvider, kwPreferredAuthentications)
 	d.lists(kwPubkeyAcceptedAlgorithms)
-	d.strings(kwRevokedHostKeys, kwXAuthLocation, kwKnownHostsCommand, kwTag, kwVersionAddendum, kwRefuseConnection)
+	d.strings(kwXAuthLocation, kwKnownHostsCommand, kwTag, kwVersionAddendum)
 
 	d.forwards()
 	d.files()
@@ -121,7 +118,6 @@ func (d dumper) oneLine(id keyword, items []string) {
 func (d dumper) obscure() {
 	v := d.st.get(kwObscureKeystrokeTiming)
 	switch {
-	case v.at.file == "":
 	case v.n == 0:
 		d.text("obscurekeystroketiming", "no")
 	case v.n == obscureDefault:
@@ -160,12 +156,11 @@ func (d dumper) files() {
 	}
 	d.oneLine(kwGlobalKnownHostsFile, d.st.get(kwGlobalKnownHostsFile).list)
 	d.oneLine(kwUserKnownHostsFile, d.st.get(kwUserKnownHostsFile).list)
+	d.oneLine(kwRevokedHostKeys, d.st.get(kwRevokedHostKeys).list)
 	d.lines(kwSendEnv, d.st.get(kwSendEnv).list)
 	d.lines(kwSetEnv, d.st.get(kwSetEnv).list)
 	d.oneLine(kwLogVerbose, d.st.get(kwLogVerbose).list)
-	if v := d.st.get(kwChannelTimeout); v.set {
-		d.oneLine(kwChannelTimeout, v.list)
-	}
+	d.oneLine(kwChannelTimeout, d.st.get(kwChannelTimeout).list)
 }
 
 // special prints the keywords that have a form of their own.

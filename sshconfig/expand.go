@@ -194,14 +194,11 @@ type connection struct {
 	port                              int
 }
 
-// tokens returns the tokens that most keywords take.
-//
-// %C is the hash of OpenSSH 9.2, without %j, so that both programs find the
-// same ControlPath; without a jump host it is that of OpenSSH 10 as well.
+// tokens returns the tokens that most keywords take. %C is a hash of %l%h%p%r%j.
 func (l *loader) tokens(c connection) Tokens {
 	this, _, _ := strings.Cut(l.opts.Hostname, ".")
 	port := strconv.Itoa(c.port)
-	hash := sha1.Sum([]byte(l.opts.Hostname + c.host + port + c.user))
+	hash := sha1.Sum([]byte(l.opts.Hostname + c.host + port + c.user + c.jump))
 	return Tokens{
 		'C': hex.EncodeToString(hash[:]),
 		'L': this,

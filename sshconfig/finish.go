@@ -24,6 +24,7 @@ func (l *loader) finish() error {
 	}
 	l.clearNone()
 	if v := l.st.get(kwUser); !v.set {
+		l.defaultUser = true
 		fill(v, value{text: l.opts.LocalUser})
 	}
 	if err := l.checkJump(); err != nil {
@@ -33,13 +34,44 @@ func (l *loader) finish() error {
 		return err
 	}
 	l.logLevel = LogLevel(l.st.get(kwLogLevel).n)
+	l.checkTerminal()
+	return l.expandAll()
+}
+
+// expandAll sets the tokens of the connection and expands what -G prints
+// expanded.
+func (l *loader) expandAll() error {
 	c := connection{host: l.host, original: l.original, user: l.st.get(kwUser).text,
 		port: int(l.st.get(kwPort).n), alias: l.original, jump: l.jumpHost()}
 	if v := l.st.get(kwHostKeyAlias); v.set {
 		c.alias = v.text
 	}
+	if err := l.expandUser(l.tokens(c)); err != nil {
+		return err
+	}
+	c.user = l.st.get(kwUser).text
 	l.connTokens = l.tokens(c)
 	return l.expandPrinted()
+}
+
+// expandUser expands the tokens of a User that is not from the destination or
+// -l. It has neither %r, which is itself, nor %C, which is made of it.
+func (l *loader) expandUser(tokens Tokens) error {
+	v := l.st.get(kwUser)
+	if l.givenUser || l.defaultUser {
+		return nil
+	}
+	delete(tokens, 'r')
+	delete(tokens, 'C')
+	user, err := l.mustExpand(v.text, tokens, true)
+	if err != nil {
+		return err
+	}
+	if user != v.text && !validUser(user) {
+		return l.fatal("", 0, "remote username contains invalid characters")
+	}
+	v.text = user
+	return nil
 }
 
 // checkTerminal says that there will be no pseudo-terminal where one would be
@@ -85,7 +117,7 @@ func (l *loader) fillDefaults() {
 		fill(st.get(defaultTable[i].id), defaultTable[i].value)
 	}
 	if len(st.identity) == 0 {
-		for _, name := range []string{"rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "xmss", "dsa"} {
+		for _, name := range []string{"rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "mldsa44_ed25519"} {
 			st.identity = append(st.identity, fileEntry{text: "~/.ssh/id_" + name})
 		}
 	}
@@ -116,7 +148,7 @@ var defaultTable = [...]struct {
 	{kwFingerprintHash, value{text: "SHA256"}},
 	{kwForwardX11Timeout, value{n: 1200}},
 	{kwGSSAPIKexAlgorithms, value{text: defaultGSSAPIKex}},
-	{kwIPQoS, value{n: 0x10, m: 0x08}},
+	{kwIPQoS, value{n: 0xb8, m: 0x00}},
 	{kwLogLevel, value{n: int64(LogInfo)}},
 	{kwMuxAgent, value{text: "master"}},
 	{kwNumberOfPasswordPrompts, value{n: 3}},
@@ -168,7 +200,7 @@ func (l *loader) assembleLists() error {
 
 // clearNone makes none the same as unset where it means that.
 func (l *loader) clearNone() {
-	for _, id := range [...]keyword{kwLocalCommand, kwRemoteCommand, kwProxyCommand, kwControlPath, kwRevokedHostKeys,
+	for _, id := range [...]keyword{kwLocalCommand, kwRemoteCommand, kwProxyCommand, kwControlPath,
 		kwPKCS11Provider, kwSecurityKeyProvider, kwKnownHostsCommand, kwForwardAgentLog} {
 		if v := l.st.get(id); v.isNone() {
 			v.set, v.text = false, ""
@@ -180,11 +212,10 @@ func (l *loader) clearNone() {
 	if !l.hasPermittedCNAMEs() {
 		l.st.cnames = nil
 	}
-	if v := l.st.get(kwChannelTimeout); len(v.list) == 1 && equalFoldASCII(v.list[0], "none") {
-		v.list = nil
-	}
-	if v := l.st.get(kwForwardAgentKeys); len(v.list) == 1 && equalFoldASCII(v.list[0], "none") {
-		v.list = nil
+	for _, id := range [...]keyword{kwChannelTimeout, kwRevokedHostKeys, kwForwardAgentKeys} {
+		if v := l.st.get(id); len(v.list) == 1 && equalFoldASCII(v.list[0], "none") {
+			v.list = nil
+		}
 	}
 }
 
@@ -263,10 +294,15 @@ func (l *loader) expandPrinted() error {
 			return err
 		}
 	}
-	l.checkTerminal()
-	for _, id := range [...]keyword{kwControlPath, kwIdentityAgent, kwForwardAgent} {
-		if v := st.get(id); v.text != "" {
+	for _, id := range [...]keyword{kwControlPath, kwIdentityAgent, kwRevokedHostKeys, kwForwardAgent} {
+		v := st.get(id)
+		if v.text != "" {
 			if v.text, err = l.expandPath(v.text, l.connTokens); err != nil {
+				return err
+			}
+		}
+		for i, file := range v.list {
+			if v.list[i], err = l.expandPath(file, l.connTokens); err != nil {
 				return err
 			}
 		}
@@ -296,6 +332,14 @@ func (l *loader) expandPrinted() error {
 		if files.list[i], err = l.expandPath(file, l.connTokens); err != nil {
 			return err
 		}
+	}
+	env := st.get(kwSetEnv)
+	for i, item := range env.list {
+		name, val, _ := strings.Cut(item, "=")
+		if val, err = l.mustExpand(val, l.connTokens, true); err != nil {
+			return err
+		}
+		env.list[i] = name + "=" + val
 	}
 	if err := l.expandSockets(st.local); err != nil {
 		return err

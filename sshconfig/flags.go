@@ -154,6 +154,7 @@ func (l *loader) stringFlag(f Directive) error {
 	case 'l':
 		if !l.st.get(kwUser).set {
 			l.putWord(kwUser, f.Value)
+			l.givenUser = true
 		}
 	case 'p':
 		if l.st.get(kwPort).set {
@@ -191,13 +192,13 @@ func (l *loader) algorithmFlag(f Directive) error {
 		if strings.HasPrefix(list, "+") || strings.HasPrefix(list, "^") {
 			list = list[1:]
 		}
-		if _, ok := validNames(list, isCipher); !ok {
+		if _, ok := validNames(list, isCipher); !ok || strings.HasPrefix(list, ",") {
 			return l.printed("Unknown cipher type '%s'", f.Value)
 		}
 		l.putWord(kwCiphers, f.Value)
 		return nil
 	}
-	if _, ok := validNames(f.Value, isMAC); !ok {
+	if _, ok := validNames(f.Value, isMAC); !ok || strings.HasPrefix(f.Value, ",") {
 		return l.printed("Unknown mac type '%s'", f.Value)
 	}
 	l.putWord(kwMACs, f.Value)

@@ -13,7 +13,6 @@ func (l *loader) includeLine(d *directive) error {
 	if d.commandLine {
 		return l.plain(d, "Include directive not supported as a command-line option")
 	}
-	missing := false
 	for {
 		arg, more := d.args.next()
 		if !more {
@@ -36,15 +35,11 @@ func (l *loader) includeLine(d *directive) error {
 			if err != nil {
 				return err
 			}
+			// A file that has vanished, or a link that leads nowhere, is passed over.
 			if openErr != nil && !os.IsNotExist(openErr) {
-				return l.plain(d, "Can't open user config file %.100s: %.100s", file, errnoText(openErr))
+				return l.badLine(d, "Can't open user config file %.100s: %.100s", file, errnoText(openErr))
 			}
-			missing = missing || openErr != nil
 		}
-	}
-	if missing {
-		l.failed = true
-		return errBad // a file that vanished, or a dangling link: OpenSSH says nothing
 	}
 	return nil
 }
@@ -61,33 +56,31 @@ func (l *loader) plain(d *directive, format string, a ...any) error {
 	return l.bad(d.file, d.line, format, a...)
 }
 
-// includeFiles returns the files that one argument of Include stands for.
-//
-// OpenSSH 10 expands tokens and variables in it and 9.2 does not. The text as
-// it stands goes first, so that what 9.2 would find is found.
+// includeFiles returns the files that one argument of Include stands for, with
+// tokens and variables expanded. An argument with a variable that is not set is
+// reported and stands for no file.
 func (l *loader) includeFiles(d *directive, arg string) ([]string, error) {
-	if arg[0] == '~' && !d.flags.user {
+	host, err := l.hostSoFar(d.flags.final)
+	if err != nil {
+		return nil, err
+	}
+	path, err := expand(arg, l.earlyTokens(host), l.env)
+	if l.reportExpansion(err) {
+		l.badLine(d, "Unable to expand user config file '%.100s'", arg)
+		return nil, nil
+	}
+	if err != nil {
+		return nil, l.fatal("", 0, "percent_dollar_expand: failed")
+	}
+	arg = path
+	if strings.HasPrefix(arg, "~") && !d.flags.user {
 		return nil, l.badLine(d, "bad include path %s.", arg)
 	}
 	if files := l.glob(l.anchor(d, arg)); len(files) > 0 {
 		return files, nil
 	}
-	if strings.ContainsRune(arg, '%') || strings.Contains(arg, "${") {
-		// What does not expand can only be meant as it stands.
-		host := l.host
-		if v := l.st.get(kwHostName); v.set && d.flags.final {
-			host = v.text
-		} else if name, ok := l.quietExpand(v.text, Tokens{'h': host}); v.set && ok {
-			host = name
-		}
-		if path, ok := l.quietExpand(arg, l.earlyTokens(host)); ok && path != "" {
-			if files := l.glob(l.anchor(d, path)); len(files) > 0 {
-				return files, nil
-			}
-		}
-	}
 	shown := arg
-	if arg[0] != '~' && arg[0] != '/' && d.flags.user {
+	if !strings.HasPrefix(arg, "~") && !strings.HasPrefix(arg, "/") && d.flags.user {
 		shown = "~/.ssh/" + arg
 	}
 	l.debugLine(d, levelDebug1, "include %s matched no files", shown)
@@ -101,9 +94,9 @@ func (l *loader) anchor(d *directive, path string) string {
 	switch {
 	case absolute:
 		return path
-	case path[0] != '~' && d.flags.user:
+	case !strings.HasPrefix(path, "~") && d.flags.user:
 		return filepath.Join(l.opts.Home, ".ssh") + "/" + path
-	case path[0] != '~':
+	case !strings.HasPrefix(path, "~"):
 		return filepath.Dir(l.opts.SystemFile) + "/" + path
 	}
 	if expanded, err := l.joinHome(path); err == nil {

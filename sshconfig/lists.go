@@ -161,9 +161,6 @@ func (l *loader) setCanonicalDomains(d *directive) error {
 		if !d.active || !empty {
 			continue
 		}
-		if len(v.list) >= maxCanonDomains {
-			return l.badLine(d, "too many hostname suffixes.")
-		}
 		v.list, v.set = append(v.list, domain), true
 		l.note(d, d.id)
 	}
@@ -194,9 +191,6 @@ func (l *loader) setPermittedCNAMEs(d *directive) error {
 		if !d.active || !empty {
 			continue
 		}
-		if len(l.st.cnames) >= maxCanonDomains {
-			return l.badLine(d, "too many permitted CNAMEs.")
-		}
 		l.st.cnames = append(l.st.cnames, rule)
 		l.note(d, d.id)
 	}
@@ -218,9 +212,6 @@ func (l *loader) setChannelTimeout(d *directive) error {
 			return l.fatalLine(d, "invalid channel timeout %s", arg)
 		}
 		list = append(list, arg)
-	}
-	if len(list) == 0 {
-		return l.fatalLine(d, "no %s specified", d.keyword)
 	}
 	if v := l.slot(d, d.id); v != nil {
 		v.list = list

@@ -95,7 +95,7 @@ func TestDefaults(t *testing.T) {
 		{"LogLevel", cfg.LogLevel, sshconfig.LogInfo},
 		{"ControlPath", cfg.ControlPath, ""},
 		{"ControlPersist", cfg.ControlPersist, sshconfig.ControlPersist{}},
-		{"IPQoS", cfg.IPQoS, sshconfig.IPQoS{Interactive: 0x10, Bulk: 0x08}},
+		{"IPQoS", cfg.IPQoS, sshconfig.IPQoS{Interactive: 0xb8, Bulk: 0}},
 		{"PermitRemoteOpen", cfg.PermitRemoteOpen.Any, true},
 		{"UpdateHostKeys", cfg.UpdateHostKeys, sshconfig.Yes},
 		{"StreamLocalBindMask", cfg.StreamLocalBindMask, os.FileMode(0o177)},
@@ -139,7 +139,7 @@ Host web
   DynamicForward 1080
   RemoteForward 0 localhost:22
   RemoteForward 9000
-  SetEnv A=%h B=50%
+  SetEnv A=%h B=50%%
   SendEnv LANG LC_*
   SendEnv -LC_*
   EscapeChar ^]
@@ -369,7 +369,7 @@ func TestErrorLines(t *testing.T) {
 			`config line 2: unsupported option "maybe".`,
 			`config line 3: Unsupported option "compressionlevel"`,
 			"config: terminating, 1 bad configuration options"}},
-		{"Match foo\n", []string{"Missing Match criteria for foo", "config line 1: Bad Match condition",
+		{"Match foo\n", []string{"config line 1: missing argument for Match 'foo'", "config line 1: Bad Match condition",
 			"config: terminating, 1 bad configuration options"}},
 		{"Match foo bar\n", []string{"Unsupported Match attribute foo", "config line 1: Bad Match condition",
 			"config: terminating, 1 bad configuration options"}},
@@ -377,6 +377,11 @@ func TestErrorLines(t *testing.T) {
 		{"ControlPath %Z\n", []string{"vdollar_percent_expand: unknown key %Z", "percent_dollar_expand: failed"}},
 		{"IdentityFile ~/${NOPE}\n", []string{"vdollar_percent_expand: env var ${NOPE} has no value", "invalid environment variable expansion"}},
 		{"ProxyJump web\n", []string{"jumphost loop via web"}},
+		{"User %u@%h\nRefuseConnection \"not today\"\n", []string{"config line 2: RefuseConnection: not today"}},
+		{"Host other\nRefuseConnection no\nHost web\nUser %Z\n", []string{"vdollar_percent_expand: unknown key %Z", "percent_dollar_expand: failed"}},
+		{"User %r\n", []string{"vdollar_percent_expand: unknown key %r", "percent_dollar_expand: failed"}},
+		{"HostKeyAlgorithms +ssh-dss\n", []string{"config line 1: Bad key types '+ssh-dss'.", "config: terminating, 1 bad configuration options"}},
+		{"RevokedHostKeys # none\n", []string{"config line 1: no revokedhostkeys specified"}},
 		{"Ciphers aes256-cbc\n", []string{"config line 1: Bad SSH2 cipher spec 'aes256-cbc'."}},
 		{"KexAlgorithms x\n", []string{`Unsupported KEX algorithm "x"`, "config line 1: Bad SSH2 KexAlgorithms 'x'.",
 			"config: terminating, 1 bad configuration options"}},
@@ -611,7 +616,7 @@ func TestKeywords(t *testing.T) {
 	typ := reflect.TypeFor[sshconfig.Config]()
 	own := reflect.TypeFor[sshconfig.Own]()
 	for _, k := range sshconfig.Keywords() {
-		if k.Alias != "" || k.Status == sshconfig.Deprecated || k.Status == sshconfig.Unsupported || slices.Contains([]string{"Match", "Include"}, k.Name) {
+		if k.Alias != "" || k.Status == sshconfig.Deprecated || k.Status == sshconfig.Unsupported || slices.Contains([]string{"Match", "Include", "RefuseConnection"}, k.Name) {
 			continue
 		}
 		where := typ

@@ -39,8 +39,11 @@ type loader struct {
 	host      string // becomes the name to connect to
 	original  string // the name as it was given
 	wantFinal bool   // a Match asks for the second pass
-	verbose   bool   // a -v has been seen
-	usage     bool   // the mistake is one that the usage message explains
+	givenUser bool   // the user's name is that of -l or of the destination
+	// defaultUser says that nothing sets User: it is the local user.
+	defaultUser bool
+	verbose     bool // a -v has been seen
+	usage       bool // the mistake is one that the usage message explains
 
 	connTokens Tokens  // once everything has been read
 	unusable   keyword // a list of algorithms that this program has none of

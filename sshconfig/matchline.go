@@ -50,9 +50,9 @@ func (l *loader) hostLine(d *directive) error {
 // matchLine opens a block for what its criteria say.
 func (l *loader) matchLine(d *directive) error {
 	if d.commandLine {
-		return l.plain(d, "Host directive not supported as a command-line option")
+		return l.plain(d, "Match directive not supported as a command-line option")
 	}
-	m := matcher{l: l, d: d, words: scanner{rest: d.rest}, result: true}
+	m := matcher{l: l, d: d, result: true}
 	err := m.run()
 	if err == errBad {
 		return l.badLine(d, "Bad Match condition")
@@ -61,10 +61,6 @@ func (l *loader) matchLine(d *directive) error {
 		return err
 	}
 	d.active = m.result && !d.flags.neverMatch
-	// What the criteria have left over is too much.
-	if m.words.done || m.words.rest == "" {
-		d.args.consume()
-	}
 	return nil
 }
 
@@ -73,7 +69,6 @@ func (l *loader) matchLine(d *directive) error {
 type matcher struct {
 	l      *loader
 	d      *directive
-	words  scanner
 	host   string // what to connect to, as far as is known
 	result bool
 	count  int // criteria other than all
@@ -87,12 +82,12 @@ func (m *matcher) run() error {
 	l := m.l
 	l.debug(levelDebug2, "checking match for '%s' host %s originally %s", m.d.rest, m.host, l.original)
 	for {
-		word, ok := m.words.next()
-		if !ok || word == "" {
+		word, ok := m.d.args.next()
+		if !ok {
 			break
 		}
-		if word[0] == '#' {
-			m.words = scanner{done: true}
+		if strings.HasPrefix(word, "#") {
+			m.d.args.consume()
 			break
 		}
 		end, err := m.criterion(word)
@@ -142,18 +137,24 @@ func (m *matcher) criterion(word string) (end bool, err error) {
 	case "canonical", "final":
 		m.count++
 		// The wish for a second pass is noted in the first one only.
-		if name == "final" && !m.d.flags.final {
+		if name == "final" && !not && !m.d.flags.final {
 			m.l.wantFinal = true
 		}
 		m.decide(word, "", m.d.flags.final, not)
 		return false, nil
 	}
 	m.count++
-	arg, ok := m.words.next()
-	// "" is an argument for two criteria of OpenSSH 10.
+	attribute := strings.TrimPrefix(word, "!")
+	arg, ok := "", false
+	if before, after, cut := strings.Cut(attribute, "="); cut && takesEquals(lowerASCII(before)) {
+		attribute, arg, name = before, after, lowerASCII(before)
+		word = word[:len(word)-len(after)-1]
+	} else if arg, ok = m.d.args.next(); !ok {
+		return false, m.l.badLine(m.d, "missing argument for Match '%s'", word)
+	}
 	mayBeEmpty := name == "tagged" || name == "command"
-	if !ok || arg == "" && !mayBeEmpty || strings.HasPrefix(arg, "#") {
-		return false, m.l.plain(m.d, "Missing Match criteria for %s", strings.TrimPrefix(word, "!"))
+	if arg == "" && !mayBeEmpty || strings.HasPrefix(arg, "#") {
+		return false, m.l.plain(m.d, "Missing Match criteria for %s", attribute)
 	}
 	if name == "exec" {
 		return false, m.exec(word, arg, not)
@@ -163,23 +164,33 @@ func (m *matcher) criterion(word string) (end bool, err error) {
 		return false, err
 	}
 	if seen == nil {
-		return false, m.l.plain(m.d, "Unsupported Match attribute %s", strings.TrimPrefix(word, "!"))
+		return false, m.l.plain(m.d, "Unsupported Match attribute %s", attribute)
 	}
 	m.decide(word, *seen, matches, not)
 	return false, nil
+}
+
+// takesEquals reports whether the argument of a criterion may follow it behind
+// an equals sign.
+func takesEquals(name string) bool {
+	switch name {
+	case "host", "originalhost", "user", "localuser", "localnetwork", "version", "tagged", "command", "exec":
+		return true
+	}
+	return false
 }
 
 // all must stand alone, or after one other criterion, which OpenSSH overlooks.
 func (m *matcher) all(word string, not bool) error {
 	arg, _ := "", false
 	if m.count <= 1 {
-		arg, _ = m.words.next()
+		arg, _ = m.d.args.next()
 	}
 	if m.count > 1 || arg != "" && arg[0] != '#' {
 		return m.l.badLine(m.d, "'%s' cannot be combined with other Match attributes", word)
 	}
 	if arg != "" {
-		m.words = scanner{done: true}
+		m.d.args.consume()
 	}
 	m.result = m.result && !not
 	return nil

@@ -82,41 +82,59 @@ func parseInt(s string) (n int64, problem string) {
 }
 
 // parseTime reads a time format of sshd_config(5), such as 90, 1h30m or 2w,
-// in seconds; ok is false also for more than 2147483647.
+// in seconds; ok is false also for more than 2147483647. Seconds may have a
+// fraction, which is dropped, and be named once.
 func parseTime(s string) (seconds int64, ok bool) {
 	if s == "" {
 		return 0, false
 	}
-	var total int64
+	var total float64
+	seen := false
 	for s != "" {
-		n, rest, ok := strtol(s, 10)
-		if !ok || n < 0 {
+		n := strings.IndexFunc(s, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
+		if n < 0 {
+			n = len(s)
+		}
+		number, letter := s[:n], ""
+		value, err := strconv.ParseFloat(number, 64)
+		if err != nil {
 			return 0, false
 		}
-		unit := int64(1)
-		if rest != "" {
-			switch rest[0] {
-			case 's', 'S':
-			case 'm', 'M':
-				unit = 60
-			case 'h', 'H':
-				unit = 60 * 60
-			case 'd', 'D':
-				unit = 24 * 60 * 60
-			case 'w', 'W':
-				unit = 7 * 24 * 60 * 60
-			default:
-				return 0, false
-			}
-			rest = rest[1:]
+		if n < len(s) {
+			letter = lowerASCII(s[n : n+1])
+			n++
 		}
-		if n > math.MaxInt32/unit || total > math.MaxInt32-n*unit {
+		unit := timeUnit(letter)
+		inSeconds := letter == "" || letter == "s"
+		fraction := strings.Contains(number, ".")
+		if unit == 0 || inSeconds && seen || fraction && (!inSeconds || number[len(number)-1] == '.') {
 			return 0, false
 		}
-		total += n * unit
-		s = rest
+		seen = seen || inSeconds
+		total += value * unit
+		s = s[n:]
 	}
-	return total, true
+	if total > math.MaxInt32 {
+		return 0, false
+	}
+	return int64(total), true
+}
+
+// timeUnit returns the seconds of a letter, 0 for one that has no meaning.
+func timeUnit(letter string) float64 {
+	switch letter {
+	case "", "s":
+		return 1
+	case "m":
+		return 60
+	case "h":
+		return 60 * 60
+	case "d":
+		return 24 * 60 * 60
+	case "w":
+		return 7 * 24 * 60 * 60
+	}
+	return 0
 }
 
 // parsePort reads a port from 0 to 65535 or the name of a TCP service; ok is

@@ -13,7 +13,9 @@ func TestParseTime(t *testing.T) {
 		ok   bool
 	}{
 		{"0", 0, true}, {"90", 90, true}, {"1m", 60, true}, {"1h30m", 5400, true}, {"2W", 1209600, true},
-		{"1d1h1m1s", 90061, true}, {"+7", 7, true}, {"1h 5", 3605, true}, {"1m1m", 120, true},
+		{"1d1h1m1s", 90061, true}, {"1h5", 3605, true}, {"1m1m", 120, true},
+		{"1.5", 1, true}, {".5s", 0, true}, {"1m2.9s", 62, true}, {"+7", 0, false}, {"1h 5", 0, false}, {"5s5", 0, false},
+		{"1.", 0, false}, {".", 0, false}, {"1.2.3", 0, false}, {"1e3", 0, false}, {"0x1", 0, false},
 		{"2147483647", math.MaxInt32, true}, {"2147483648", 0, false}, {"3551w", 0, false}, {"2147483647s1", 0, false},
 		{"", 0, false}, {"m", 0, false}, {"5x", 0, false}, {"-1", 0, false}, {"1h-1", 0, false}, {"1.5h", 0, false},
 		{"99999999999999999999999", 0, false},

@@ -117,7 +117,10 @@ func (l *loader) setGSSAPIKex(d *directive) error {
 }
 
 // noQoS is the value of none: 0 is a class of its own.
-const noQoS = int64(QoSNone)
+const (
+	noQoS  = int64(QoSNone)
+	oldQoS = -1 // a word of old, which means none
+)
 
 // qosNames are the names of IPQoS and their values. -G prints the first name
 // of a value.
@@ -133,7 +136,7 @@ var qosNames = [...]struct {
 	{"cs0", 0x00}, {"cs1", 0x20}, {"cs2", 0x40}, {"cs3", 0x60},
 	{"cs4", 0x80}, {"cs5", 0xa0}, {"cs6", 0xc0}, {"cs7", 0xe0},
 	{"ef", 0xb8}, {"va", 0xb0}, {"le", 0x04},
-	{"lowdelay", 0x10}, {"throughput", 0x08}, {"reliability", 0x04},
+	{"lowdelay", oldQoS}, {"throughput", oldQoS}, {"reliability", oldQoS},
 }
 
 func parseQoS(s string) (int64, bool) {
@@ -142,8 +145,22 @@ func parseQoS(s string) (int64, bool) {
 			return q.value, true
 		}
 	}
-	n, rest, ok := strtol(s, 0)
+	n, rest, ok := strtol(s, 10)
 	return n, ok && rest == "" && n >= 0 && n <= 255
+}
+
+// qosArgument reads one value.
+func (l *loader) qosArgument(d *directive, arg string) (int64, error) {
+	n, ok := parseQoS(arg)
+	if !ok {
+		return 0, l.badLine(d, "Bad IPQoS value: %s", arg)
+	}
+	if n == oldQoS {
+		l.debugLine(d, levelDebug1, "Deprecated IPQoS value \"%s\" ignored - using system default instead. "+
+			"Consider using DSCP values.", arg)
+		n = noQoS
+	}
+	return n, nil
 }
 
 // setIPQoS reads one value for all sessions, or two.
@@ -152,14 +169,14 @@ func (l *loader) setIPQoS(d *directive) error {
 	if !ok {
 		return l.badLine(d, "Bad IPQoS value: (null)")
 	}
-	n, ok := parseQoS(arg)
-	if !ok {
-		return l.badLine(d, "Bad IPQoS value: %s", arg)
+	n, err := l.qosArgument(d, arg)
+	if err != nil {
+		return err
 	}
 	m := n
 	if arg, two := d.args.next(); two {
-		if m, ok = parseQoS(arg); !ok {
-			return l.badLine(d, "Bad IPQoS value: %s", arg)
+		if m, err = l.qosArgument(d, arg); err != nil {
+			return err
 		}
 	}
 	if v := l.slot(d, d.id); v != nil {
@@ -170,10 +187,7 @@ func (l *loader) setIPQoS(d *directive) error {
 
 // parseLogLevel reads a log level in any case.
 func parseLogLevel(s string) (LogLevel, bool) {
-	switch lowerASCII(s) {
-	case "quiet":
-		return LogQuiet, true
-	case "debug1":
+	if equalFoldASCII(s, "debug1") {
 		return LogDebug1, true
 	}
 	for level := LogQuiet; level <= LogDebug3; level++ {

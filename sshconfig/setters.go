@@ -7,6 +7,9 @@ import (
 // process acts on one line whose arguments have been split. It leaves in
 // d.args what it did not understand.
 func (l *loader) process(d *directive) error {
+	if len(d.args) == 0 && mustHaveItems(d.id) { // a comment in their place
+		return l.fatalLine(d, "no %s specified", d.keyword)
+	}
 	if d.id == kwIgnored {
 		l.debugLine(d, levelDebug1, "Ignored unknown option \"%s\"", d.keyword)
 		d.args.consume()
@@ -42,6 +45,15 @@ func (l *loader) process(d *directive) error {
 		return l.processSpecial(d)
 	}
 	return nil
+}
+
+// mustHaveItems reports whether a line without a value ends the resolution.
+func mustHaveItems(id keyword) bool {
+	switch id {
+	case kwSendEnv, kwSetEnv, kwCanonicalDomains, kwCanonicalizePermittedCNAMEs, kwRevokedHostKeys, kwChannelTimeout:
+		return true
+	}
+	return false
 }
 
 // slot returns the value of the directive's keyword if the directive may set
@@ -170,7 +182,7 @@ func (l *loader) setFiles(d *directive) error {
 		if !d.active || !empty {
 			continue
 		}
-		if len(v.list) >= maxHostFiles {
+		if len(v.list) >= maxHostFiles && d.id != kwRevokedHostKeys {
 			return l.badLine(d, "too many %s entries.", d.keyword)
 		}
 		v.list, v.set = append(v.list, arg), true

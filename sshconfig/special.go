@@ -72,6 +72,8 @@ func (l *loader) processScalar(d *directive) error {
 		return l.setObscure(d)
 	case kwPort:
 		return l.setPort(d)
+	case kwRefuseConnection:
+		return l.refuseConnection(d)
 	case kwRekeyLimit:
 		return l.setRekeyLimit(d)
 	case kwStreamLocalBindMask:
@@ -105,6 +107,15 @@ func (l *loader) setKeyFile(d *directive) error {
 	*list = addFile(*list, f)
 	l.note(d, d.id)
 	return nil
+}
+
+// refuseConnection ends the resolution where its block applies.
+func (l *loader) refuseConnection(d *directive) error {
+	arg, err := l.argument(d)
+	if err != nil || !d.active {
+		return err
+	}
+	return l.fatalLine(d, "RefuseConnection: %s", arg)
 }
 
 // maxForwardText is the room that OpenSSH has for the two arguments of a

@@ -63,7 +63,6 @@ func (s *state) get(id keyword) *value { return &s.values[id] }
 const (
 	maxIdentityFiles = 100
 	maxHostFiles     = 32
-	maxCanonDomains  = 32
 	maxDepth         = 16 // of Include
 )
 

@@ -80,9 +80,8 @@ const (
 	Yes YesNoAsk = "yes"
 	Ask YesNoAsk = "ask"
 
-	WarnWeakCryptoNo      WarnWeakCrypto = "no"
-	WarnWeakCryptoYes     WarnWeakCrypto = "yes"
-	WarnWeakCryptoNoPQKex WarnWeakCrypto = "no-pq-kex"
+	WarnWeakCryptoNo  WarnWeakCrypto = "no" // also no-pq-kex
+	WarnWeakCryptoYes WarnWeakCrypto = "yes"
 
 	ReconnectNo     Reconnect = "no"
 	ReconnectYes    Reconnect = "yes"
@@ -110,7 +109,7 @@ const (
 // String returns the level's name as `ssh -G` prints it, which is SILENT for
 // QUIET.
 func (l LogLevel) String() string {
-	names := [...]string{"SILENT", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"}
+	names := [...]string{"QUIET", "FATAL", "ERROR", "INFO", "VERBOSE", "DEBUG", "DEBUG2", "DEBUG3"}
 	if l < 0 || int(l) >= len(names) {
 		return "UNKNOWN"
 	}

@@ -45,7 +45,7 @@ var wordTable = [numWordSets][]word{
 	wordsStrict:        {{"true", "yes"}, {"false", "no"}, {"yes", "yes"}, {"no", "no"}, {"ask", "ask"}, {"off", "no"}, {"accept-new", "accept-new"}},
 	wordsTunnel: {{"ethernet", "ethernet"}, {"point-to-point", "point-to-point"}, {"true", "point-to-point"},
 		{"yes", "point-to-point"}, {"false", "no"}, {"no", "no"}},
-	wordsWarnWeak: {{"yes", "yes"}, {"no", "no"}, {"true", "yes"}, {"false", "no"}, {"no-pq-kex", "no-pq-kex"}},
+	wordsWarnWeak: {{"yes", "yes"}, {"no", "no"}, {"true", "yes"}, {"false", "no"}, {"no-pq-kex", "no"}},
 	wordsYesNoAsk: {{"true", "yes"}, {"false", "no"}, {"yes", "yes"}, {"no", "no"}, {"ask", "ask"}},
 }
 

@@ -15,7 +15,7 @@ import (
 const version = "0.1"
 
 func versionLine() string {
-	return fmt.Sprintf("gossh_%s, like OpenSSH_9.2, %s", version, runtime.Version())
+	return fmt.Sprintf("gossh_%s, like OpenSSH_10.5, %s", version, runtime.Version())
 }
 
 // checkPlan refuses what cannot work before anything is connected, and says at

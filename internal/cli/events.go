@@ -46,9 +46,9 @@ func (p *program) notify(e client.Event) {
 	case client.AgentFailed:
 		p.agentFailed("", e.Err)
 	case client.WeakKeyExchange:
-		c.error("** WARNING: connection is not using a post-quantum key exchange algorithm.")
-		c.error("** This session may be vulnerable to \"store now, decrypt later\" attacks.")
-		c.error("** The server may need to be upgraded (it agreed on %s).", e.Algorithm)
+		c.info("** WARNING: connection is not using a post-quantum key exchange algorithm.")
+		c.info("** This session may be vulnerable to \"store now, decrypt later\" attacks.")
+		c.info("** The server may need to be upgraded. See https://openssh.com/pq.html")
 	case client.Restricted:
 		c.error("%s is disabled to avoid man-in-the-middle attacks.", e.What)
 	}

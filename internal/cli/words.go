@@ -210,7 +210,6 @@ func (p *program) failOther(err error) {
 	var auth *client.AuthError
 	var request *session.RequestError
 	var open *ssh.OpenChannelError
-	var refused *client.RefusedError
 	var fwd *forward.OpenError
 	switch {
 	case errors.As(err, &resolve):
@@ -224,8 +223,6 @@ func (p *program) failOther(err error) {
 		p.console.fatal("stdio forwarding failed")
 	case errors.As(err, &open):
 		p.console.error("channel %d: open failed: %s: %s", p.channel, open.Reason, open.Message)
-	case errors.As(err, &refused):
-		p.console.fatal("RefuseConnection: %s", refused.Reason)
 	case errors.Is(err, errForward), errors.Is(err, errQuit):
 		// Said already.
 	case errors.Is(err, client.ErrClosed), errors.Is(err, session.ErrNoStatus), errors.Is(err, context.Canceled):

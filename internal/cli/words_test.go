@@ -107,7 +107,6 @@ func TestWords(t *testing.T) {
 			"me@web: Permission denied (publickey,password).|Tried: publickey (2 offered). The server accepts: publickey, password."},
 		{"nothing to offer", &client.AuthError{User: "me", Host: "web", Methods: []string{"password"}}, 255,
 			"me@web: Permission denied (password).|Tried: nothing, for there was nothing to offer. The server accepts: password."},
-		{"refused by configuration", &client.RefusedError{Reason: "no"}, 255, "RefuseConnection: no"},
 		{"request", &session.RequestError{Request: "subsystem"}, 255, "subsystem request failed on channel 0"},
 		{"channel", &ssh.OpenChannelError{Reason: ssh.Prohibited, Message: "no\x9b"}, 255,
 			`channel 0: open failed: administratively prohibited: no\233`},
