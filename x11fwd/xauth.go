@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/gossh-project/gossh/internal/shellexec"
 )
 
 // magicCookie is the protocol of cookies that are made up, and of those that
@@ -86,9 +88,18 @@ func listXAuth(ctx context.Context, d display, o *Options, before ...string) (au
 // runXAuth gives what xauth prints; what it complains of is nobody's business.
 func runXAuth(ctx context.Context, o *Options, args ...string) ([]byte, error) {
 	o.Logger.Debug("xauth: " + o.XAuth + " " + strings.Join(args, " "))
-	cmd := exec.CommandContext(ctx, o.XAuth, args...)
-	cmd.WaitDelay = time.Second // a child of xauth's may keep the pipe
-	return cmd.Output()
+	var out bytes.Buffer
+	cmd, err := shellexec.Start(func(name string, args ...string) *exec.Cmd {
+		cmd := exec.CommandContext(ctx, name, args...)
+		cmd.WaitDelay = time.Second // a child of xauth's may keep the pipe
+		cmd.Stdout = &out
+		return cmd
+	}, o.XAuth, args...)
+	if err != nil {
+		return nil, err
+	}
+	err = cmd.Wait()
+	return out.Bytes(), err
 }
 
 // randomCookie is one of n bytes.

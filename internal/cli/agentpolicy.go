@@ -92,7 +92,7 @@ func (p *program) sayUse(use agentfwd.Use) {
 // confirmUse asks the person whether a remote host may have a signature: on the
 // terminal, where the session makes way for it, or through askpass.
 func (p *program) confirmUse(ctx context.Context, use agentfwd.Use) (yes bool, err error) {
-	asker := terminal.Prompter{Logger: p.console.logger()}
+	asker := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
 	text := printable(useQuestion(use))
 	err = p.questions.ask(ctx, func(ctx context.Context) error {
 		if !onTerminal() {

@@ -30,7 +30,7 @@ func (t *ttySession) commandLine() {
 		}
 	}()
 	p.questions.ask(ctx, func(ctx context.Context) error {
-		asker := terminal.Prompter{Logger: p.console.logger()}
+		asker := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
 		line, err := asker.Ask(ctx, "\r\nssh> ", terminal.Echo)
 		if err != nil {
 			return err // ^C, ^D, or the end: there is nothing to do

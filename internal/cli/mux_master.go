@@ -216,7 +216,7 @@ func (s *shared) options() mux.ServerOptions {
 	}
 	switch p.cfg.ControlMaster {
 	case sshconfig.ControlMasterAsk, sshconfig.ControlMasterAutoAsk:
-		ask := terminal.Prompter{Logger: p.console.logger()}
+		ask := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
 		o.Confirm = func(ctx context.Context, question string) bool {
 			yes, err := ask.Confirm(ctx, printable(question))
 			return yes && err == nil

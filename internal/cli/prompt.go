@@ -29,7 +29,7 @@ type asker interface {
 var _ client.KeyPrompter = (*prompter)(nil)
 
 func (p *program) newPrompter() *prompter {
-	return &prompter{p: p, ask: watchedAsker{&terminal.Prompter{Logger: p.console.logger(), Deliver: p.deliver}, p}}
+	return &prompter{p: p, ask: watchedAsker{&terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed, Deliver: p.deliver}, p}}
 }
 
 // Password asks for a password in ssh's words.
@@ -154,4 +154,13 @@ func noAnswer(err error) error {
 		return nil
 	}
 	return err
+}
+
+// execFailed words an askpass program that cannot be run.
+func (c *console) execFailed(e *terminal.ExecError) {
+	if e.Notice {
+		c.error("notify_start: exec(%s): %s", e.Program, errnoText(e.Err))
+		return
+	}
+	c.fatal("ssh_askpass: exec(%s): %s", e.Program, errnoText(e.Err))
 }

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"syscall"
 	"time"
+
+	"github.com/gossh-project/gossh/internal/shellexec"
 )
 
 // defaultAskpass is run if SSH_ASKPASS is not set. OpenSSH's is a path fixed
@@ -25,11 +27,16 @@ const askpassGrace = 500 * time.Millisecond
 // what it prints. Another status than 0, or no such program, is ErrRefused.
 // The program is ended when ctx is done.
 func (p *Prompter) askpass(ctx context.Context, prompt, hint string) (string, error) {
-	cmd := p.askpassCommand(ctx, prompt, hint)
 	var answer limitedBuffer
 	defer answer.wipe()
-	cmd.Stdin, cmd.Stdout = p.stdin(), &answer
-	err := cmd.Run()
+	cmd, err := p.startAskpass(prompt, false, func(name string, args ...string) *exec.Cmd {
+		cmd := p.askpassCommand(ctx, hint, name, args...)
+		cmd.Stdin, cmd.Stdout = p.stdin(), &answer
+		return cmd
+	})
+	if err == nil {
+		err = cmd.Wait()
+	}
 	if ctx.Err() != nil {
 		return "", context.Cause(ctx)
 	}
@@ -39,14 +46,38 @@ func (p *Prompter) askpass(ctx context.Context, prompt, hint string) (string, er
 	return answer.firstLine(), nil
 }
 
-// askpassCommand is the program with prompt as its only argument.
-func (p *Prompter) askpassCommand(ctx context.Context, prompt, hint string) *exec.Cmd {
+// An ExecError is an askpass program that cannot be run.
+type ExecError struct {
+	Program string
+	Notice  bool // it was to show a [Notice]
+	Err     error
+}
+
+func (e *ExecError) Error() string { return "exec " + e.Program + ": " + e.Err.Error() }
+
+func (e *ExecError) Unwrap() error { return e.Err }
+
+// startAskpass starts the program with prompt as its only argument.
+func (p *Prompter) startAskpass(prompt string, notice bool, command func(string, ...string) *exec.Cmd) (*exec.Cmd, error) {
 	program, ok := p.Env.lookup("SSH_ASKPASS")
 	if !ok {
 		program = defaultAskpass
 	}
 	p.debug("running askpass", "program", program)
-	cmd := exec.CommandContext(ctx, program, prompt)
+	cmd, err := shellexec.Start(command, program, prompt)
+	if err != nil {
+		e := &ExecError{Program: program, Notice: notice, Err: err}
+		if p.ExecFailed != nil {
+			p.ExecFailed(e)
+		}
+		return nil, e
+	}
+	return cmd, nil
+}
+
+// askpassCommand prepares the program.
+func (p *Prompter) askpassCommand(ctx context.Context, hint, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stderr = p.stderr()
 	if hint != "" {
 		cmd.Env = append(os.Environ(), "SSH_ASKPASS_PROMPT="+hint)
@@ -87,9 +118,12 @@ func (p *Prompter) Notify(ctx context.Context, text string, batch bool) *Notice 
 		return &Notice{}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := p.askpassCommand(ctx, text, "none")
-	cmd.Stderr = nil // nothing of it is for the person at stderr
-	if err := cmd.Start(); err != nil {
+	cmd, err := p.startAskpass(text, true, func(name string, args ...string) *exec.Cmd {
+		cmd := p.askpassCommand(ctx, "none", name, args...)
+		cmd.Stderr = nil // nothing of it is for the person at stderr
+		return cmd
+	})
+	if err != nil {
 		cancel()
 		p.debug("cannot notify", "err", err)
 		return &Notice{}

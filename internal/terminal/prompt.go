@@ -44,6 +44,8 @@ type Prompter struct {
 	// Deliver lets a signal that broke a question off take its effect, once the
 	// terminal is restored; nil sends it to the process once more.
 	Deliver func(os.Signal)
+	// ExecFailed hears of an askpass program that cannot be run; nil is silent.
+	ExecFailed func(*ExecError)
 }
 
 // Ask asks and returns the answer, a line without its end, at most 1023 bytes.
