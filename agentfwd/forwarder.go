@@ -150,7 +150,8 @@ func (f *Forwarder) admit() (reason ssh.RejectionReason, text string, intruder b
 	return 0, "", false
 }
 
-// release counts a channel out.
+// release counts a channel out: it was rejected, or the server has closed it. A
+// server that does not close its channels gets no more of them.
 func (f *Forwarder) release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

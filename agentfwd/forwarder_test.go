@@ -468,3 +468,19 @@ func TestQuestionEndsWithTheChannel(t *testing.T) {
 		t.Errorf("warnings %v", w)
 	}
 }
+
+// TestForwardExtendedData: more extended data than the window holds does not
+// keep requests from being answered.
+func TestForwardExtendedData(t *testing.T) {
+	fake := &fakeAgent{answer: func(int, int, []byte) []byte { return []byte{msgSuccess} }}
+	h := newHop(t, ForwarderConfig{Source: at(fake.listen(t))}, false)
+	ch := h.open(t)
+	limit := time.AfterFunc(20*time.Second, func() { h.server.Close() })
+	defer limit.Stop()
+	if _, err := ch.Stderr().Write(make([]byte, 5<<20)); err != nil {
+		t.Fatal(err)
+	}
+	if reply := ask(t, ch, []byte{msgLock}); reply[0] != msgSuccess {
+		t.Errorf("reply %v", reply)
+	}
+}

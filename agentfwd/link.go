@@ -65,18 +65,20 @@ func (l *link) agentSide() {
 // closes its direction, or the connection ends; or, between messages, with the
 // link's context, at whose end the channel is closed.
 func (l *link) channelSide() {
-	defer l.f.release()
 	defer l.cancel(errChannelEnded)
 	if err := <-l.ready; err != nil {
 		l.newCh.Reject(ssh.ConnectionFailed, "agent not available")
+		l.f.release()
 		return
 	}
 	ch, requests, err := l.newCh.Accept()
 	if err != nil {
+		l.f.release()
 		return
 	}
 	context.AfterFunc(l.ctx, func() { ch.Close() })
 	go l.watch(requests)
+	go io.Copy(io.Discard, ch.Stderr()) // unread it would take up memory, and the window; ends with the channel
 	for l.relay(ch) {
 	}
 }
@@ -113,5 +115,6 @@ func (l *link) watch(requests <-chan *ssh.Request) {
 			req.Reply(false, nil)
 		}
 	}
+	l.f.release()
 	l.cancel(errChannelEnded)
 }

@@ -119,7 +119,7 @@ func (o *opening) run() {
 	case err != nil:
 		got.err = o.forwarder.lostBy(err)
 	default:
-		got.stream = o.forwarder.newStream(ch, reqs)
+		got.stream = o.forwarder.newStream(ch, reqs, nil)
 	}
 	select {
 	case o.result <- got:
@@ -130,24 +130,37 @@ func (o *opening) run() {
 	}
 }
 
-// stream is an open channel whose requests are looked after.
+// stream is an open channel whose requests are answered and whose extended data
+// is discarded.
 type stream struct {
 	ch        ssh.Channel
 	forwarder *Forwarder
 	requests  <-chan *ssh.Request
 	gone      chan struct{} // closed when the server has closed the channel, or the connection ended
+	ended     func()        // called before gone is closed; may be nil
 }
 
-func (f *Forwarder) newStream(ch ssh.Channel, requests <-chan *ssh.Request) *stream {
-	s := &stream{ch: ch, forwarder: f, requests: requests, gone: make(chan struct{})}
+func (f *Forwarder) newStream(ch ssh.Channel, requests <-chan *ssh.Request, ended func()) *stream {
+	s := &stream{ch: ch, forwarder: f, requests: requests, gone: make(chan struct{}), ended: ended}
 	go s.refuseRequests()
+	go s.discardExtended()
 	return s
+}
+
+// discardExtended drops the extended data of the channel. Forwarded connections
+// have none, but a server can send it, and unread it would take up memory and
+// the window that the data itself needs. It ends with the channel's data.
+func (s *stream) discardExtended() {
+	io.Copy(io.Discard, s.ch.Stderr())
 }
 
 // refuseRequests answers channel requests, of which forwarded connections know
 // none. It ends when the server closes the channel or the connection ends.
 func (s *stream) refuseRequests() {
 	ssh.DiscardRequests(s.requests)
+	if s.ended != nil {
+		s.ended()
+	}
 	close(s.gone)
 }
 

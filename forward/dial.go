@@ -122,13 +122,13 @@ func (l *listener) take(in incoming) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		in.ch.Reject(ssh.Prohibited, "no such forwarding")
+		in.reject(ssh.Prohibited, "no such forwarding")
 		return
 	}
 	select {
 	case l.queue <- in:
 	default:
-		in.ch.Reject(ssh.ResourceShortage, "too many connections wait")
+		in.reject(ssh.ResourceShortage, "too many connections wait")
 	}
 }
 
@@ -143,11 +143,11 @@ func (l *listener) Accept() (net.Conn, error) {
 		}
 		select {
 		case in := <-l.queue:
-			ch, reqs, err := in.ch.Accept()
+			s, err := in.accept()
 			if err != nil {
 				continue // gone in the meantime
 			}
-			return newChannelConn(l.forwarder.newStream(ch, reqs), l.Addr(), in.origin), nil
+			return newChannelConn(s, l.Addr(), in.origin), nil
 		case <-l.closing:
 			return nil, l.acceptError(net.ErrClosed)
 		case <-l.forwarder.lost:
@@ -178,7 +178,7 @@ func (l *listener) Close() error {
 	for {
 		select {
 		case in := <-l.queue:
-			in.ch.Reject(ssh.Prohibited, "no such forwarding")
+			in.reject(ssh.Prohibited, "no such forwarding")
 		default:
 			return err
 		}

@@ -51,6 +51,7 @@ type Forwarder struct {
 	forwards []*Forward
 	closed   bool
 	nextID   uint64
+	incoming int           // channels that the server has open towards us
 	idle     chan struct{} // closed, and made anew, when the last of forwards is gone
 }
 

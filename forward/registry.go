@@ -1,7 +1,6 @@
 package forward
 
 import (
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -10,21 +9,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 )
-
-// incoming is a channel that the server wants to open, read.
-type incoming struct {
-	ch     ssh.NewChannel
-	listen Addr // what the server says was connected to
-	origin net.Addr
-}
-
-// bound is the address on the server that was connected to, in its words.
-func (in incoming) bound() net.Addr {
-	if in.listen.Socket != "" {
-		return &net.UnixAddr{Name: in.listen.Socket, Net: "unix"}
-	}
-	return tcpAddr(in.listen.Host, in.listen.Port)
-}
 
 // entry is one listener on the server.
 type entry struct {
@@ -151,10 +135,15 @@ func canonical(host string) string {
 // or rejects it. Whoever owns the SSH connection hands each of them in; it
 // does not block on the connection's target.
 func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
-	in, err := parseIncoming(ch)
+	if !f.admit() {
+		f.log.Warn("too many forwarded connections from the server", "limit", maxIncoming)
+		ch.Reject(ssh.ResourceShortage, "too many connections")
+		return
+	}
+	in, err := f.parseIncoming(ch)
 	if err != nil {
 		f.log.Warn("bad channel open from the server", "type", ch.ChannelType(), "error", err)
-		ch.Reject(ssh.ConnectionFailed, "malformed request")
+		in.reject(ssh.ConnectionFailed, "malformed request")
 		return
 	}
 	e, again := f.registry.find(in.listen)
@@ -170,7 +159,7 @@ func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
 
 func (f *Forwarder) rejectUnknown(in incoming) {
 	f.log.Warn("the server forwards a connection that nobody asked for", "listen", in.listen.String())
-	in.ch.Reject(ssh.Prohibited, "no such forwarding")
+	in.reject(ssh.Prohibited, "no such forwarding")
 }
 
 // hold counts the channels that wait for a port; it is false when there are
@@ -206,35 +195,6 @@ func (f *Forwarder) serveLater(in incoming) {
 			return
 		}
 	}
-}
-
-func parseIncoming(ch ssh.NewChannel) (incoming, error) {
-	in := incoming{ch: ch}
-	switch t := ch.ChannelType(); t {
-	case typeForwardedTCP:
-		var p tcpPayload
-		if err := ssh.Unmarshal(ch.ExtraData(), &p); err != nil {
-			return in, err
-		}
-		if p.Port == 0 || p.Port > 65535 || p.OriginPort > 65535 {
-			return in, fmt.Errorf("forward: port out of range")
-		}
-		in.listen = Addr{Host: p.Host, Port: int(p.Port)}
-		in.origin = tcpAddr(p.OriginHost, int(p.OriginPort))
-	case typeForwardedSocket:
-		var p forwardedSocketPayload
-		if err := ssh.Unmarshal(ch.ExtraData(), &p); err != nil {
-			return in, err
-		}
-		if p.Path == "" {
-			return in, fmt.Errorf("forward: no socket path")
-		}
-		in.listen = Addr{Socket: p.Path}
-		in.origin = &net.UnixAddr{Net: "unix"}
-	default:
-		return in, fmt.Errorf("forward: channel type %q", t)
-	}
-	return in, nil
 }
 
 // tcpAddr is a *net.TCPAddr for a literal address, and otherwise something that

@@ -183,7 +183,7 @@ func (f *Forwarder) openRemote(ctx context.Context, spec Spec, opts Options) (*F
 func (f *Forward) takeRemote(in incoming) {
 	l, ok := f.begin(in.origin, in.bound())
 	if !ok {
-		in.ch.Reject(ssh.Prohibited, "no such forwarding")
+		in.reject(ssh.Prohibited, "no such forwarding")
 		return
 	}
 	go f.serveRemote(l, in)
@@ -207,27 +207,26 @@ func (f *Forward) carryRemote(l *link, in incoming) error {
 	l.target.Store(&target)
 	c, err := f.dialTarget(target)
 	if err != nil {
-		in.ch.Reject(ssh.ConnectionFailed, refusalText(err))
+		in.reject(ssh.ConnectionFailed, refusalText(err))
 		return err
 	}
-	ch, reqs, err := in.ch.Accept()
+	remote, err := in.accept()
 	if err != nil {
 		reset(c)
 		return err
 	}
 	f.connected(l)
-	p := &pump{local: c, remote: f.owner.newStream(ch, reqs), link: l}
+	p := &pump{local: c, remote: remote, link: l}
 	p.run(f.cut)
 	return nil
 }
 
 // carryRemoteSOCKS asks the server's client by SOCKS where it wants to go.
 func (f *Forward) carryRemoteSOCKS(l *link, in incoming) error {
-	ch, reqs, err := in.ch.Accept()
+	remote, err := in.accept()
 	if err != nil {
 		return err
 	}
-	remote := f.owner.newStream(ch, reqs)
 	stop := context.AfterFunc(f.cut, func() { remote.Close() })
 	c, request, err := f.connectSOCKS(l, remote)
 	stop()

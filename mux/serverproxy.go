@@ -339,6 +339,7 @@ func (p *proxyClient) serveForwarded(c net.Conn, addr forward.Addr) {
 	}
 	var gone, up sync.WaitGroup
 	gone.Go(func() { ssh.DiscardRequests(requests) })
+	gone.Go(func() { io.Copy(io.Discard, ch.Stderr()) })
 	up.Go(func() {
 		io.Copy(c, ch)
 		if w, ok := c.(interface{ CloseWrite() error }); ok {

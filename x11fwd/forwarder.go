@@ -155,9 +155,10 @@ func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
 
 // serve carries one connection, and ends with it.
 func (f *Forwarder) serve(newCh ssh.NewChannel) {
-	defer f.done()
+	defer f.links.Done()
 	x, err := f.dial()
 	if err != nil {
+		f.release()
 		if f.ctx.Err() == nil {
 			f.opts.Warn(err)
 		}
@@ -167,10 +168,12 @@ func (f *Forwarder) serve(newCh ssh.NewChannel) {
 	defer x.Close()
 	ch, reqs, err := newCh.Accept()
 	if err != nil {
+		f.release()
 		return
 	}
 	l := newLink(f, ch, x)
 	go l.refuseRequests(reqs)
+	go l.discardExtended()
 	l.run()
 }
 
@@ -181,11 +184,12 @@ func (f *Forwarder) dial() (net.Conn, error) {
 	return f.display.connect(f.ctx)
 }
 
-func (f *Forwarder) done() {
+// release counts a channel out: it was rejected, or the server has closed it. A
+// server that does not close its channels gets no more of them.
+func (f *Forwarder) release() {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.open--
-	f.mu.Unlock()
-	f.links.Done()
 }
 
 // Close ends every connection, rejects channels that come later, and waits. A

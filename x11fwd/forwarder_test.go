@@ -214,3 +214,29 @@ func TestExpiry(t *testing.T) {
 		}
 	})
 }
+
+// TestExtendedData: more extended data than the window holds does not keep the
+// requests of a program from the X server.
+func TestExtendedData(t *testing.T) {
+	f, ln, _ := newForwarder(t, Options{Trusted: true})
+	server := serverFor(t, f)
+	ch, err := openX11(t, server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	limit := time.AfterFunc(20*time.Second, func() { server.Close() })
+	defer limit.Stop()
+	if _, err := ch.Stderr().Write(make([]byte, 5<<20)); err != nil {
+		t.Fatal(err)
+	}
+	ch.Write(f.shown(t, binary.LittleEndian))
+	ch.CloseWrite()
+	if got, err := io.ReadAll(x); err != nil || len(got) == 0 {
+		t.Errorf("the X server gets %d bytes, %v", len(got), err)
+	}
+}

@@ -25,7 +25,15 @@ func newLink(f *Forwarder, ch ssh.Channel, x net.Conn) *link {
 // connection.
 func (l *link) refuseRequests(reqs <-chan *ssh.Request) {
 	ssh.DiscardRequests(reqs)
+	l.f.release()
 	close(l.gone)
+}
+
+// discardExtended drops extended data, which X11 does not use: unread it would
+// take up memory and the window that the data itself needs. It ends with the
+// channel's data.
+func (l *link) discardExtended() {
+	io.Copy(io.Discard, l.ch.Stderr())
 }
 
 // run moves both directions until both have ended, one of them has failed, or
