@@ -37,7 +37,9 @@ const startTimeout = time.Minute
 // test, with a new ed25519 key.
 type Options struct {
 	// Extra are lines of sshd_config. sshd takes the first value of most
-	// keywords, and these come first; a Match block may end them.
+	// keywords, and these come first; a Match block may end them. Without a
+	// SetEnv among them, sessions have an empty home folder, so that tests do not
+	// depend on what the start-up files of the user's shell do.
 	Extra string
 
 	// HostKeys are formats for sshtest.NewKey. Empty: ssh-ed25519.
@@ -167,6 +169,13 @@ func (s *Server) writeFiles(opts Options) error {
 		fmt.Sprintf("AuthorizedKeysFile %q\nPidFile none\n", s.AuthorizedKeys)
 	if sftp := findSFTPServer(); sftp != "" && !strings.Contains(opts.Extra, "Subsystem") {
 		config += "Subsystem sftp " + sftp + "\n"
+	}
+	if !strings.Contains(opts.Extra, "SetEnv") { // sshd takes one
+		home := filepath.Join(s.Dir, "home")
+		if err := os.MkdirAll(home, 0o700); err != nil {
+			return err
+		}
+		config += fmt.Sprintf("SetEnv HOME=%q\n", home)
 	}
 	for path, content := range map[string]string{
 		s.SshdConfig:     config + match,
