@@ -108,8 +108,14 @@ func (c *Client) Listen(ctx context.Context, network, addr string) (net.Listener
 }
 
 // TransportEnded is closed when nothing more can be received, which is a
-// moment before Done is, and before any channel ends for that reason.
-func (c *Client) TransportEnded() <-chan struct{} { return c.d.watched.Ended() }
+// moment before Done is, and before any channel ends for that reason. It is nil
+// through a master, whose transport is not seen here.
+func (c *Client) TransportEnded() <-chan struct{} {
+	if _, shared := c.NetConn().(controlConn); shared {
+		return nil
+	}
+	return c.d.watched.Ended()
+}
 
 // Forwards opens and lists the forwardings of this connection.
 func (c *Client) Forwards() *forward.Forwarder { return c.forwards }

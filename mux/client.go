@@ -22,6 +22,8 @@ import (
 // no session and asks for nothing for a minute.
 type Client struct {
 	c     *net.UnixConn
+	path  string
+	opts  ClientOptions
 	log   *slog.Logger
 	hello *helloMessage // the master's
 
@@ -48,7 +50,7 @@ func Connect(ctx context.Context, path string, opts ClientOptions) (*Client, err
 	if err != nil {
 		return nil, fmt.Errorf("mux: connect to %s: %w", path, explain(ctx, limited, err))
 	}
-	c := &Client{c: conn, log: opts.Logger}
+	c := &Client{c: conn, path: path, opts: opts, log: opts.Logger}
 	if c.log == nil {
 		c.log = slog.New(slog.DiscardHandler)
 	}
@@ -217,15 +219,27 @@ func want(reply message, kind msgType) (*plainReply, error) {
 // Close closes the connection; a session on it is ended by the master.
 func (c *Client) Close() error { return c.c.Close() }
 
+// Ours reports whether the master is gossh's, as opposed to OpenSSH's.
+func (c *Client) Ours() bool { return c.hello.has(extStatus) }
+
 // Proxy turns the connection into one that speaks SSH's connection protocol.
 // It takes the Client over: the end of the ssh.Conn is the end of both. As
 // with x/crypto's NewClientConn, both Go channels have to be served.
 //
-// OpenSSH's master brings no answer to a global request back, and hangs up at
-// most of them. So through one none is sent, and what wants a reply is failed
-// once the server has shown to be alive: a keepalive works, to listen on the
-// server does not.
+// OpenSSH's master does not survive what may happen in its proxy mode, so it is
+// never asked for that. Sessions, connections and listeners are then those of
+// [Client.NewSession], [Client.StdioForward] and [Client.OpenForward], in the form
+// of an ssh.Conn. Signals, window sizes and terminal modes are not passed on, the
+// agent is the master's, and what it cannot do at all, such as a channel of
+// another type, is errors.ErrUnsupported.
 func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	if !c.Ours() {
+		conn, err := newPassengerConn(ctx, c)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return conn, conn.channels, conn.requests, nil
+	}
 	reply, err := c.ask(ctx, func(id uint32) message { return &plainRequest{msgProxy, id} })
 	if err != nil {
 		return nil, nil, nil, err
@@ -236,11 +250,7 @@ func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.taken = &ProtocolError{"the connection is in proxy mode"}
-	conn, channels, requests, err := proxyConn(c.c)
-	if err == nil && !c.hello.has(extStatus) {
-		conn = newForeignConn(conn)
-	}
-	return conn, channels, requests, err
+	return proxyConn(c.c)
 }
 
 // Dial returns a client on the connection of the master at path, OpenSSH's or

@@ -20,7 +20,10 @@
 // A client is served in one of two ways. As a passenger it hands its standard
 // descriptors to the master, which moves the data; that is [Client.NewSession]
 // and [Client.StdioForward]. As a proxy client it speaks SSH's connection
-// protocol (RFC 4254) over the socket; that is [Client.Proxy] and [Dial].
+// protocol (RFC 4254) over the socket; that is [Client.Proxy] and [Dial]. Only a
+// master of gossh is asked for that: OpenSSH's ends, with everything that others
+// do over it, when a proxy client leaves after a channel was refused. Through
+// OpenSSH's, Proxy and Dial are made of passengers and forwardings instead.
 //
 // The master works on descriptors that other programs share, such as a user's
 // shell: it never makes one non-blocking, and reads nothing from one after its

@@ -197,13 +197,16 @@ func (c *Cmd) streamEnd(err error) error {
 
 // connectionLost returns why the connection is gone, or nil if it is alive.
 func (c *Cmd) connectionLost() error {
-	t, ok := c.conn.(interface{ TransportEnded() <-chan struct{} })
+	var transport <-chan struct{}
+	if t, ok := c.conn.(interface{ TransportEnded() <-chan struct{} }); ok {
+		transport = t.TransportEnded()
+	}
 	e, tells := c.conn.(ended)
-	if !ok || !tells {
+	if transport == nil || !tells {
 		return connectionEnd(c.caller, c.conn)
 	}
 	select {
-	case <-t.TransportEnded():
+	case <-transport:
 		<-e.Done() // follows at once
 		return endErr(e)
 	default:
