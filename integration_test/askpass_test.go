@@ -51,3 +51,29 @@ func TestAskpassPrograms(t *testing.T) {
 		}
 	}
 }
+
+// TestShellThatCannotRun: the user's shell, which runs ProxyCommand and the
+// commands of Match, is named as by ssh if it cannot be run.
+func TestShellThatCannotRun(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("config", "Match exec true\n")
+	shell := w.write("shell", "not a program")
+	if err := os.Chmod(shell, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.setenv("SHELL=" + shell)
+	args := []string{"-G", "host"}
+	got, want := w.run(w.gossh(args...)), w.run(w.ssh(args...))
+	if got.status != want.status || sameWords(got.stderr) != sameWords(want.stderr) {
+		t.Errorf("Match exec: %s\nssh: %s", got, want)
+	}
+	w.write("config", "")
+	w.setenv("SHELL=" + w.path("missing"))
+	args = []string{"-o", "ProxyCommand=cat", "host", "true"}
+	got, want = w.run(w.gossh(args...)), w.run(w.ssh(args...))
+	line := w.path("missing") + ": No such file or directory"
+	if got.status != want.status || !strings.Contains(got.stderr, line) || !strings.Contains(want.stderr, line) {
+		t.Errorf("ProxyCommand: %s\nssh: %s", got, want)
+	}
+}

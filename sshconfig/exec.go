@@ -73,7 +73,13 @@ func (l *loader) runShell(shell, command string) (status int, err error) {
 	// A command that leaves a child with its standard error behind is not
 	// waited for beyond this.
 	cmd.WaitDelay = time.Second
-	err = cmd.Run()
+	if err = cmd.Start(); err != nil {
+		if l.ctx.Err() == nil {
+			l.bad("", 0, "Unable to execute '%.100s': %s", command, errnoText(err))
+		}
+		return 0, err
+	}
+	err = cmd.Wait()
 	if st := cmd.ProcessState; st != nil && st.Exited() && l.ctx.Err() == nil {
 		return st.ExitCode(), nil
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -103,12 +104,18 @@ func (p *program) failConn(e *client.ConnError) {
 	var negotiation *ssh.AlgorithmNegotiationError
 	var version *client.VersionError
 	var refused *ssh.OpenChannelError // by the jump host
+	var program *fs.PathError
 	switch where := fmt.Sprintf("%s port %d", e.Address, portOf(e)); {
 	case errors.Is(e.Err, client.ErrNoDescriptor):
 		p.console.fatal("proxy dialer did not pass back a connection")
 	case errors.As(e.Err, &refused):
 		p.console.error("channel 0: open failed: %s: %s", refused.Reason, refused.Message)
 		p.console.error("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, cmp.Or(refused.Message, "refused by the jump host"))
+	case errors.As(e.Err, &program) && program.Op == "fork/exec":
+		// The shell of a ProxyCommand. ssh finds out in the child, and then that
+		// the child has gone.
+		p.console.printf(sshconfig.LogQuiet, "%s: %s", program.Path, errnoText(program))
+		p.console.info("Connection closed by UNKNOWN port 65535")
 	case e.Phase == client.PhaseConnect:
 		p.console.error("%s: connect to host %s port %d: %s", p.name, e.Host, e.Port, errnoText(e.Err))
 	case errors.As(e.Err, &lost) && e.Phase == client.PhaseConnected:
