@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wipe"
 )
 
 // methodsByDefault is ssh's order of PreferredAuthentications. x/crypto's
@@ -49,6 +51,7 @@ func newAuthenticator(ctx context.Context, d *dialer) *authenticator {
 func (a *authenticator) close() {
 	if a.keys != nil {
 		a.keys.close()
+		a.keys = nil
 	}
 }
 
@@ -178,7 +181,8 @@ func (a *authenticator) method(name string, st *ssh.ClientAuthContext) (ssh.Auth
 // order is ours and the next question is ours too.
 func (a *authenticator) publicKey(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	if a.keys == nil {
-		a.keys = a.d.newKeyring(a.ctx, st.Metadata.SessionID())
+		// Private keys are read where there is no public half beside them.
+		wipe.OnOwnStack(func() { a.keys = a.d.newKeyring(a.ctx, st.Metadata.SessionID()) })
 	}
 	id, err := a.keys.next()
 	if err != nil || id == nil {
@@ -204,6 +208,7 @@ func (a *authenticator) password() ssh.AuthMethod {
 			password, err = a.d.opts.Prompter.Password(a.ctx, q)
 			return err
 		})
+		a.d.notify(SecretRead{})
 		return password, a.giveUp(err)
 	})
 }
@@ -242,6 +247,7 @@ func (a *authenticator) keyboardInteractive() ssh.AuthMethod {
 			answers, err = a.d.opts.Prompter.Challenge(a.ctx, q)
 			return err
 		})
+		a.d.notify(SecretRead{})
 		return answers, a.giveUp(err)
 	})
 }

@@ -27,6 +27,11 @@ type KeyMissing struct {
 	Err  error
 }
 
+// SecretRead is a private key, or a secret that a person typed, that was read
+// into memory. The Client has given up its references once Dial returns; the
+// bytes are there until the memory is used for something else.
+type SecretRead struct{}
+
 // CertMissing is a certificate file that could not be read.
 type CertMissing struct {
 	File string
@@ -77,6 +82,7 @@ func (Banner) clientEvent()               {}
 func (HostKeyEvent) clientEvent()         {}
 func (KeyFileSkipped) clientEvent()       {}
 func (KeyMissing) clientEvent()           {}
+func (SecretRead) clientEvent()           {}
 func (CertMissing) clientEvent()          {}
 func (SignFailed) clientEvent()           {}
 func (SignedOtherwise) clientEvent()      {}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/internal/wipe"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -45,6 +46,7 @@ type identity struct {
 	shown  string        // what the logs call it
 	named  bool          // by the user, as opposed to a default
 	where  string        // "agent", "token" or "explicit", for the logs
+	raw    any           // the private key, if it is of a file and was needed
 	only   string        // if set, the one algorithm to sign with
 
 	tokens bool // stands for the keys of PKCS11Provider
@@ -138,6 +140,8 @@ func (r *keyring) publicHalf(f sshconfig.File) ssh.PublicKey {
 	if err != nil {
 		return nil // told of when the private half is wanted
 	}
+	defer clear(kf.pem)
+	r.d.notify(SecretRead{})
 	return kf.public()
 }
 
@@ -325,7 +329,12 @@ func (r *keyring) next() (*identity, error) {
 // reset begins anew after a partial success, as OpenSSH's pubkey_reset.
 func (r *keyring) reset() { r.at, r.again = 0, nil }
 
+// close gives the agent back and overwrites the keys of files.
 func (r *keyring) close() {
+	for _, k := range r.keys {
+		wipe.Key(k.raw)
+		k.raw, k.signer = nil, nil
+	}
 	if r.agent != nil {
 		r.agent.Close()
 	}

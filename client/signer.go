@@ -12,6 +12,7 @@ import (
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/internal/keyhelper"
+	"github.com/gossh-project/gossh/internal/wipe"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -37,7 +38,12 @@ func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (
 	}
 	var sig *ssh.Signature
 	err := d.unhurried(func() (err error) { // an agent may ask its person
-		sig, err = signWith(k.signer, rand, data, algo)
+		sign := func() { sig, err = signWith(k.signer, rand, data, algo) }
+		if k.raw == nil {
+			sign()
+		} else {
+			wipe.OnOwnStack(sign)
+		}
 		return err
 	})
 	var other *agentfwd.SignatureTypeError
@@ -162,7 +168,12 @@ func rsaBits(k ssh.PublicKey) int {
 
 // load decrypts the private key file, asking for its passphrase up to
 // NumberOfPasswordPrompts times.
-func (k *identity) load() error {
+func (k *identity) load() (err error) {
+	wipe.OnOwnStack(func() { err = k.loadFile() })
+	return err
+}
+
+func (k *identity) loadFile() error {
 	d := k.ring.d
 	if signer, err := k.fromToken(); err != nil || signer != nil {
 		k.signer = signer
@@ -178,6 +189,8 @@ func (k *identity) load() error {
 	if err != nil {
 		return k.skipped(err)
 	}
+	defer clear(kf.pem)
+	d.notify(SecretRead{})
 	raw, err := kf.private(nil)
 	passphrase := ""
 	for attempt := 1; errors.Is(err, ErrKeyPassphrase); attempt++ {
@@ -195,7 +208,8 @@ func (k *identity) load() error {
 			d.logf(levelDebug2, "no passphrase given, try next key")
 			return ErrKeyPassphrase
 		}
-		raw, err = kf.private([]byte(passphrase))
+		d.notify(SecretRead{})
+		raw, err = k.decrypt(kf, passphrase)
 	}
 	if err != nil {
 		return k.skipped(&KeyFileError{File: k.file, Err: err})
@@ -212,7 +226,7 @@ func (k *identity) load() error {
 	case !sameKey(plainKey(k.pub), signer.PublicKey()):
 		return k.skipped(&KeyFileError{File: k.file, Err: ErrKeyMismatch})
 	}
-	k.signer = signer
+	k.signer, k.raw = signer, raw
 	k.addToAgent(raw)
 	return nil
 }
@@ -230,6 +244,17 @@ func (k *identity) signerOf(raw any) (ssh.Signer, error) {
 		return nil, errNoProvider
 	}
 	return &securityKeySigner{id: k, key: key}, nil
+}
+
+// minSecret is the least memory for a secret. Smaller things share memory, and
+// what is shared stays for as long as any of them is in use.
+const minSecret = 32
+
+// decrypt is kf.private with a copy of the passphrase that is overwritten.
+func (k *identity) decrypt(kf *keyFile, passphrase string) (any, error) {
+	secret := append(make([]byte, 0, max(minSecret, len(passphrase))), passphrase...)
+	defer clear(secret)
+	return kf.private(secret)
 }
 
 // skipped tells of a file that gave no key, unless it is just not there.

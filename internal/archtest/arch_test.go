@@ -20,7 +20,7 @@ var layers = [...][]string{
 	{"internal/cli"},
 	{"client", "mux", "sshconfig", "internal/terminal"},
 	{"session", "forward", "agentfwd", "hostkey", "keepalive", "x11fwd"},
-	{"internal/nss", "internal/shellexec", "internal/keyhelper"},
+	{"internal/nss", "internal/shellexec", "internal/keyhelper", "internal/wipe"},
 }
 
 // besides are the arrows that go to the same layer, or to a room of tests.

@@ -80,7 +80,9 @@ func (p *program) connectOnce(ctx context.Context) (int, error) {
 	if options.Stdio, err = p.takeStdio(); err != nil {
 		return 0, err
 	}
+	p.secrets.guard()
 	c, err := client.Dial(ctx, p.flags.host, options)
+	p.secrets.forget()
 	if err != nil {
 		return 0, err
 	}

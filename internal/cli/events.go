@@ -33,6 +33,8 @@ func (p *program) notify(e client.Event) {
 		c.info("no such identity: %s: %s", e.File, errnoText(e.Err))
 	case client.CertMissing:
 		c.printf(levelDebug1, "debug1: certificate file %s: %s", e.File, errnoText(e.Err))
+	case client.SecretRead:
+		p.secrets.note()
 	case client.SignFailed:
 		p.signFailed(e)
 	case client.SignedOtherwise:

@@ -60,6 +60,7 @@ type program struct {
 	console   *console
 	questions *questions
 	crash     crashGuard
+	secrets   secrets
 	ready     *readiness // of a child in the background; nil in the foreground
 	master    bool       // a master that persists, in a process of its own
 

@@ -120,6 +120,11 @@ func (s *stay) options() client.KeepOptions {
 
 // tell notes a state; again shows it.
 func (s *stay) tell(st client.KeepState) {
+	if st.Phase == client.KeepConnecting {
+		s.p.secrets.guard()
+	} else {
+		s.p.secrets.forget()
+	}
 	s.mu.Lock()
 	s.news = append(s.news, news{state: st})
 	s.mu.Unlock()

@@ -162,9 +162,9 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 
 func (b *limitedBuffer) firstLine() string {
 	if end := bytes.IndexAny(b.kept, "\r\n"); end >= 0 {
-		return string(b.kept[:end])
+		return secretText(b.kept[:end])
 	}
-	return string(b.kept)
+	return secretText(b.kept)
 }
 
 func (b *limitedBuffer) wipe() { clear(b.kept) }

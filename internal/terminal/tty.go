@@ -70,15 +70,31 @@ func readAnswer(in io.Reader, suspend int) (string, error) {
 		_, err := in.Read(b[:])
 		switch {
 		case err == io.EOF && any:
-			return string(line), nil
+			return secretText(line), nil
 		case err != nil:
 			return "", err
 		case int(b[0]) == suspend:
 			return "", errSuspend
 		case b[0] == '\n' || b[0] == '\r':
-			return string(line), nil
+			return secretText(line), nil
 		case len(line) < lineLimit:
 			line = append(line, b[0])
 		}
 	}
+}
+
+// minSecret is the least memory for an answer. Smaller strings share memory, and
+// what is shared stays for as long as any of them is in use.
+const minSecret = 32
+
+// secretText makes a string that is gone from memory once it is collected and
+// overwritten.
+func secretText(line []byte) string {
+	if len(line) >= minSecret {
+		return string(line)
+	}
+	var room [minSecret]byte
+	defer clear(room[:])
+	copy(room[:], line)
+	return string(room[:])[:len(line)]
 }
