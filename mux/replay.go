@@ -3,6 +3,8 @@ package mux
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 
@@ -35,7 +37,7 @@ func newReplayConn(c net.Conn) (*replayConn, error) {
 		answers.Write(b)
 	}
 	// From here on no descriptor is passed, so reading ahead does no harm.
-	live := bufio.NewReaderSize(c, 64<<10)
+	live := &packetReader{r: bufio.NewReaderSize(c, 64<<10)}
 	return &replayConn{Conn: c, reader: io.MultiReader(&answers, live), swallow: replayedMessages}, nil
 }
 
@@ -57,4 +59,39 @@ func proxyConn(c net.Conn) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request
 		return nil, nil, nil, err
 	}
 	return ssh.NewControlClientConn(r)
+}
+
+// packetReader checks the packets of the connection protocol, which are
+// "uint32 length, byte 0, payload", before x/crypto sees them: it takes the
+// first byte of a payload without looking whether there is one
+// ((*mux).onePacket), and dies of a packet without.
+type packetReader struct {
+	r    *bufio.Reader
+	left uint32 // of the packet being read, its length field included
+}
+
+const (
+	packetHeader = 4       // the length field
+	leastPacket  = 2       // byte 0 and the type of a message
+	mostPacket   = 1 << 18 // as x/crypto has it (maxPacket, common.go)
+)
+
+func (p *packetReader) Read(b []byte) (int, error) {
+	if p.left == 0 {
+		head, err := p.r.Peek(packetHeader)
+		if err != nil {
+			if len(head) > 0 && err == io.EOF {
+				err = io.ErrUnexpectedEOF
+			}
+			return 0, err
+		}
+		length := binary.BigEndian.Uint32(head)
+		if length < leastPacket || length > mostPacket {
+			return 0, &ProtocolError{fmt.Sprintf("packet of %d bytes", length)}
+		}
+		p.left = packetHeader + length
+	}
+	n, err := p.r.Read(b[:min(len(b), int(p.left))])
+	p.left -= uint32(n)
+	return n, err
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -126,8 +127,9 @@ func (c *serverConn) handleAll() error {
 	}
 }
 
-// handle does one request. An error ends the connection.
-func (c *serverConn) handle(r request) error {
+// handle does one request. An error ends the connection, and so does a panic.
+func (c *serverConn) handle(r request) (err error) {
+	defer c.s.contain(func(p error) { err = p })
 	if r.lacking != nil {
 		c.refuse(r.message, "did not receive file descriptors")
 		return r.lacking
@@ -220,4 +222,17 @@ func (c *serverConn) write(m message) error {
 		c.cancel(err)
 	}
 	return err
+}
+
+// contain is deferred in the goroutines of a client. A panic there must not end
+// the sessions of all the others: it is logged, and end ends this client.
+func (s *Server) contain(end func(error)) {
+	if p := recover(); p != nil {
+		s.panicked(p)
+		end(fmt.Errorf("mux: panic: %v", p))
+	}
+}
+
+func (s *Server) panicked(p any) {
+	s.log.Error("mux: a client is dropped", "panic", p, "stack", string(debug.Stack()))
 }

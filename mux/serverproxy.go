@@ -94,6 +94,7 @@ func (p *proxyClient) awaitLoss() {
 // serveRequests answers global requests. It ends with the client.
 func (p *proxyClient) serveRequests(requests <-chan *ssh.Request) {
 	defer p.work.Done()
+	defer p.contain()
 	for r := range requests {
 		var ok bool
 		var reply []byte
@@ -114,6 +115,7 @@ func (p *proxyClient) serveRequests(requests <-chan *ssh.Request) {
 // serveChannel carries one channel of the client. It ends with the channel.
 func (p *proxyClient) serveChannel(open ssh.NewChannel) {
 	defer p.work.Done()
+	defer p.contain()
 	server, serverRequests, err := p.server.OpenChannel(open.ChannelType(), open.ExtraData())
 	if err != nil {
 		reason, text := ssh.ConnectionFailed, "no connection"
@@ -131,6 +133,14 @@ func (p *proxyClient) serveChannel(open ssh.NewChannel) {
 	}
 	l := &proxyLink{p: p, client: client, server: server, asking: make(chan struct{}, 1)}
 	l.run(clientRequests, serverRequests)
+}
+
+// contain is deferred: a panic ends this client alone.
+func (p *proxyClient) contain() {
+	if r := recover(); r != nil {
+		p.s.panicked(r)
+		p.conn.Close()
+	}
 }
 
 // proxyLink joins a client's channel with the server's.
@@ -179,6 +189,7 @@ func (l *proxyLink) run(clientRequests, serverRequests <-chan *ssh.Request) {
 // ask passes the client's requests on. It ends when the client has closed the
 // channel.
 func (l *proxyLink) ask(requests <-chan *ssh.Request) {
+	defer l.p.contain()
 	for r := range requests {
 		if !l.permitted(r) {
 			r.Reply(false, nil)
