@@ -36,9 +36,9 @@ var (
 	ErrKeyPassphrase = errors.New("incorrect passphrase supplied to decrypt private key")
 	// ErrKeyMismatch: the public key beside the file is not the file's.
 	ErrKeyMismatch = errors.New("contents do not match public")
-	// ErrSecurityKey: the file needs a security key (FIDO), which is reached
-	// through an agent only.
-	ErrSecurityKey = errors.New("security key files are used through ssh-agent only")
+	// ErrSecurityKey: the file holds a security key (FIDO) and is encrypted,
+	// which is not supported. An agent can hold such a key.
+	ErrSecurityKey = errors.New("encrypted security key files are not supported")
 )
 
 // keyFile is what could be read of a private key file without a passphrase.
