@@ -19,9 +19,12 @@ type Snapshot struct {
 // ConnSnapshot is the state of one forwarded connection.
 type ConnSnapshot struct {
 	ID     uint64
-	Origin string // who connected
-	Target string // where it goes; "" until a SOCKS client has said so
-	Open   bool   // the target has answered
+	Number int      // of the channel, see Forwarder.Number; 0 for a StdioForward
+	Origin string   // who connected
+	From   net.Addr // Origin, and the address that was connected to; nil for a
+	Local  net.Addr // StdioForward
+	Target string   // where it goes; "" until a SOCKS client has said so
+	Open   bool     // the target has answered
 	Since  time.Time
 	In     int64 // bytes from the SSH connection
 	Out    int64 // bytes into the SSH connection
@@ -41,7 +44,7 @@ type link struct {
 }
 
 func (l *link) snapshot() ConnSnapshot {
-	s := ConnSnapshot{ID: l.id, Origin: l.origin, Open: l.open.Load(), Since: l.since,
+	s := ConnSnapshot{ID: l.id, Number: l.number, Origin: l.origin, From: l.from, Local: l.local, Open: l.open.Load(), Since: l.since,
 		In: l.in.Load(), Out: l.out.Load()}
 	if t := l.target.Load(); t != nil {
 		s.Target = t.String()

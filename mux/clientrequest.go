@@ -123,5 +123,8 @@ func (c *Client) askInfo(ctx context.Context, what string) (string, error) {
 	if !ok {
 		return "", &ProtocolError{fmt.Sprintf("unexpected %T from the master", reply)}
 	}
+	if info.status != infoOK {
+		return "", &RefusedError{Reason: info.text}
+	}
 	return info.text, nil
 }

@@ -167,6 +167,10 @@ type ServerOptions struct {
 	// ConnectionInfo is the text of -O conninfo. Nil: a short one is made.
 	ConnectionInfo func() string
 
+	// Left, if set, is called when the last client that was there has left. It
+	// must not block.
+	Left func()
+
 	// ReplaceStale lets Listen replace a socket of ours that nobody listens on.
 	ReplaceStale bool
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net"
 	"os"
 	"slices"
@@ -36,11 +37,11 @@ type Server struct {
 
 	mu        sync.Mutex
 	clients   map[*serverConn]struct{}
-	sessions  map[uint32]*ServerSession
-	nextID    uint32
+	sessions  map[*ServerSession]struct{}
 	holds     int
 	idle      *time.Timer // runs while nobody is there
 	draining  error       // why no client is taken any more
+	release   func() int  // gives the socket's channel number back
 	accepting bool        // the accept loop is running
 }
 
@@ -67,10 +68,11 @@ func Listen(ctx context.Context, path string, conn Connection, opts ServerOption
 		forwarding: make(chan struct{}, 1),
 		asked:      make(map[*forward.Forward]forward.Spec),
 		clients:    make(map[*serverConn]struct{}),
-		sessions:   make(map[uint32]*ServerSession),
+		sessions:   make(map[*ServerSession]struct{}),
 		accepting:  true,
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
+	_, s.release = conn.Forwards().Number()
 	s.work.Add(2)
 	go s.accept()
 	go s.resizeAll()
@@ -148,6 +150,7 @@ func (s *Server) await() {
 	s.mu.Unlock()
 	s.work.Wait()
 	s.socket.Close()
+	s.release()
 	close(s.done)
 }
 
@@ -207,6 +210,7 @@ func (s *Server) admit(c *net.UnixConn) {
 		return
 	}
 	sc := newServerConn(s, c)
+	sc.number, sc.release = s.conn.Forwards().Number()
 	s.mu.Lock()
 	s.clients[sc] = struct{}{}
 	s.changed()
@@ -217,10 +221,15 @@ func (s *Server) admit(c *net.UnixConn) {
 
 // leave is the end of a client.
 func (s *Server) leave(c *serverConn) {
+	c.release()
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.clients, c)
+	alone := len(s.clients) == 0
 	s.changed()
+	s.mu.Unlock()
+	if alone && s.opts.Left != nil {
+		s.opts.Left()
+	}
 }
 
 // Hold keeps the server from being idle until release is called. A master has
@@ -334,35 +343,34 @@ func (s *Server) resizeAll() {
 	}
 }
 
-// Sessions are the sessions of passengers, in the order in which they came.
+// Sessions are the sessions of passengers, in the order of their IDs.
 func (s *Server) Sessions() []*ServerSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var all []*ServerSession
-	for _, session := range s.sessions {
+	for session := range s.sessions {
 		all = append(all, session)
 	}
 	slices.SortFunc(all, func(a, b *ServerSession) int { return cmp.Compare(a.id, b.id) })
 	return all
 }
 
-// newID numbers sessions.
-func (s *Server) newID() uint32 {
+// controls are the clients, in the order of their numbers.
+func (s *Server) controls() []*serverConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.nextID++
-	return s.nextID
+	return slices.SortedFunc(maps.Keys(s.clients), func(a, b *serverConn) int { return cmp.Compare(a.number, b.number) })
 }
 
 // enter lists a session that has begun.
 func (s *Server) enter(session *ServerSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sessions[session.id] = session
+	s.sessions[session] = struct{}{}
 }
 
 func (s *Server) remove(session *ServerSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.sessions, session.id)
+	delete(s.sessions, session)
 }

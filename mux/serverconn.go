@@ -43,12 +43,16 @@ type serverConn struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // read, and the session
 
+	number  int        // as OpenSSH numbers the channels of a connection
+	release func() int // gives it back
+
 	requests chan request
 
 	writing sync.Mutex
 
-	mu   sync.Mutex
-	busy int // requests and sessions under way: the client may be silent
+	mu    sync.Mutex
+	busy  int            // requests and sessions under way: the client may be silent
+	shown *ServerSession // session, for channelsText
 
 	session *ServerSession // of serve; set once
 	agent   string         // the socket of the client's agent, or ""; set by greet

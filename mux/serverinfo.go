@@ -38,44 +38,6 @@ func (s *Server) connectionText() string {
 		s.opts.Host, stats.State, time.Since(stats.LastHeard).Round(time.Millisecond), stats.BytesIn, stats.BytesOut)
 }
 
-// channelsText lists what is open. Strings that clients or the server have
-// chosen are quoted, as the text goes to a terminal.
-func (s *Server) channelsText() string {
-	var b strings.Builder
-	b.WriteString("The following connections are open:\r\n")
-	for _, session := range s.Sessions() {
-		fmt.Fprintf(&b, "  #%d %s\r\n", session.id, session.describe())
-	}
-	for _, f := range s.conn.Forwards().Forwards() {
-		snapshot := f.Snapshot()
-		fmt.Fprintf(&b, "  %v forward %q (%d accepted, %d failed)\r\n", snapshot.Spec.Kind, snapshot.Spec,
-			snapshot.Accepted, snapshot.Failed)
-		for _, conn := range snapshot.Conns {
-			fmt.Fprintf(&b, "    #%d %q -> %q (%d bytes in, %d out)\r\n", conn.ID, conn.Origin, conn.Target, conn.In, conn.Out)
-		}
-	}
-	if r, ok := s.conn.(Renewed); ok {
-		for _, f := range r.Standing() {
-			if f.Forward() == nil {
-				fmt.Fprintf(&b, "  %v forward %q (not open at the moment)\r\n", f.Spec().Kind, f.Spec())
-			}
-		}
-	}
-	return b.String()
-}
-
-func (s *ServerSession) describe() string {
-	switch {
-	case s.cmd == nil:
-		return fmt.Sprintf("stdio forward -> %q", s.target)
-	case s.req.Subsystem:
-		return fmt.Sprintf("subsystem %q", s.req.Command)
-	case s.req.Command == "":
-		return "shell"
-	}
-	return fmt.Sprintf("session %q", s.req.Command)
-}
-
 // statusText is how the connection does, one "name value" to a line, times in
 // microseconds. Names that a reader does not know are passed over.
 func (s *Server) statusText() string {

@@ -26,6 +26,7 @@ type ServerSession struct {
 	ctx    context.Context // ends with the session or the client
 	cancel context.CancelCauseFunc
 	stop   func() bool // undoes the watching of ctx
+	free   func() int  // gives id back, if that was taken
 
 	fds  []int
 	in   Input
@@ -157,7 +158,8 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 		s.leave()
 		return c.refuse(m, "Session open refused by peer")
 	}
-	s.req, s.id = m.req, c.s.newID()
+	s.req = m.req
+	s.takeID(conn)
 	s.prepare(conn)
 	// As with OpenSSH the client is told before the program is asked for: it has
 	// that time to make its terminal raw, and once the program may run it does
@@ -190,6 +192,12 @@ func (c *serverConn) openSession(m *sessionMessage, fds []int) error {
 	}
 	s.leave()
 	return err
+}
+
+// takeID gives the session the number of a channel.
+func (s *ServerSession) takeID(conn Connection) {
+	number, free := conn.Forwards().Number()
+	s.id, s.free = uint32(number), free
 }
 
 // prepare makes the command that the client wants.
@@ -249,6 +257,9 @@ func (s *ServerSession) resize() {
 // connection ends with it.
 func (c *serverConn) run(s *ServerSession, body func()) {
 	c.session = s
+	c.mu.Lock()
+	c.shown = s
+	c.mu.Unlock()
 	c.s.enter(s)
 	c.addBusy(+1)
 	c.work.Add(1)
@@ -269,6 +280,9 @@ func (s *ServerSession) leave() {
 	s.mu.Lock() // resize uses the descriptors
 	defer s.mu.Unlock()
 	s.release()
+	if s.free != nil {
+		s.free()
+	}
 }
 
 // sayFarewell has an Output of its own, for the session's may be interrupted

@@ -21,12 +21,13 @@ func (c *serverConn) openStdio(m *stdioMessage, fds []int) error {
 	if !ok {
 		return err
 	}
-	s.target, s.id = target, c.s.newID()
+	s.target = target
 	conn, err := c.s.current(s.ctx)
 	if err != nil {
 		s.leave()
 		return c.refuse(m, "Session open refused by peer")
 	}
+	s.takeID(conn)
 	f, err := conn.Forwards().OpenStdio(s.ctx, target)
 	if err != nil {
 		s.leave()

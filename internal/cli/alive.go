@@ -1,13 +1,9 @@
 package cli
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/keepalive"
@@ -24,29 +20,6 @@ func aliveText(s keepalive.Stats) string {
 		text += fmt.Sprintf(", %d probes sent, %d missed", s.ProbesSent, s.ProbesMissed)
 	}
 	return text
-}
-
-// informationText is the answer to ~I, in lines named as ssh 10.3 names them.
-func informationText(c *client.Client, started time.Time) string {
-	var b strings.Builder
-	line := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %s %s\r\n", name, printable(fmt.Sprintf(format, args...)))
-	}
-	meta := c.Conn()
-	line("tcp", "%v -> %v", meta.LocalAddr(), meta.RemoteAddr())
-	line("duration", "%v", time.Since(started).Round(time.Second))
-	line("server", "%s", meta.ServerVersion())
-	if m, ok := meta.(ssh.AlgorithmsConnMetadata); ok {
-		a := m.Algorithms()
-		line("kexalgorithm", "%s", a.KeyExchange)
-		line("hostkeyalgorithm", "%s", a.HostKey)
-		line("cipher", "%s in, %s out", a.Read.Cipher, a.Write.Cipher)
-		line("mac", "%s in, %s out", cmp.Or(a.Read.MAC, "<implicit>"), cmp.Or(a.Write.MAC, "<implicit>"))
-	}
-	line("compression", "none")
-	s := c.Stats()
-	line("traffic", "%d bytes in, %d bytes out", s.BytesIn, s.BytesOut)
-	return b.String() + "  " + aliveText(s) + "\r\n"
 }
 
 // transferred says what went over the connection, as ssh does at its end.

@@ -225,4 +225,4 @@ func (t *ttySession) connections() string {
 	return b.String()
 }
 
-func (t *ttySession) information() string { return informationText(t.r.c, t.r.started) }
+func (t *ttySession) information() string { return t.r.p.informationText(t.r.c, t.r.started) }

@@ -140,15 +140,16 @@ func (p *program) controlInfo(ctx context.Context, mc *mux.Client, command strin
 		what = "connection"
 	}
 	if !mc.HasInfo() {
-		return 0, linef("Master does not support the %s request", command)
+		return 0, linef("mux server does not support info request")
 	}
 	text, err := mc.Info(ctx, what)
 	if err != nil {
 		return 0, p.controlError(err)
 	}
 	var b strings.Builder
-	for line := range strings.Lines(strings.ReplaceAll(text, "\r", "")) {
-		b.WriteString(printable(strings.TrimSuffix(line, "\n")) + "\n")
+	for line := range strings.Lines(text) {
+		words := strings.TrimRight(line, "\r\n")
+		b.WriteString(printable(strings.ReplaceAll(words, "\r", "")) + line[len(words):])
 	}
 	_, err = io.WriteString(p.std.Stdout, b.String())
 	return 0, err

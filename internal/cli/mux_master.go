@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/terminal"
@@ -75,9 +76,10 @@ type shared struct {
 	srv  *mux.Server
 	stop func() // ends the relaying of sizes
 
-	mu   sync.Mutex
-	conn *client.Client // the latest
-	back *backward      // of conn
+	mu    sync.Mutex
+	conn  *client.Client // the latest
+	began time.Time      // of conn
+	back  *backward      // of conn
 }
 
 // share makes a connection that is up the master's. It is nil if nothing is
@@ -127,7 +129,15 @@ func (s *shared) renew(c *client.Client) {
 	if s.back != nil {
 		s.back.close()
 	}
-	s.conn, s.back = c, &backward{p: s.p, c: c}
+	s.conn, s.back, s.began = c, &backward{p: s.p, c: c}, time.Now()
+}
+
+// information is the text of -O conninfo.
+func (s *shared) information() string {
+	s.mu.Lock()
+	c, began := s.conn, s.began
+	s.mu.Unlock()
+	return s.p.informationText(c, began)
 }
 
 // backward is what the server may open over the latest connection.
@@ -209,7 +219,11 @@ func (s *shared) options() mux.ServerOptions {
 		Farewell:      p.farewell,
 		Escapes:       passengerEscapes,
 		ReplaceStale:  true,
-		Logger:        p.console.logger(),
+
+		ConnectionInfo: s.information,
+		Left:           new(idleCollector).schedule,
+
+		Logger: p.console.logger(),
 	}
 	if p.master {
 		o.IdleTimeout = p.cfg.ControlPersist.Timeout

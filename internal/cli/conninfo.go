@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/client"
+)
+
+// informationText is the answer to ~I and -O conninfo, in the lines of OpenSSH
+// 10.5. x/crypto does not count packets and blocks.
+func (p *program) informationText(c *client.Client, started time.Time) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	var b strings.Builder
+	line := func(format string, args ...any) { b.WriteString(printable(fmt.Sprintf(format, args...)) + "\r\n") }
+	line("Connection information for %s pid %d", host, os.Getpid())
+	meta := c.Conn()
+	from, ok := meta.LocalAddr().(*net.TCPAddr)
+	if to, ok2 := meta.RemoteAddr().(*net.TCPAddr); ok && ok2 {
+		line("  tcp %s:%d -> %s:%d", from.AddrPort().Addr().Unmap(), from.Port, to.AddrPort().Addr().Unmap(), to.Port)
+	}
+	line("  duration %s", timeframe(time.Since(started)))
+	blocks := "none"
+	if m, ok := meta.(ssh.AlgorithmsConnMetadata); ok {
+		a := m.Algorithms()
+		line("  kexalgorithm %s", a.KeyExchange)
+		line("  hostkeyalgorithm %s", a.HostKey)
+		line("  cipher %s", bothWays(a.Read.Cipher, a.Write.Cipher))
+		line("  mac %s", bothWays(cmp.Or(a.Read.MAC, "<implicit>"), cmp.Or(a.Write.MAC, "<implicit>")))
+		if limit := p.cfg.RekeyLimit.Bytes; limit > 0 {
+			blocks = "blocks " + bothWays(fmt.Sprint(limit/blockSize(a.Read.Cipher)), fmt.Sprint(limit/blockSize(a.Write.Cipher)))
+		}
+	}
+	line("  compression none")
+	line("  rekey limit %s interval none", blocks)
+	s := c.Stats()
+	line("  traffic %sB in, %sB out", scaled(s.BytesIn), scaled(s.BytesOut))
+	return b.String()
+}
+
+// bothWays is what is the same in both directions, or each by itself.
+func bothWays(in, out string) string {
+	if in == out {
+		return in
+	}
+	return in + " in, " + out + " out"
+}
+
+// blockSize is the block size of a cipher as OpenSSH counts it.
+func blockSize(cipher string) int64 {
+	if strings.HasPrefix(cipher, "chacha20") || strings.HasPrefix(cipher, "3des") {
+		return 8
+	}
+	return 16
+}
+
+// timeframe words a duration as OpenSSH does: 00:01:02, 3d04h05m or 06w1d02h.
+func timeframe(d time.Duration) string {
+	seconds := int64(d / time.Second)
+	minutes, hours := seconds/60%60, seconds/3600%24
+	days, weeks := seconds/86400%7, seconds/(7*86400)
+	switch {
+	case weeks > 0:
+		return fmt.Sprintf("%02dw%dd%02dh", weeks, days, hours)
+	case days > 0:
+		return fmt.Sprintf("%dd%02dh%02dm", days, hours, minutes)
+	}
+	return fmt.Sprintf("%02d:%02d:%02d", hours, minutes, seconds%60)
+}
+
+// scaled is a number in the form of fmt_scaled(3): three digits at most, or two
+// of which one is a fraction, and the letter of a power of 1024.
+func scaled(n uint64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%dB", n)
+	}
+	unit := uint64(1024)
+	letters := "KMGTPE"
+	for n/unit >= 1024 && len(letters) > 1 {
+		unit, letters = unit*1024, letters[1:]
+	}
+	whole := n / unit
+	tenths := (n%unit/(unit/1024)*10 + 512) / 1024
+	if tenths == 10 {
+		whole, tenths = whole+1, 0
+	}
+	if whole >= 100 {
+		if tenths >= 5 {
+			whole++
+		}
+		return fmt.Sprintf("%d%c", whole, letters[0])
+	}
+	return fmt.Sprintf("%d.%d%c", whole, tenths, letters[0])
+}
