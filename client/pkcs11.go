@@ -71,6 +71,7 @@ func (r *keyring) pinSource() func(context.Context, []string) ([]byte, error) {
 		return nil
 	}
 	return func(ctx context.Context, labels []string) ([]byte, error) {
+		defer r.d.notify(SecretRead{})
 		return asker.PIN(ctx, PINQuestion{Tokens: labels, Provider: r.d.cfg.PKCS11Provider})
 	}
 }

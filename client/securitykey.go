@@ -34,6 +34,7 @@ func (s *securityKeySigner) Sign(_ io.Reader, data []byte) (*ssh.Signature, erro
 	}
 	pin, askErr := asker.PIN(ring.ctx, PINQuestion{KeyType: shortType(s.key.Public), File: s.id.file})
 	defer clear(pin)
+	ring.d.notify(SecretRead{})
 	if askErr != nil {
 		return nil, askErr
 	}

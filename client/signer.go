@@ -266,6 +266,15 @@ func (k *identity) skipped(err error) error {
 	return err
 }
 
+// comment is the key's, as it is beside the file, or else the file's name.
+func (k *identity) comment() string {
+	pub, comment, err := readPublicFile(k.file + ".pub")
+	if err != nil || !sameKey(pub, plainKey(k.pub)) {
+		return k.file
+	}
+	return comment
+}
+
 // addToAgent is AddKeysToAgent: yes, confirm, ask, and a lifetime.
 func (k *identity) addToAgent(raw any) {
 	d, want := k.ring.d, k.ring.d.cfg.AddKeysToAgent
@@ -285,7 +294,7 @@ func (k *identity) addToAgent(raw any) {
 			return
 		}
 	}
-	key := agentfwd.AddedKey{PrivateKey: raw, Comment: k.file, Lifetime: want.Lifetime, Confirm: want.Confirm}
+	key := agentfwd.AddedKey{PrivateKey: raw, Comment: k.comment(), Lifetime: want.Lifetime, Confirm: want.Confirm}
 	err := d.unhurried(func() error { return k.ring.agent.Add(k.ring.ctx, key) })
 	if err != nil {
 		d.debugf("could not add identity to agent: %v", err)

@@ -280,7 +280,7 @@ func TestAddKeysToAgent(t *testing.T) {
 	}{{"no", false}, {"ask", false}, {"yes", true}} {
 		o := w.run(w.gossh("-F", cfg, "-i", key, "-o", "AddKeysToAgent="+c.value, "sshd", "echo in"))
 		o.want(t, 0, "in\n", nil)
-		if list := w.agentList(); strings.Contains(list, "added") != c.added {
+		if list := w.agentList(); strings.Contains(list, " added (") != c.added {
 			t.Errorf("AddKeysToAgent %s: the agent has %q, the program said %q", c.value, list, o.stderr)
 		}
 	}
