@@ -19,14 +19,21 @@ type Policy struct {
 	Keys *KeySet
 
 	// Confirm is asked before each signature, one question at a time for all
-	// channels of a Forwarder. false or an error refuses this signature. ctx
-	// ends when the channel or the Forwarder does. nil means no question.
+	// channels of a Forwarder. false or an error refuses this signature. A server
+	// can bring about any number of calls; it is for Confirm to stop asking a
+	// person at some time. ctx ends when the channel or the Forwarder does. nil
+	// means no question.
 	Confirm func(ctx context.Context, use Use) (bool, error)
 
 	// Log is told each request but lists and session-binds, carried out or
 	// not, once its outcome is known. It is called from the goroutine of the
 	// channel, so concurrently. nil means no log.
 	Log func(use Use)
+
+	// AllowAll passes every request that neither Keys nor Confirm refuses, as a
+	// nil *Policy does, smartcards and unknown requests included. It is for a
+	// Policy that only logs. The fields below do not matter then.
+	AllowAll bool
 
 	// AllowAdd lets the host add keys to the agent. (Keys on a smartcard or in
 	// a PKCS#11 library it can never add: the agent would load that library.)
@@ -39,6 +46,9 @@ type Policy struct {
 	// AllowExtensions names extension requests that pass, such as "query".
 	AllowExtensions []string
 }
+
+// allowsAll reports whether nothing is refused, only logged.
+func (p *Policy) allowsAll() bool { return p.AllowAll && p.Keys == nil && p.Confirm == nil }
 
 // Outcome says what became of a request.
 type Outcome int

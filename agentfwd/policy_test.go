@@ -419,3 +419,48 @@ func TestUsageLog(t *testing.T) {
 		t.Error("a link is followed")
 	}
 }
+
+// TestPolicyLogOnly: a Policy that only logs passes every message as it is, as
+// no Policy does.
+func TestPolicyLogOnly(t *testing.T) {
+	answer := func(_, _ int, msg []byte) []byte {
+		if msg[0] == msgRequestIdentities {
+			return marshalIdentities(nil)
+		}
+		return append([]byte{msgSuccess}, msg...)
+	}
+	messages := [][]byte{
+		signRequest{KeyBlob: []byte("key"), Data: []byte("data")}.marshal(),
+		append(signRequest{KeyBlob: []byte("key"), Data: []byte("data")}.marshal(), "trailing"...),
+		{msgSignRequest},
+		appendString([]byte{msgAddIdentity}, "key"),
+		appendString([]byte{msgAddConstrained}, "key"),
+		appendString([]byte{msgRemoveIdentity}, "key"),
+		{msgRemoveIdentity},
+		{msgRemoveAll},
+		appendString([]byte{msgLock}, "secret"),
+		appendString([]byte{msgUnlock}, "secret"),
+		appendString([]byte{msgAddSmartcard}, "library"),
+		appendString([]byte{msgRemoveSmartcard}, "library"),
+		appendString([]byte{msgAddSmartcardConstr}, "library"),
+		appendString([]byte{msgExtension}, "query"),
+		appendString([]byte{msgExtension}, "a@example.com"),
+		{msgExtension},
+		{200, 1, 2, 3},
+		{msgRequestIdentities},
+	}
+	log := &useLog{}
+	for _, policy := range []*Policy{nil, {AllowAll: true, Log: log.log}} {
+		fake := &fakeAgent{answer: answer}
+		h := newHop(t, ForwarderConfig{Source: at(fake.listen(t)), Policy: policy}, false)
+		ch := h.open(t)
+		for _, msg := range messages {
+			if got, want := ask(t, ch, msg), answer(0, 0, msg); string(got) != string(want) {
+				t.Errorf("policy %v, message %v: reply %v", policy != nil, msg, got)
+			}
+		}
+	}
+	if got := log.take(); len(got) != len(messages)-1 {
+		t.Errorf("logged %q", got)
+	}
+}

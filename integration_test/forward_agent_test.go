@@ -89,9 +89,10 @@ func TestAgentLog(t *testing.T) {
 func TestAgentConfirm(t *testing.T) {
 	t.Parallel()
 	w, cfg, onward := withTwoKeys(t)
+	w.setenv("SSH_ASKPASS_REQUIRE=prefer") // without a display that changes nothing
 	s := w.onScreen(w.gossh("-F", cfg, "-A", "-o", "ForwardAgentConfirm=yes", "-o", "ForwardAgentKeys=shown", "sshd"))
 	s.expect(`remote\$ `)
-	question := fmt.Sprintf(`Allow 127\.0\.0\.1 to use key shown \(%s\) to log in as %s to the host with key SHA256:\S+\? \(yes/no\) $`,
+	question := fmt.Sprintf(`\x1b\[0m\r\n\x1b\[JAllow 127\.0\.0\.1 to use key "shown" \(%s\) to log in as "%s"\?\r\nThe host to log in to has the key SHA256:\S+\r\nAnswer \(yes/no/never\): $`,
 		regexp.QuoteMeta(w.fingerprint(w.path("shown"))), w.srv.User)
 	for _, c := range []struct{ answer, then string }{
 		{"no\r", `Permission denied`},
@@ -110,6 +111,16 @@ func TestAgentConfirm(t *testing.T) {
 		s.untilModes("raw", isRaw)
 		s.expect(`remote\$ `)
 	}
+	// A name that a remote program makes up stays in its quotes.
+	s.send(`echo x | ssh-keygen -Y sign -n "$(printf 'a\rb\033[8m')" -f ` + w.path("shown.pub") + "\r")
+	s.expect(` to sign for "a\\rb\\x1b\[8m"\?\r\n`)
+	s.expect(`Answer \(yes/no/never\): $`)
+	s.send("never\r")
+	s.expect(`every further use of the agent through this connection is refused`)
+	s.expect(`remote\$ `)
+	s.send(onward + "\r")
+	s.expect(`Permission denied`)
+	s.expect(`remote\$ `)
 	s.send("exit\r")
 	s.wait()
 	// Without a terminal it is askpass's business, or a no.
@@ -122,7 +133,7 @@ func TestAgentConfirm(t *testing.T) {
 	askpass := w.script("askpass", "echo \"$SSH_ASKPASS_PROMPT: $1\" >>"+asked)
 	w.setenv("SSH_ASKPASS="+askpass, "DISPLAY=:0")
 	w.run(w.gossh(args...)).want(t, 0, "onward\n", silent())
-	if got := w.read("asked"); !strings.HasPrefix(got, "confirm: Allow 127.0.0.1 to use key shown ") {
+	if got := w.read("asked"); !strings.HasPrefix(got, `confirm: Allow 127.0.0.1 to use key "shown" `) {
 		t.Errorf("askpass was asked %q", got)
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 		return nil, nothing, nil
 	}
 	// A log alone takes nothing away.
-	policy := &agentfwd.Policy{AllowAdd: !limited, AllowRemove: !limited, AllowLock: !limited}
+	policy := &agentfwd.Policy{AllowAll: !limited}
 	if len(own.ForwardAgentKeys) > 0 {
 		keys, err := agentfwd.NewKeySet(homePaths(own.ForwardAgentKeys)...)
 		if err != nil {
@@ -34,7 +35,7 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 		policy.Keys = keys
 	}
 	if own.ForwardAgentConfirm {
-		policy.Confirm = p.confirmUse
+		policy.Confirm = (&useConfirmer{ask: p.askUse, give: p.questionsEnd}).confirm
 	}
 	log, err := openUsageLog(own.ForwardAgentLog)
 	if err != nil {
@@ -89,30 +90,84 @@ func (p *program) sayUse(use agentfwd.Use) {
 	p.console.printf(sshconfig.LogVerbose, "Agent forwarding: %s for %s: %v", what, use.Host, use.Outcome)
 }
 
-// confirmUse asks the person whether a remote host may have a signature: on the
-// terminal, where the session makes way for it, or through askpass.
-func (p *program) confirmUse(ctx context.Context, use agentfwd.Use) (yes bool, err error) {
-	asker := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
-	text := printable(useQuestion(use))
-	err = p.questions.ask(ctx, func(ctx context.Context) error {
-		if !onTerminal() {
-			yes, err = asker.Confirm(ctx, text)
-			return err
-		}
-		answer, err := asker.Ask(ctx, text+" (yes/no) ", terminal.Echo)
-		yes = strings.EqualFold(strings.TrimSpace(answer), "yes")
-		return err
-	})
-	return yes, err
+// maxRefusals is how many refusals in a row end the questions of a connection.
+const maxRefusals = 3
+
+// useConfirmer is ForwardAgentConfirm for one connection. After maxRefusals in a
+// row, or the answer never, it refuses without asking: a remote host could
+// otherwise ask until somebody agrees by mistake. Package agentfwd calls confirm
+// for one use at a time.
+type useConfirmer struct {
+	ask      func(ctx context.Context, use agentfwd.Use) (answer useAnswer, err error)
+	give     func() // told once that there are no further questions
+	refusals int
 }
 
-// onTerminal says whether a question that does not need askpass goes to the
-// terminal.
-func onTerminal() bool {
-	switch strings.ToLower(os.Getenv("SSH_ASKPASS_REQUIRE")) {
-	case "force", "prefer":
-		return false
+type useAnswer int
+
+const (
+	answerNo useAnswer = iota
+	answerYes
+	answerNever
+)
+
+// errRefusedBefore is why a use is refused without a question.
+var errRefusedBefore = errors.New("refused before, not asked again")
+
+func (c *useConfirmer) confirm(ctx context.Context, use agentfwd.Use) (bool, error) {
+	if c.refusals >= maxRefusals {
+		return false, errRefusedBefore
 	}
+	answer, err := c.ask(ctx, use)
+	switch {
+	case ctx.Err() != nil: // it went away unanswered
+		return false, err
+	case err == nil && answer == answerYes:
+		c.refusals = 0
+		return true, nil
+	case err == nil && answer == answerNever:
+		c.refusals = maxRefusals
+	default:
+		c.refusals++
+	}
+	if c.refusals == maxRefusals {
+		c.give()
+	}
+	return false, err
+}
+
+// questionsEnd says that no use of the agent is asked about any more.
+func (p *program) questionsEnd() {
+	p.console.info("Agent forwarding: every further use of the agent through this connection is refused.")
+}
+
+// askUse asks the person whether a remote host may have a signature: on the
+// terminal, where the session makes way for it, or through askpass.
+func (p *program) askUse(ctx context.Context, use agentfwd.Use) (answer useAnswer, err error) {
+	asker := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
+	text := useQuestion(use)
+	err = p.questions.ask(ctx, func(ctx context.Context) error {
+		if asker.PrefersAskpass() || !haveTerminal() {
+			yes, err := asker.Confirm(ctx, text)
+			if yes {
+				answer = answerYes
+			}
+			return err
+		}
+		typed, err := asker.Ask(ctx, clearTerminal()+text+"\nAnswer (yes/no/never): ", terminal.Echo)
+		switch strings.ToLower(strings.TrimSpace(typed)) {
+		case "yes":
+			answer = answerYes
+		case "never":
+			answer = answerNever
+		}
+		return err
+	})
+	return answer, err
+}
+
+// haveTerminal reports whether there is a terminal to ask on.
+func haveTerminal() bool {
 	tty, err := terminal.OpenTTY()
 	if err != nil {
 		return false
@@ -121,21 +176,43 @@ func onTerminal() bool {
 	return true
 }
 
-// useQuestion names the host, the key and what the signature is for.
+// clearTerminal begins a question in the middle of a session, which has left
+// the terminal in a state of the remote host's choice: on a line of its own, in
+// the usual character set, without colours, and with nothing below.
+func clearTerminal() string {
+	switch os.Getenv("TERM") {
+	case "", "dumb":
+		return "\n"
+	}
+	const (
+		shiftIn = "\x0f"    // character set G0,
+		ascii   = "\x1b(B"  // which is ASCII
+		noSGR   = "\x1b[0m" // no attributes
+		erase   = "\x1b[J"  // to the end of the screen
+	)
+	return shiftIn + ascii + noSGR + "\n" + erase
+}
+
+// useQuestion names the host, the key and what the signature is for. What the
+// remote host can choose is quoted, and the fingerprint of the host to log in to
+// has a line of its own.
 func useQuestion(use agentfwd.Use) string {
-	d, what := use.Data, "sign something unknown"
+	d, what, host := use.Data, "sign something unknown", ""
 	switch d.Purpose {
 	case agentfwd.PurposeUserAuth:
-		what = fmt.Sprintf("log in as %s", d.User)
+		what = "log in as " + field(d.User)
+		host = "\nThe host to log in to is not named."
 		if d.HostKey != nil {
-			what += fmt.Sprintf(" to the host with key %s", ssh.FingerprintSHA256(d.HostKey))
-		} else {
-			what += " to a host that it does not name"
+			host = "\nThe host to log in to has the key " + ssh.FingerprintSHA256(d.HostKey)
 		}
 	case agentfwd.PurposeSSHSig:
-		what = fmt.Sprintf("sign for \"%s\"", d.Namespace)
+		what = "sign for " + field(d.Namespace)
 	}
-	return fmt.Sprintf("Allow %s to use key %s to %s?", use.Host, keyName(use.Key), what)
+	key := use.Key.Fingerprint()
+	if use.Key.Comment != "" {
+		key = field(use.Key.Comment) + " (" + key + ")"
+	}
+	return fmt.Sprintf("Allow %s to use key %s to %s?%s", oneLine(use.Host), key, what, host)
 }
 
 // keyName is a key as a person knows it.

@@ -128,32 +128,6 @@ func (c *console) setLevel(l sshconfig.LogLevel) {
 	c.level = l
 }
 
-// logText is vis(3) with VIS_SAFE|VIS_OCTAL, which ssh puts every message
-// through, backslashes doubled; only that \a and \b, which that lets by, are
-// escaped as well.
-func logText(s string) string { return printable(strings.ReplaceAll(s, `\`, `\\`)) }
-
-// printable escapes what could drive a terminal: messages carry texts of
-// servers and files. Line ends stay.
-func printable(s string) string {
-	if !strings.ContainsFunc(s, unsafeRune) {
-		return s
-	}
-	var b strings.Builder
-	for i := range len(s) {
-		if ch := s[i]; ch >= 0x80 || unsafeRune(rune(ch)) {
-			fmt.Fprintf(&b, `\%03o`, ch)
-		} else {
-			b.WriteByte(ch)
-		}
-	}
-	return b.String()
-}
-
-func unsafeRune(r rune) bool {
-	return r < 0x20 && r != '\n' && r != '\t' && r != '\r' || r >= 0x7f
-}
-
 // logger gives the packages below a way to say the lines of -v.
 func (c *console) logger() *slog.Logger { return slog.New(logHandler{c}) }
 

@@ -216,9 +216,9 @@ func (t *ttySession) connections() string {
 	b.WriteString("  #0 client-session (tty)\r\n")
 	for _, f := range t.r.c.Forwards().Forwards() {
 		s := f.Snapshot()
-		fmt.Fprintf(&b, "  %v forward %s: %d accepted, %d failed\r\n", s.Spec.Kind, printable(s.Spec.String()), s.Accepted, s.Failed)
+		fmt.Fprintf(&b, "  %v forward %s: %d accepted, %d failed\r\n", s.Spec.Kind, oneLine(s.Spec.String()), s.Accepted, s.Failed)
 		for _, conn := range s.Conns {
-			fmt.Fprintf(&b, "    #%d %s -> %s, %d bytes in, %d out\r\n", conn.ID, printable(conn.Origin), printable(conn.Target), conn.In, conn.Out)
+			fmt.Fprintf(&b, "    #%d %s -> %s, %d bytes in, %d out\r\n", conn.ID, oneLine(conn.Origin), oneLine(conn.Target), conn.In, conn.Out)
 		}
 	}
 	b.WriteString(aliveText(t.r.c.Stats()) + "\r\n")

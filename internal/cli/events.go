@@ -2,12 +2,9 @@ package cli
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"syscall"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
@@ -54,27 +51,6 @@ func (p *program) notify(e client.Event) {
 	case client.Restricted:
 		c.error("%s is disabled to avoid man-in-the-middle attacks.", e.What)
 	}
-}
-
-// bannerText escapes what could drive a terminal in a server's banner and in
-// its questions, which are printed as they are otherwise, UTF-8 included (RFC
-// 4252, section 5.4; RFC 4256, section 3.2).
-func bannerText(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		width := max(1, utf8.RuneLen(r))
-		if r == utf8.RuneError && !strings.HasPrefix(s[i:], string(r)) {
-			width = 1 // a byte that is no UTF-8
-		}
-		if r == '\n' || r == '\t' || r == '\r' || (unicode.IsPrint(r) && width == utf8.RuneLen(r)) {
-			b.WriteRune(r)
-			continue
-		}
-		for _, ch := range []byte(s[i : i+width]) {
-			fmt.Fprintf(&b, `\%03o`, ch)
-		}
-	}
-	return b.String()
 }
 
 func (p *program) signFailed(e client.SignFailed) {

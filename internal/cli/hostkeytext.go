@@ -19,7 +19,7 @@ func (p *program) newHostText(q hostkey.NewHostQuestion) string {
 	if q.Address != "" {
 		host += " (" + q.Address + ")"
 	}
-	fmt.Fprintf(&b, "The authenticity of host '%s' can't be established.\n", printable(host))
+	fmt.Fprintf(&b, "The authenticity of host '%s' can't be established.\n", oneLine(host))
 	fmt.Fprintf(&b, "%s key fingerprint is %s.\n", q.KeyType, p.fingerprint(q.Key, q.Fingerprint))
 	if p.cfg.VisualHostKey {
 		b.WriteString(hostkey.RandomArt(q.Key) + "\n")
@@ -62,7 +62,7 @@ func otherNamesText(names []hostkey.OtherName) string {
 		if n.Hashed {
 			hosts = "[hashed name]"
 		}
-		fmt.Fprintf(&b, "    %s:%d: %s\n", n.File, n.Line, printable(hosts))
+		fmt.Fprintf(&b, "    %s:%d: %s\n", n.File, n.Line, oneLine(hosts))
 	}
 	return b.String()
 }

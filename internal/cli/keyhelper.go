@@ -41,11 +41,6 @@ func (a *prompter) Touch(ctx context.Context, n client.TouchNotice) func(confirm
 	}
 }
 
-// oneLine escapes what could drive a terminal or begin a line of its own.
-func oneLine(s string) string {
-	return strings.NewReplacer("\n", `\012`, "\r", `\015`, "\t", `\011`).Replace(bannerText(s))
-}
-
 // keyHelperFailed words why a PKCS#11 provider has no key to offer.
 func (p *program) keyHelperFailed(e client.KeyHelperFailed) {
 	c := p.console

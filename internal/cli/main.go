@@ -224,7 +224,7 @@ func (p *program) dump() error {
 func (p *program) listKeys(ctx context.Context) error {
 	keys, err := client.OfferedKeys(ctx, p.flags.host, p.clientOptions())
 	for _, k := range keys {
-		fmt.Fprintln(p.std.Stdout, strings.ReplaceAll(printable(k.String()), "\n", `\012`))
+		fmt.Fprintln(p.std.Stdout, oneLine(k.String()))
 	}
 	return err
 }

@@ -97,7 +97,7 @@ func (p *Prompter) Confirm(ctx context.Context, prompt string) (bool, error) {
 // of the line: the prompt then covers what was typed too early.
 func (p *Prompter) route(flags Flags) (tty *TTY, useAskpass bool) {
 	switch {
-	case p.require("force"), p.require("prefer") && p.askpassAllowed():
+	case p.PrefersAskpass():
 		p.debug("requested to askpass")
 		return nil, true
 	case flags&UseAskpass != 0:
@@ -117,6 +117,12 @@ func (p *Prompter) route(flags Flags) (tty *TTY, useAskpass bool) {
 		io.WriteString(tty, "\r")
 	}
 	return tty, useAskpass
+}
+
+// PrefersAskpass reports whether SSH_ASKPASS_REQUIRE sends every question to the
+// askpass program, the terminal's too. "prefer" does only with a display.
+func (p *Prompter) PrefersAskpass() bool {
+	return p.require("force") || p.require("prefer") && p.askpassAllowed()
 }
 
 // askpassAllowed reports whether a window can be shown: there is a display, or
