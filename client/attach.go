@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -9,27 +10,51 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshconfig"
 )
+
+// masterPatience is how long a master may take to answer where no ConnectTimeout
+// says so.
+const masterPatience = 10 * time.Second
 
 // attach makes a Client on the connection of the master that ControlPath
 // names, as `ssh -O proxy` does. It returns nil where there is none, or where
-// it does not answer: a connection of one's own is as good.
+// it does not answer: a connection of one's own is as good. The clock of a Dial
+// that this one is a jump host of stands still meanwhile: what the master takes
+// is not the network's time.
 func (d *dialer) attach(ctx context.Context) *Client {
 	if d.opts.OwnConnection || d.cfg.ControlPath == "" {
 		return nil
 	}
+	if d.parent != nil && d.parent.limit != nil {
+		d.parent.limit.pause()
+		defer d.parent.limit.resume()
+	}
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.cfg.ConnectTimeout, masterPatience))
+	defer cancel()
 	mc, err := mux.Connect(ctx, d.cfg.ControlPath, mux.ClientOptions{Logger: d.opts.Logger})
 	if err != nil {
-		d.debugf("Control socket %s: %v", d.cfg.ControlPath, err)
+		d.masterUnusable(err)
 		return nil
 	}
 	conn, chans, reqs, err := mc.Proxy(ctx)
 	if err != nil {
-		d.debugf("Control socket %s: %v", d.cfg.ControlPath, err)
+		d.masterUnusable(err)
 		mc.Close()
 		return nil
 	}
 	return attached(d, conn, chans, reqs)
+}
+
+// masterUnusable tells why there is no use of a master, unless there is simply
+// none, or one that is just leaving.
+func (d *dialer) masterUnusable(err error) {
+	d.debugf("Control socket %s: %v", d.cfg.ControlPath, err)
+	if errors.Is(err, mux.ErrNoMaster) || errors.Is(err, mux.ErrMasterGone) ||
+		errors.Is(err, mux.ErrStale) && d.cfg.ControlMaster != sshconfig.ControlMasterNo {
+		return
+	}
+	d.notify(MasterUnusable{Path: d.cfg.ControlPath, Err: err})
 }
 
 // Attach makes a Client of a connection that a master holds: what

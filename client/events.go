@@ -64,6 +64,13 @@ type SignedOtherwise struct{ Key string } // type and fingerprint
 // server and PubkeyAcceptedAlgorithms allow.
 type NoSignatureAlgorithm struct{}
 
+// MasterUnusable is a control socket whose master cannot be used, because it
+// does not answer, say. The connection is made without it.
+type MasterUnusable struct {
+	Path string
+	Err  error // of package mux, or the end of the time that it had
+}
+
 // AgentFailed is an agent that is configured and cannot be reached.
 type AgentFailed struct{ Err error }
 
@@ -89,6 +96,7 @@ func (SignedOtherwise) clientEvent()      {}
 func (NoSignatureAlgorithm) clientEvent() {}
 func (KeyHelperLine) clientEvent()        {}
 func (KeyHelperFailed) clientEvent()      {}
+func (MasterUnusable) clientEvent()       {}
 func (AgentFailed) clientEvent()          {}
 func (Restricted) clientEvent()           {}
 func (WeakKeyExchange) clientEvent()      {}

@@ -1,11 +1,13 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/gossh-project/gossh/sshconfig"
 )
@@ -18,35 +20,96 @@ var ErrTooManyJumps = errors.New("client: too many jump hosts")
 
 // jump connects to the last of the jump hosts, through those before it, and
 // from there to the target: `-J a,b host` is b, itself with `-J a`, as with
-// ssh. No other process is started.
+// ssh. No other process is started, unless the jump host is to become a master
+// (see Options.JumpProgram).
 func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	if d.depth >= maxJumps {
 		return nil, ErrTooManyJumps
 	}
 	hops := d.cfg.ProxyJump
 	last, before := hops[len(hops)-1], hops[:len(hops)-1]
-	opts := d.opts
-	cfg, err := sshconfig.Load(ctx, last.Host, jumpOptions(*opts.ConfigOptions, last, before))
+	cfg, err := sshconfig.Load(ctx, last.Host, jumpOptions(*d.opts.ConfigOptions, last, before))
 	if err != nil {
 		return nil, err
 	}
-	opts.Config = cfg
-	opts.Password = nil // it is the target's
-	opts.OwnConnection = false
 	d.debugf("Setting up jump host %s for %s port %d", cfg.HostName, d.cfg.HostName, d.cfg.Port)
-	hd := newDialer(opts, d)
-	hd.path = hopPath(d.path, last)
+	hd := d.hop(cfg, last)
+	if hop := hd.attach(ctx); hop != nil {
+		conn, err := d.throughMaster(ctx, hop)
+		if !errors.Is(err, ErrMasterSilent) {
+			return conn, err
+		}
+		hd.masterUnusable(err)
+	} else if len(d.opts.JumpProgram) > 0 && cfg.ControlPath != "" && cfg.ControlMaster != sshconfig.ControlMasterNo {
+		return d.jumpProgram(ctx, last, before)
+	}
+	hd = d.hop(cfg, last)
+	hd.opts.OwnConnection = true
 	hop, err := hd.dial(ctx)
 	if err != nil {
 		return nil, err
 	}
-	addr := net.JoinHostPort(d.cfg.HostName, strconv.Itoa(d.cfg.Port))
-	conn, err := hop.DialContext(ctx, "tcp", addr)
+	return d.through(ctx, hop)
+}
+
+// hop returns the dialer for a jump host.
+func (d *dialer) hop(cfg *sshconfig.Config, host sshconfig.JumpHost) *dialer {
+	opts := d.opts
+	opts.Config = cfg
+	opts.Password, opts.HostKeys = nil, nil // they are the target's
+	opts.OwnConnection = false
+	hd := newDialer(opts, d)
+	hd.path = hopPath(d.path, host)
+	return hd
+}
+
+// through connects to the target through a jump host, which it takes over.
+func (d *dialer) through(ctx context.Context, hop *Client) (net.Conn, error) {
+	conn, err := hop.DialContext(ctx, "tcp", net.JoinHostPort(d.cfg.HostName, strconv.Itoa(d.cfg.Port)))
 	if err != nil {
 		hop.Close()
 		return nil, d.connectError(err)
 	}
 	return &jumpConn{Conn: conn, hop: hop}, nil
+}
+
+// ErrMasterSilent means that a jump host's master accepted a connection to the
+// target and did not answer in time: its server may be gone.
+var ErrMasterSilent = errors.New("client: the master's server does not answer")
+
+// throughMaster is through for a connection that a master holds. It leaves half
+// of ConnectTimeout for a connection without the master.
+func (d *dialer) throughMaster(ctx context.Context, hop *Client) (net.Conn, error) {
+	limited, cancel := context.WithTimeoutCause(ctx, cmp.Or(d.cfg.ConnectTimeout, 2*masterPatience)/2, ErrMasterSilent)
+	defer cancel()
+	return d.through(limited, hop)
+}
+
+// jumpProgram connects through a jump host as ssh does: by a program that runs
+// with -W, and becomes the master that the jump host's configuration asks for.
+func (d *dialer) jumpProgram(ctx context.Context, hop sshconfig.JumpHost, before []sshconfig.JumpHost) (net.Conn, error) {
+	args := slices.Clone(d.opts.JumpProgram)
+	if hop.User != "" {
+		args = append(args, "-l", hop.User)
+	}
+	if hop.Port != 0 {
+		args = append(args, "-p", strconv.Itoa(hop.Port))
+	}
+	if len(before) > 0 {
+		args = append(args, "-J", jumpList(before))
+	}
+	target := "[" + d.cfg.HostName + "]:" + strconv.Itoa(d.cfg.Port)
+	args = append(args, "-W", target, "--", hop.Host)
+	for i, arg := range args {
+		args[i] = "'" + strings.ReplaceAll(arg, "'", `'\''`) + "'"
+	}
+	line := strings.Join(args, " ")
+	d.debugf("Executing proxy command: exec %s", line)
+	conn, err := dialProxyCommand(ctx, defaultShell, line, d.opts.ProxyStderr, d.opts.ProxyApart)
+	if err != nil {
+		return nil, d.connectError(err)
+	}
+	return conn, nil
 }
 
 // jumpOptions are those of the command line that reach a jump host: its own

@@ -57,6 +57,13 @@ type Options struct {
 	// silence.
 	Logger *slog.Logger
 
+	// JumpProgram is the program and the first arguments that are run, with ssh's
+	// -W, for a jump host whose configuration makes it a master (ControlMaster and
+	// ControlPath) and that has none yet. The next connection then finds the
+	// master. Empty: the connection to the jump host is made in this process, is
+	// no master, and ends with the one to the target.
+	JumpProgram []string
+
 	// NetDial connects to an address in place of a net.Dialer. Nil means that
 	// BindAddress, TCPKeepAlive and so on of the configuration are obeyed.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)

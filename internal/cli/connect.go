@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"strings"
 	"time"
@@ -110,9 +111,31 @@ func (p *program) clientOptions() client.Options {
 		Logger:        p.console.logger(),
 		ProxyStderr:   p.proxyStderr,
 		ProxyApart:    p.master,
+		JumpProgram:   p.jumpProgram(),
 		ClientVersion: client.DefaultClientVersion,
 		OwnConnection: true, // what a master can do for us has been tried
 	}
+}
+
+// jumpProgram is this program, for jump hosts that become masters. It gets what
+// ssh passes on to the ssh that it runs for a jump host.
+func (p *program) jumpProgram() []string {
+	if runtime.GOOS == "windows" { // which has no masters
+		return nil
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		p.console.printf(sshconfig.LogDebug1, "debug1: jump hosts are no masters: %v", err)
+		return nil
+	}
+	args := []string{exe}
+	if f := p.flags.configFile; f != nil {
+		args = append(args, "-F", *f)
+	}
+	for level := p.cfg.LogLevel; level > sshconfig.LogVerbose && p.flags.verbose; level-- {
+		args = append(args, "-v")
+	}
+	return args
 }
 
 // serve runs forwards, the session, or both, over a connection that is up.

@@ -42,6 +42,8 @@ func (p *program) notify(e client.Event) {
 		c.error("%s", e.Line)
 	case client.KeyHelperFailed:
 		p.keyHelperFailed(e)
+	case client.MasterUnusable:
+		p.masterUnusable(e.Path, e.Err)
 	case client.AgentFailed:
 		p.agentFailed("", e.Err)
 	case client.WeakKeyExchange:

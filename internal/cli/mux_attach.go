@@ -95,20 +95,29 @@ func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found shar
 	case errors.Is(err, mux.ErrStale) && p.cfg.ControlMaster != sshconfig.ControlMasterNo:
 		c.printf(sshconfig.LogDebug1, "debug1: Stale control socket %s, unlinking", path)
 		return nil, p.occupied(ctx), nil
-	case errors.Is(err, mux.ErrStale):
-		c.error("Control socket connect(%s): Connection refused", path)
-	case errors.Is(err, mux.ErrTimeout):
-		c.error("Control socket %s: the master does not answer; connecting without it", path)
-	case errors.Is(err, mux.ErrPeer):
-		c.error("Control socket %s: the master is another user's; connecting without it", path)
 	case errors.Is(err, mux.ErrMasterGone):
 		// It was just leaving. A connection of one's own is as good.
 		c.printf(sshconfig.LogDebug1, "debug1: Control socket %s: the master is leaving", path)
 		return nil, p.occupied(ctx), nil
+	}
+	p.masterUnusable(path, err)
+	return nil, sharingBusy, nil
+}
+
+// masterUnusable says why a connection is made without the master at path.
+func (p *program) masterUnusable(path string, err error) {
+	switch c := p.console; {
+	case errors.Is(err, mux.ErrStale):
+		c.error("Control socket connect(%s): Connection refused", path)
+	case errors.Is(err, mux.ErrTimeout):
+		c.error("Control socket %s: the master does not answer; connecting without it", path)
+	case errors.Is(err, client.ErrMasterSilent):
+		c.error("Control socket %s: no answer through the master; connecting without it", path)
+	case errors.Is(err, mux.ErrPeer):
+		c.error("Control socket %s: the master is another user's; connecting without it", path)
 	default:
 		c.error("Control socket connect(%s): %s", path, errnoText(err))
 	}
-	return nil, sharingBusy, nil
 }
 
 // masterPatience is how long a request to a master may take where no
