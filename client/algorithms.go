@@ -52,13 +52,13 @@ func (d *dialer) ciphers() []string {
 // gcmFirst reorders OpenSSH's default list. Any other is a program's own.
 func gcmFirst(ciphers []string) []string {
 	openssh := []string{
-		ssh.CipherChaCha20Poly1305, ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR,
-		ssh.CipherAES128GCM, ssh.CipherAES256GCM,
+		ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM,
+		ssh.CipherAES128CTR, ssh.CipherAES192CTR, ssh.CipherAES256CTR,
 	}
 	if !slices.Equal(ciphers, openssh) {
 		return ciphers
 	}
-	return slices.Concat(openssh[4:], openssh[:4])
+	return slices.Concat(openssh[1:3], openssh[:1], openssh[3:])
 }
 
 // leastRekeyThreshold is more than any authentication sends. x/crypto counts
