@@ -20,23 +20,41 @@ type UsageLog struct {
 }
 
 // OpenUsageLog opens the file, which is made with mode 0600 if need be. What is
-// there must be a regular file, not a link; its mode is brought to 0600, as it
-// tells who logs in where.
+// there must be a regular file of the same user, not a link; its mode is brought
+// to 0600, as it tells who logs in where. What is opened is what was checked,
+// even where somebody else can replace the file.
 func OpenUsageLog(path string) (*UsageLog, error) {
-	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, &os.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
-	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	file, err := openNoFollow(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	if info, err := file.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
-		if err := file.Chmod(0o600); err != nil {
-			file.Close()
-			return nil, err
-		}
+	if err := takeUsageLog(file); err != nil {
+		file.Close()
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	return &UsageLog{file: file}, nil
+}
+
+// Why a file is not taken for a log.
+var (
+	errNotRegular = errors.New("not a regular file")
+	errNotOwner   = errors.New("owned by another user")
+)
+
+// takeUsageLog checks the file that was opened and closes it to others.
+func takeUsageLog(file *os.File) error {
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return errNotRegular
+	case !ownFile(info):
+		return errNotOwner
+	case info.Mode().Perm()&0o077 != 0:
+		return file.Chmod(0o600)
+	}
+	return nil
 }
 
 // Log writes one line. It fits Policy.Log, and may be called concurrently. An
@@ -57,6 +75,10 @@ func (l *UsageLog) Close() error {
 	return errors.Join(l.err, l.file.Close())
 }
 
+// maxLogValue is how much of a value goes into the log, of which the remote host
+// can make any number of lines.
+const maxLogValue = 1024
+
 // String returns one line of name=value pairs. Values that come from elsewhere
 // are quoted, with everything that is not printable escaped.
 func (u Use) String() string {
@@ -64,6 +86,9 @@ func (u Use) String() string {
 	fmt.Fprintf(&b, "%s host=%s op=%s outcome=%s",
 		u.Time.UTC().Format(time.RFC3339), strconv.Quote(u.Host), u.Op, u.Outcome)
 	pair := func(name, value string) {
+		if len(value) > maxLogValue {
+			value = value[:maxLogValue] + "..."
+		}
 		if value != "" {
 			fmt.Fprintf(&b, " %s=%s", name, strconv.Quote(value))
 		}

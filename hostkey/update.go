@@ -84,15 +84,24 @@ func (v *Verifier) firstUpdate() bool {
 	return first
 }
 
+// maxAnnounced bounds the keys of one announcement. A server has one of each type,
+// and two of it while it changes them. All of them are looked for in each line
+// of known_hosts.
+const maxAnnounced = 128
+
 // announcedKeys decodes the server's list. Keys of a type that we do not know,
 // that HostKeyAlgorithms does not allow, that are too small, and certificates
-// are left out; a key that comes twice ends it.
+// are left out; a key that comes twice, or more than maxAnnounced, end it.
 func (c *Checker) announcedKeys(payload []byte, algorithms []string) ([]*announced, error) {
 	var keys []*announced
-	for w := (&wire{rest: payload}); len(w.rest) > 0 || w.err != nil; {
+	seen, n := make(map[string]bool), 0
+	for w := (&wire{rest: payload}); len(w.rest) > 0 || w.err != nil; n++ {
 		blob := w.string()
 		if w.err != nil {
 			return nil, fmt.Errorf("hostkeys-00@openssh.com: %w", w.err)
+		}
+		if n == maxAnnounced {
+			return nil, fmt.Errorf("hostkeys-00@openssh.com: more than %d host keys", maxAnnounced)
 		}
 		key, err := ssh.ParsePublicKey(blob)
 		if err != nil {
@@ -101,10 +110,12 @@ func (c *Checker) announcedKeys(payload []byte, algorithms []string) ([]*announc
 		if _, isCert := key.(*ssh.Certificate); isCert || !accepted(key, algorithms) || c.checkSize(key) != nil {
 			continue
 		}
-		if slices.ContainsFunc(keys, func(k *announced) bool { return sameKey(k.key, key) }) {
+		marshaled := key.Marshal()
+		if seen[string(marshaled)] {
 			return nil, fmt.Errorf("hostkeys-00@openssh.com: duplicated %s host key", key.Type())
 		}
-		keys = append(keys, &announced{key: key, base64: base64.StdEncoding.EncodeToString(key.Marshal())})
+		seen[string(marshaled)] = true
+		keys = append(keys, &announced{key: key, base64: base64.StdEncoding.EncodeToString(marshaled)})
 	}
 	return keys, nil
 }

@@ -305,6 +305,10 @@ func TestAnnouncedKeys(t *testing.T) {
 	c := NewChecker(Options{})
 	future := appendString(nil, appendString(nil, []byte("ssh-future")))
 	blob := appendString(nil, key.Marshal())
+	var many []byte
+	for range maxAnnounced {
+		many = appendString(many, newKey(t, "ed25519").Marshal())
+	}
 	for _, tt := range []struct {
 		name    string
 		payload []byte
@@ -318,6 +322,11 @@ func TestAnnouncedKeys(t *testing.T) {
 		{"empty blob", append(appendString(nil, nil), blob...), 1, true},
 		{"truncated", blob[:len(blob)-1], 0, false},
 		{"half a length", append(blob[:len(blob):len(blob)], 0, 0), 0, false},
+		{"a key twice", append(blob[:len(blob):len(blob)], blob...), 0, false},
+		{"as many as may be", many, maxAnnounced, true},
+		{"one more", append(many[:len(many):len(many)], blob...), 0, false},
+		{"one more of unknown type", append(many[:len(many):len(many)], future...), 0, false},
+		{"thousands", bytes.Repeat(future, 10000), 0, false},
 		{"huge length", []byte{0xff, 0xff, 0xff, 0xff, 1}, 0, false},
 	} {
 		algorithms := append(allAlgorithms(), ssh.CertAlgoED25519v01)

@@ -173,27 +173,47 @@ func TestOtherUser(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), mux.ErrMasterGone.Error()) {
 		t.Errorf("another user: %v, %s", err, out)
 	}
-	impostor := as("impostor", filepath.Join(dir, "impostor"))
-	stdin, _ := impostor.StdinPipe()
-	stdout, _ := impostor.StdoutPipe()
-	if err := impostor.Start(); err != nil {
-		t.Fatal(err)
+	begin := func(path string) {
+		impostor := as("impostor", path)
+		stdin, _ := impostor.StdinPipe()
+		stdout, _ := impostor.StdoutPipe()
+		if err := impostor.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			stdin.Close()
+			impostor.Wait()
+		})
+		stdout.Read(make([]byte, 1))
 	}
-	defer impostor.Wait()
-	defer stdin.Close()
-	stdout.Read(make([]byte, 1))
+	begin(filepath.Join(dir, "impostor"))
 	if _, err := mux.Connect(patient(t), filepath.Join(dir, "impostor"), mux.ClientOptions{}); !errors.Is(err, mux.ErrPeer) {
 		t.Errorf("another user's master: %v", err)
 	}
-	// Root goes where ssh goes, if it is the user's own place. Nobody accepts.
 	os.Chmod(dir, 0o755)
 	if _, err := mux.Connect(patient(t), filepath.Join(dir, "impostor"), mux.ClientOptions{}); !errors.Is(err, mux.ErrPeer) {
 		t.Errorf("another user's master in root's folder: %v", err)
 	}
 	os.Chown(dir, 65534, 65534)
+	if _, err := mux.Connect(patient(t), filepath.Join(dir, "impostor"), mux.ClientOptions{}); !errors.Is(err, mux.ErrPeer) {
+		t.Errorf("another user's master in a folder that anybody can have made: %v", err)
+	}
+	// Root goes where ssh goes, if it is the user's own place. Nobody accepts.
+	home, err := os.MkdirTemp("/run", "gossh")
+	if err != nil {
+		t.Skip("no folder that is root's alone")
+	}
+	defer os.RemoveAll(home)
+	os.Chmod(home, 0o755)
+	os.Chown(home, 65534, 65534)
+	begin(filepath.Join(home, "impostor"))
 	soon := mux.ClientOptions{HelloTimeout: 200 * time.Millisecond}
-	if _, err := mux.Connect(patient(t), filepath.Join(dir, "impostor"), soon); !errors.Is(err, mux.ErrTimeout) {
+	if _, err := mux.Connect(patient(t), filepath.Join(home, "impostor"), soon); !errors.Is(err, mux.ErrTimeout) {
 		t.Errorf("a user's master in the user's folder: %v", err)
+	}
+	os.Chmod(home, 0o775)
+	if _, err := mux.Connect(patient(t), filepath.Join(home, "impostor"), soon); !errors.Is(err, mux.ErrPeer) {
+		t.Errorf("a user's master in the group's folder: %v", err)
 	}
 }
 

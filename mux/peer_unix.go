@@ -20,8 +20,8 @@ func checkPeer(c *net.UnixConn) error {
 }
 
 // checkMaster is checkPeer for the client, whose descriptors the master gets.
-// Root, as with ssh, may also go to a user's master, where only that user can
-// have put its socket; one in a folder such as /tmp may be a trap.
+// Root, as with ssh, may also go to a user's master, but only where nobody else
+// can have put its socket: see checkFolder.
 func checkMaster(c *net.UnixConn, path string) error {
 	err := checkPeer(c)
 	if err != ErrPeer || os.Geteuid() != 0 {
@@ -31,14 +31,39 @@ func checkMaster(c *net.UnixConn, path string) error {
 	if err != nil {
 		return err
 	}
-	info, err := os.Stat(filepath.Dir(path))
+	return checkFolder(filepath.Dir(path), uid)
+}
+
+// checkFolder returns ErrPeer unless the folder is the user's and every folder
+// above it is the user's or root's, none of them writable by others. A folder
+// below one such as /tmp may have been made by anybody, under a name that root
+// was expected to use.
+func checkFolder(dir string, uid int) error {
+	dir, err := filepath.Abs(dir)
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
 	if err != nil {
 		return err
 	}
-	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || int(owner.Uid) != uid || info.Mode().Perm()&0o022 != 0 {
-		return ErrPeer
+	for own := true; ; own = false {
+		info, err := os.Lstat(dir)
+		if err != nil {
+			return err
+		}
+		stat, ok := info.Sys().(*syscall.Stat_t)
+		if !ok || info.Mode().Perm()&0o022 != 0 {
+			return ErrPeer
+		}
+		if owner := int(stat.Uid); owner != uid && (own || owner != 0) {
+			return ErrPeer
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return nil
+		}
+		dir = parent
 	}
-	return nil
 }
 
 // peer is the user at the other end.

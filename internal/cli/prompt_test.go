@@ -199,6 +199,15 @@ func TestChallenge(t *testing.T) {
 	if want := []string{`(me@web) Código: \033[8m`, "(me@web) Who: +"}; !slices.Equal(who.asked, want) {
 		t.Errorf("asked %q", who.asked)
 	}
+	a, who, _ = newTestPrompter("x", "y", io.EOF)
+	forged := client.ChallengeQuestion{User: "me", Host: "web", Prompts: []client.ChallengePrompt{
+		{Text: "\r(me@other) Password: "}, {Text: "Choose:\r\n 1. push\r\n> "}}}
+	a.Challenge(t.Context(), forged)
+	if want := []string{`(me@web) \015(me@other) Password: `, "(me@web) Choose:\r\n 1. push\r\n> "}; !slices.Equal(who.asked, want) {
+		t.Errorf("asked %q", who.asked)
+	}
+	a, who, said = newTestPrompter("123", "me", io.EOF)
+	a.Challenge(t.Context(), q)
 	if said() != `Name\033[2J|Fülle aus|` {
 		t.Errorf("said %q", said())
 	}

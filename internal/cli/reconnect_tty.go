@@ -180,7 +180,7 @@ func fitted(columns int, host, cause, doing, keys string) string {
 		fmt.Sprintf("Lost (%s): %s [%s]", cause, doing, keys),
 		fmt.Sprintf("%s lost: %s [%s]", host, doing, keys),
 	} {
-		if len(printable(line)) < columns {
+		if len(oneLine(line)) < columns {
 			return line
 		}
 	}
@@ -199,7 +199,7 @@ func (d *countdown) columns() int {
 // write puts a line in the place of the one that is there. Blanks do what an
 // escape sequence would, on any terminal. It is called with mu held.
 func (d *countdown) write(line string) {
-	line = printable(line)
+	line = oneLine(line)
 	blanks := strings.Repeat(" ", max(0, d.drawn-len(line)))
 	back := strings.Repeat("\b", len(blanks))
 	io.WriteString(d.p.std.Stderr, "\r"+line+blanks+back)
