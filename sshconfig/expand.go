@@ -132,12 +132,6 @@ func (l *loader) mustExpand(text string, tokens Tokens, withEnv bool) (string, e
 	return "", l.fatal("", 0, "%s: failed", name)
 }
 
-// quietExpand expands tokens and variables without a word if that fails.
-func (l *loader) quietExpand(text string, tokens Tokens) (string, bool) {
-	out, err := expand(text, tokens, l.env)
-	return out, err == nil
-}
-
 // expandTilde expands ~ and ~user at the start of a path, and reports a user
 // that does not exist.
 func (l *loader) expandTilde(path string) (string, error) {

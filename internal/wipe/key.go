@@ -23,6 +23,7 @@ func Key(key any) {
 	case *rsa.PrivateKey:
 		number(k.D, k.Precomputed.Dp, k.Precomputed.Dq, k.Precomputed.Qinv)
 		number(k.Primes...)
+		//lint:ignore SA1019 they hold parts of the key all the same
 		for _, v := range k.Precomputed.CRTValues {
 			number(v.Exp, v.Coeff, v.R)
 		}
