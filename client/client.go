@@ -35,12 +35,16 @@ type Client struct {
 	channels *channelTypes
 	forwards *forward.Forwarder
 	timeouts *channelTimeouts
+	agent    agentForwarding
 }
 
 func newClient(d *dialer, sc ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) *Client {
 	c := &Client{d: d, conn: sc, channels: newChannelTypes(), timeouts: newChannelTimeouts(d.cfg.ChannelTimeout)}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.forwards = forward.New(c, d.opts.Logger)
+	if c.Restricted() {
+		c.forwards.Restrict(ErrRestricted)
+	}
 	c.channels.handle("forwarded-tcpip", c.forwards.ServeChannel)
 	c.channels.handle("forwarded-streamlocal@openssh.com", c.forwards.ServeChannel)
 	c.monitor = keepalive.Start(sc, d.watched, d.keepaliveOptions())
@@ -96,7 +100,11 @@ func (c *Client) Subsystem(ctx context.Context, name string) *session.Cmd {
 // "tcp6" (the server resolves the name), or "unix" for a socket there. The end
 // of ctx ends the attempt alone. Deadlines work as those of package net.
 func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	conn, err := c.forwards.DialContext(ctx, network, addr)
+	return c.orCauseConn(c.forwards.DialContext(ctx, network, addr))
+}
+
+// orCauseConn is orCause for a connection.
+func (c *Client) orCauseConn(conn net.Conn, err error) (net.Conn, error) {
 	return conn, c.orCause(err)
 }
 
@@ -194,8 +202,11 @@ func (c *Client) PeerAddress() (host string, port int) {
 // is none, only what stands for it.
 func (c *Client) NetConn() net.Conn { return c.d.watched.NetConn() }
 
-// Restricted says that the host key has changed and StrictHostKeyChecking no
-// let it pass: nothing may be forwarded.
+// Restricted reports that the host key has changed and StrictHostKeyChecking no
+// let it pass. Nothing is forwarded then: DialContext, Listen and what Forwards
+// opens return ErrRestricted, a session asks for neither the agent nor X11, and
+// channels of the server are refused. Stdio forwardings (-W), and what SSH and
+// OpenChannel open, are not kept back.
 func (c *Client) Restricted() bool { return c.d.keys.restricted() }
 
 // AuthMethod is the method that the server accepted last; "none" through a
@@ -222,6 +233,7 @@ func (c *Client) Close() error {
 	c.d.watched.Close()
 	c.conn.Close()
 	c.forwards.Close()
+	c.agent.close()
 	c.work.Wait()
 	return nil
 }

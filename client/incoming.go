@@ -36,6 +36,14 @@ func (t *channelTypes) handle(name string, h func(ssh.NewChannel)) bool {
 	return true
 }
 
+// handles reports whether something may serve channels of a type. What an x/crypto
+// client serves is not known.
+func (t *channelTypes) handles(name string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.handlers[name] != nil || t.others != nil
+}
+
 // serve finds the handler; without one an x/crypto client that was asked for
 // may have it.
 func (t *channelTypes) serve(ch ssh.NewChannel) {
@@ -90,6 +98,10 @@ func (c *Client) serveChannels(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		if c.timeouts != nil {
 			ch = timedNewChannel{ch, c.timeouts}
+		}
+		if c.Restricted() {
+			ch.Reject(ssh.Prohibited, "forwarding is disabled")
+			continue
 		}
 		c.channels.serve(ch)
 	}

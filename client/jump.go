@@ -65,7 +65,7 @@ func (d *dialer) hop(cfg *sshconfig.Config, host sshconfig.JumpHost) *dialer {
 
 // through connects to the target through a jump host, which it takes over.
 func (d *dialer) through(ctx context.Context, hop *Client) (net.Conn, error) {
-	conn, err := hop.DialContext(ctx, "tcp", net.JoinHostPort(d.cfg.HostName, strconv.Itoa(d.cfg.Port)))
+	conn, err := hop.orCauseConn(hop.forwards.DialStdio(ctx, "tcp", net.JoinHostPort(d.cfg.HostName, strconv.Itoa(d.cfg.Port))))
 	if err != nil {
 		hop.Close()
 		return nil, d.connectError(err)

@@ -17,6 +17,15 @@ import (
 // the dialing alone. The error is a *net.OpError around an *OpenError,
 // ErrConnectionLost or the cause of ctx.
 func (f *Forwarder) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	if err := f.restriction(); err != nil {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
+	}
+	return f.DialStdio(ctx, network, addr)
+}
+
+// DialStdio is DialContext for a connection that -W of ssh would make, such as
+// the way through a jump host: Restrict does not refuse it.
+func (f *Forwarder) DialStdio(ctx context.Context, network, addr string) (net.Conn, error) {
 	target, err := parseAddr(network, addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
@@ -79,6 +88,9 @@ func parseAddr(network, addr string) (Addr, error) {
 // accepted, and beyond that the server is told to refuse them. Accept returns
 // ErrConnectionLost, in a *net.OpError, after the SSH connection has ended.
 func (f *Forwarder) Listen(ctx context.Context, network, addr string) (net.Listener, error) {
+	if err := f.restriction(); err != nil {
+		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
+	}
 	at, err := parseAddr(network, addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}

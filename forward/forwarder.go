@@ -52,6 +52,7 @@ type Forwarder struct {
 	closed   bool
 	nextID   uint64
 	incoming int           // channels that the server has open towards us
+	refusal  error         // of Restrict
 	idle     chan struct{} // closed, and made anew, when the last of forwards is gone
 }
 
@@ -90,6 +91,9 @@ func (f *Forwarder) watch() {
 // or the end of the SSH connection. Errors are *ListenError, *RefusedError,
 // ErrConnectionLost, ErrClosed, or the cause of ctx.
 func (f *Forwarder) Open(ctx context.Context, spec Spec, opts Options) (*Forward, error) {
+	if err := f.restriction(); err != nil {
+		return nil, err
+	}
 	switch spec.Kind {
 	case Local, Dynamic:
 		return f.openLocal(ctx, spec, opts)
@@ -97,6 +101,22 @@ func (f *Forwarder) Open(ctx context.Context, spec Spec, opts Options) (*Forward
 		return f.openRemote(ctx, spec, opts)
 	}
 	return nil, fmt.Errorf("forward: no listener for a %v forwarding", spec.Kind)
+}
+
+// Restrict makes Open, Listen and DialContext return err from now on, for a
+// server that may not be the right one. OpenStdio and DialStdio go on, as -W of
+// ssh does then.
+func (f *Forwarder) Restrict(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refusal = err
+}
+
+// restriction is the error of Restrict, nil without one.
+func (f *Forwarder) restriction() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.refusal
 }
 
 // Forwards returns the forwardings that listen or still carry a connection, in

@@ -32,6 +32,16 @@ type ended interface {
 	Err() error
 }
 
+// agentServer is what a connection may offer besides: whether the channels to the
+// agent are served. Without it they are taken to be.
+type agentServer interface {
+	ServesAgent(ctx context.Context) bool
+}
+
+// restricted is what a connection may offer besides: whether the server may not
+// be the right one, so that nothing of ours is to be forwarded to it.
+type restricted interface{ Restricted() bool }
+
 // Canceler is a Stdin whose blocked Read, or a Stdout or Stderr whose blocked
 // Write, can be ended from outside. A Stdin that has it is cancelled when the
 // remote program has ended, so that no keystroke is read that belongs to
@@ -74,8 +84,9 @@ type Cmd struct {
 	// that the server sends apart as stderr (OnStderr), and in output without
 	// a \r.
 	TTY *TTY
-	// ForwardAgent announces that agent channels will be served
-	// (auth-agent-req@openssh.com). The connection's owner serves them.
+	// ForwardAgent asks for agent forwarding (auth-agent-req@openssh.com). The
+	// connection's owner serves the channels that come of it; a connection that
+	// can tell that nothing does is not asked.
 	ForwardAgent bool
 	// X11 asks for X11 forwarding (RFC 4254, section 6.3.1).
 	X11 *X11

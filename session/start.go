@@ -130,10 +130,10 @@ func (c *Cmd) request() error {
 		payload []byte
 	}
 	var all []req
-	if c.ForwardAgent {
+	if c.ForwardAgent && c.servesAgent() {
 		all = append(all, req{"auth-agent-req@openssh.com", nil})
 	}
-	if c.X11 != nil {
+	if c.X11 != nil && !c.restricted() {
 		all = append(all, req{"x11-req", c.X11.marshal()})
 	}
 	if c.TTY != nil {
@@ -173,6 +173,17 @@ func (c *Cmd) sendRequest(name string, payload []byte) error {
 		refused()
 	}
 	return err
+}
+
+// servesAgent reports whether there is a use in asking for the agent.
+func (c *Cmd) servesAgent() bool {
+	s, tells := c.conn.(agentServer)
+	return !tells || s.ServesAgent(c.ctx)
+}
+
+func (c *Cmd) restricted() bool {
+	r, tells := c.conn.(restricted)
+	return tells && r.Restricted()
 }
 
 // program is the request that starts the program (RFC 4254, section 6.5).

@@ -1,0 +1,158 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/gossh-project/gossh/agentfwd"
+)
+
+// ErrAgentConfirm is ForwardAgentConfirm where the Prompter is no AgentConfirmer:
+// the agent is not forwarded then.
+var ErrAgentConfirm = errors.New("client: ForwardAgentConfirm without anybody to ask")
+
+// AgentConfirmer is a Prompter that also answers for ForwardAgentConfirm, as
+// Confirm of an agentfwd.Policy does.
+type AgentConfirmer interface {
+	ConfirmAgentUse(ctx context.Context, use agentfwd.Use) (bool, error)
+}
+
+// agentForwarding is the agent that a Client serves by itself, once a session
+// asks for it.
+type agentForwarding struct {
+	mu        sync.Mutex
+	closed    bool
+	forwarder *agentfwd.Forwarder
+	log       *agentfwd.UsageLog
+}
+
+// ServesAgent reports whether a session may ask the server for agent forwarding:
+// whether something serves the channels that come of it. That is what
+// HandleChannelOpen was given, or the master that the connection is shared with;
+// or else, if the configuration says ForwardAgent and an agent answers, the
+// Client itself. Package session asks before it sends the request: a server
+// offers its programs a socket as soon as it is asked to, and one that nothing
+// serves keeps them from trying something else.
+func (c *Client) ServesAgent(ctx context.Context) bool {
+	if c.Restricted() {
+		return false
+	}
+	if _, shared := c.NetConn().(controlConn); shared {
+		return true // the master permits it or not
+	}
+	c.agent.mu.Lock()
+	defer c.agent.mu.Unlock()
+	switch {
+	case c.agent.forwarder != nil, c.channels.handles(agentfwd.ChannelType):
+		return true
+	case c.agent.closed, !c.d.cfg.ForwardAgent.Enabled:
+		return false
+	}
+	if err := c.serveAgent(ctx); err != nil {
+		if !errors.Is(err, agentfwd.ErrNoAgent) {
+			c.d.notify(AgentFailed{err})
+		}
+		return false
+	}
+	return true
+}
+
+// serveAgent forwards the agent by the configuration. It is called with
+// agent.mu held.
+func (c *Client) serveAgent(ctx context.Context) error {
+	cfg := c.d.cfg
+	source, err := agentSource(cfg)
+	if socket := cfg.ForwardAgent.Socket; socket != "" {
+		source, err = agentfwd.ParseSource(socket)
+	}
+	if err != nil {
+		return err
+	}
+	options := c.d.agentOptions()
+	probe, err := agentfwd.Dial(ctx, source, options)
+	if err != nil {
+		return err
+	}
+	probe.Close()
+	config := agentfwd.ForwarderConfig{Source: source, Agent: *options, Host: cfg.HostName}
+	if config.Policy, err = c.agentPolicy(); err != nil {
+		return err
+	}
+	if binding, err := c.Binding(); err == nil {
+		config.Binding = &binding
+	}
+	f := agentfwd.NewForwarder(config)
+	f.Allow()
+	if !c.HandleChannelOpen(agentfwd.ChannelType, f.ServeChannel) {
+		f.Close() // another handler was faster
+		return nil
+	}
+	c.agent.forwarder = f
+	return nil
+}
+
+// agentPolicy is what ForwardAgentKeys, ForwardAgentConfirm and ForwardAgentLog
+// say, nil if none of them is set. A limit that cannot be had is an error. It is
+// called with agent.mu held.
+func (c *Client) agentPolicy() (*agentfwd.Policy, error) {
+	own := c.d.cfg.Own
+	limited := len(own.ForwardAgentKeys) > 0 || own.ForwardAgentConfirm
+	if !limited && own.ForwardAgentLog == "" {
+		return nil, nil
+	}
+	policy := &agentfwd.Policy{AllowAll: !limited}
+	if len(own.ForwardAgentKeys) > 0 {
+		names := make([]string, len(own.ForwardAgentKeys))
+		for i, name := range own.ForwardAgentKeys {
+			names[i] = underHome(name)
+		}
+		keys, err := agentfwd.NewKeySet(names...)
+		if err != nil {
+			return nil, fmt.Errorf("ForwardAgentKeys: %w", err)
+		}
+		policy.Keys = keys
+	}
+	if own.ForwardAgentConfirm {
+		who, ok := c.d.opts.Prompter.(AgentConfirmer)
+		if !ok {
+			return nil, ErrAgentConfirm
+		}
+		policy.Confirm = who.ConfirmAgentUse
+	}
+	if own.ForwardAgentLog != "" {
+		log, err := agentfwd.OpenUsageLog(own.ForwardAgentLog)
+		if err != nil {
+			return nil, fmt.Errorf("ForwardAgentLog: %w", err)
+		}
+		c.agent.log, policy.Log = log, log.Log
+	}
+	return policy, nil
+}
+
+// underHome puts the home directory in the place of ~/ in front of a file.
+func underHome(name string) string {
+	if rest, ok := strings.CutPrefix(name, "~/"); ok {
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, rest)
+		}
+	}
+	return name
+}
+
+// close ends what serveAgent began.
+func (a *agentForwarding) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closed = true
+	if a.forwarder != nil {
+		a.forwarder.Close()
+	}
+	if a.log != nil {
+		a.log.Close()
+	}
+}
