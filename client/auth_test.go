@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"net"
@@ -10,7 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/sshtest"
@@ -218,7 +219,7 @@ func TestPassphrase(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := newSetup(t, sshtest.Options{})
-			key, err := sshtest.NewKey(ssh.KeyAlgoED25519)
+			key, err := sshtest.NewKey(ssh.KeyAlgoECDSA256)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -228,12 +229,17 @@ func TestPassphrase(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// PKCS#8 is decrypted in no time, unlike OpenSSH's own format.
-			der, err := pkcs8.MarshalPrivateKey(key, []byte("secret"), nil)
+			// Old PEM is decrypted in no time, unlike OpenSSH's own format.
+			der, err := x509.MarshalECPrivateKey(key.(*ecdsa.PrivateKey))
 			if err != nil {
 				t.Fatal(err)
 			}
-			file := s.write(t, "secret", string(pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})))
+			//lint:ignore SA1019 it is for speed
+			block, err := x509.EncryptPEMBlock(rand.Reader, "EC PRIVATE KEY", der, []byte("secret"), x509.PEMCipherAES256)
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := s.write(t, "secret", string(pem.EncodeToMemory(block)))
 			if test.beside {
 				s.write(t, "secret.pub", string(ssh.MarshalAuthorizedKey(signer.PublicKey())))
 			}

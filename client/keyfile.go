@@ -1,18 +1,15 @@
 package client
 
 import (
-	"bytes"
-	"crypto/x509"
-	"encoding/pem"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 
-	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/keyhelper"
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // KeyFileError says why a private key file gave no key. Authentication goes
@@ -29,150 +26,122 @@ func (e *KeyFileError) Unwrap() error { return e.Err }
 var (
 	// ErrKeyPermissions: others can read the private key file.
 	ErrKeyPermissions = errors.New("bad permissions")
-	// ErrKeyFormat: the file holds no key in a format that is known.
+	// ErrKeyFormat: the file holds no key that can be used. The error that wraps
+	// it says why.
 	ErrKeyFormat = errors.New("invalid format")
 	// ErrKeyPassphrase: the file is encrypted, and the passphrase is missing
 	// or wrong.
 	ErrKeyPassphrase = errors.New("incorrect passphrase supplied to decrypt private key")
 	// ErrKeyMismatch: the public key beside the file is not the file's.
 	ErrKeyMismatch = errors.New("contents do not match public")
-	// ErrSecurityKey: the file holds a security key (FIDO) and is encrypted,
-	// which is not supported. An agent can hold such a key.
-	ErrSecurityKey = errors.New("encrypted security key files are not supported")
 )
 
-// keyFile is what could be read of a private key file without a passphrase.
+// keyFile is the content of a key file, private or public.
 type keyFile struct {
-	pem  []byte
+	data []byte
 	info fs.FileInfo
 }
 
-// readKeyFile reads a private key file and refuses one that others can read.
-func readKeyFile(name string) (*keyFile, error) {
-	kf, err := readAnyKeyFile(name)
-	if err == nil && othersCanUse(kf.info) {
+// keyFiles reads the key files of one keyring. What is not a regular file is
+// read once and kept, since a pipe gives its content to the first reader.
+type keyFiles struct {
+	d    *dialer
+	ctx  context.Context
+	kept map[string]*keyFile
+}
+
+// read reads a key file. The caller overwrites it with done.
+func (k *keyFiles) read(name string) (*keyFile, error) {
+	if kf := k.kept[name]; kf != nil {
+		return kf, nil
+	}
+	kf := new(keyFile)
+	read := func() (err error) {
+		kf.data, kf.info, err = sshkey.ReadFile(k.ctx, name)
+		return err
+	}
+	var err error
+	if info, statErr := os.Stat(name); statErr == nil && !info.Mode().IsRegular() {
+		err = k.d.unhurried(read) // the writer of a pipe may ask a person
+	} else {
+		err = read()
+	}
+	if kf.info != nil && !kf.info.Mode().IsRegular() && err == nil {
+		if k.kept == nil {
+			k.kept = make(map[string]*keyFile)
+		}
+		k.kept[name] = kf
+	}
+	if err != nil {
+		return kf, &KeyFileError{File: name, Err: keyError(err)}
+	}
+	return kf, nil
+}
+
+// private reads a private key file and refuses one that others can read.
+func (k *keyFiles) private(name string) (*keyFile, error) {
+	kf, err := k.read(name)
+	if kf.info != nil && sshkey.OthersCanUse(kf.info) {
+		k.done(kf)
 		return nil, &KeyFileError{File: name, Mode: kf.info.Mode().Perm(), Err: ErrKeyPermissions}
 	}
 	return kf, err
 }
 
-// readAnyKeyFile is readKeyFile without a look at the permissions, for the
-// public half.
-func readAnyKeyFile(name string) (*keyFile, error) {
-	f, err := os.Open(name)
+// public reads a public key or a certificate: a .pub file, or a
+// CertificateFile.
+func (k *keyFiles) public(name string) (ssh.PublicKey, error) {
+	kf, err := k.read(name)
 	if err != nil {
-		return nil, &KeyFileError{File: name, Err: err}
+		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	defer k.done(kf)
+	pub, _, err := sshkey.ParsePublic(kf.data)
 	if err != nil {
-		return nil, &KeyFileError{File: name, Err: err}
+		return nil, fmt.Errorf("%s: %w", name, keyError(err))
 	}
-	if info.IsDir() || info.Size() > maxKeyFile {
-		return nil, &KeyFileError{File: name, Err: ErrKeyFormat}
-	}
-	data := make([]byte, info.Size())
-	if _, err := readFull(f, data); err != nil {
-		return nil, &KeyFileError{File: name, Err: err}
-	}
-	return &keyFile{pem: data, info: info}, nil
+	return pub, nil
 }
 
-// maxKeyFile is far above any key, so that a mistaken path costs nothing.
-const maxKeyFile = 1 << 20
-
-func readFull(f *os.File, p []byte) (int, error) {
-	n := 0
-	for n < len(p) {
-		m, err := f.Read(p[n:])
-		n += m
-		if err != nil {
-			return n, err
-		}
+// done overwrites what was read, unless it is kept.
+func (k *keyFiles) done(kf *keyFile) {
+	if kf.info == nil || kf.info.Mode().IsRegular() {
+		clear(kf.data)
 	}
-	return n, nil
 }
 
-// public returns the public half if the file shows it without a passphrase:
-// files in OpenSSH's own format always do, others when they are not encrypted.
+// close overwrites what was kept.
+func (k *keyFiles) close() {
+	for _, kf := range k.kept {
+		clear(kf.data)
+	}
+	k.kept = nil
+}
+
+// public returns the public half if the file shows it without a passphrase.
 func (k *keyFile) public() ssh.PublicKey {
-	signer, err := ssh.ParsePrivateKey(k.pem)
-	if err == nil {
-		return signer.PublicKey()
+	pub, err := sshkey.PublicHalf(k.data)
+	if err != nil {
+		return nil
 	}
-	var missing *ssh.PassphraseMissingError
-	if errors.As(err, &missing) && missing.PublicKey != nil {
-		return missing.PublicKey
-	}
-	if raw, err := k.private(nil); err == nil {
-		if key, ok := raw.(*keyhelper.SecurityKey); ok {
-			return key.Public
-		}
-		if signer, err := ssh.NewSignerFromKey(raw); err == nil {
-			return signer.PublicKey()
-		}
-	}
-	return nil
+	return pub
 }
 
 // private decrypts the key. A nil passphrase is none; ErrKeyPassphrase asks
 // for one, or for another.
-func (k *keyFile) private(passphrase []byte) (any, error) {
-	block, _ := pem.Decode(k.pem)
-	if block == nil {
-		return nil, ErrKeyFormat
-	}
-	if block.Type == "ENCRYPTED PRIVATE KEY" { // PKCS#8, which x/crypto leaves out
-		if len(passphrase) == 0 {
-			return nil, ErrKeyPassphrase
-		}
-		key, err := pkcs8.ParsePKCS8PrivateKey(block.Bytes, passphrase)
-		if err != nil {
-			return nil, ErrKeyPassphrase
-		}
-		return key, nil
-	}
-	var key any
-	var err error
-	if len(passphrase) == 0 {
-		if key, err := parseOpenSSHDSA(block); err == nil {
-			return key, nil
-		}
-		if key, err := parseSecurityKey(block); err == nil {
-			return key, nil
-		}
-		key, err = ssh.ParseRawPrivateKey(k.pem)
-	} else {
-		key, err = ssh.ParseRawPrivateKeyWithPassphrase(k.pem, passphrase)
-	}
-	return key, keyError(block, err)
+func (k *keyFile) private(ctx context.Context, passphrase []byte) (*sshkey.Private, error) {
+	key, err := sshkey.ParsePrivate(ctx, k.data, func() ([]byte, error) { return passphrase, nil })
+	return key, keyError(err)
 }
 
-// keyError puts x/crypto's reasons into ours.
-func keyError(block *pem.Block, err error) error {
-	var missing *ssh.PassphraseMissingError
+// keyError puts the reasons of package sshkey into those that this package
+// exports.
+func keyError(err error) error {
 	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &missing), errors.Is(err, x509.IncorrectPasswordError):
+	case errors.Is(err, sshkey.ErrPassphrase):
 		return ErrKeyPassphrase
-	case bytes.Contains(block.Bytes, []byte("sk-ssh-ed25519@openssh.com")),
-		bytes.Contains(block.Bytes, []byte("sk-ecdsa-sha2-nistp256@openssh.com")):
-		return ErrSecurityKey
+	case sshkey.Reason(err) != nil:
+		return fmt.Errorf("%w: %w", ErrKeyFormat, err)
 	}
-	return fmt.Errorf("%w: %v", ErrKeyFormat, err)
-}
-
-// readPublicFile reads a public key or a certificate in the form of
-// authorized_keys: a .pub file, or a CertificateFile.
-func readPublicFile(name string) (ssh.PublicKey, string, error) {
-	data, err := os.ReadFile(name)
-	if err != nil {
-		return nil, "", err
-	}
-	key, comment, _, _, err := ssh.ParseAuthorizedKey(data)
-	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", name, ErrKeyFormat)
-	}
-	return key, comment, nil
+	return err
 }

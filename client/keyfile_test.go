@@ -2,15 +2,14 @@ package client
 
 import (
 	"crypto"
-	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
-	"github.com/youmark/pkcs8"
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/sshtest"
@@ -33,76 +32,6 @@ func marshalKey(t *testing.T, key crypto.PrivateKey, passphrase string) []byte {
 	return pem.EncodeToMemory(block)
 }
 
-func TestKeyFileFormats(t *testing.T) {
-	key, err := sshtest.NewKey(ssh.KeyAlgoRSA)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, _ := ssh.NewSignerFromKey(key)
-	plain8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret8, err := pkcs8.MarshalPrivateKey(key, []byte("secret"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ec, err := sshtest.NewKey(ssh.KeyAlgoECDSA256)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ecSigner, _ := ssh.NewSignerFromKey(ec)
-	ec8, err := x509.MarshalPKCS8PrivateKey(ec)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := func(kind string, der []byte) []byte {
-		return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	}
-	for _, test := range []struct {
-		name       string
-		data       []byte
-		want       ssh.PublicKey
-		passphrase string
-		public     bool // visible without the passphrase
-	}{
-		{"openssh", marshalKey(t, key, ""), signer.PublicKey(), "", true},
-		{"openssh encrypted", marshalKey(t, key, "secret"), signer.PublicKey(), "secret", true},
-		{"pkcs8", encode("PRIVATE KEY", plain8), signer.PublicKey(), "", true},
-		{"pkcs8 encrypted", encode("ENCRYPTED PRIVATE KEY", secret8), signer.PublicKey(), "secret", false},
-		{"pkcs8 ecdsa", encode("PRIVATE KEY", ec8), ecSigner.PublicKey(), "", true},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			kf := &keyFile{pem: test.data}
-			pub := kf.public()
-			if (pub != nil) != test.public {
-				t.Fatalf("public half visible: %v, want %v", pub != nil, test.public)
-			}
-			if test.public && !sameKey(pub, test.want) {
-				t.Error("another public half")
-			}
-			if test.passphrase != "" {
-				for _, wrong := range []string{"", "wrong"} {
-					if _, err := kf.private([]byte(wrong)); !errors.Is(err, ErrKeyPassphrase) {
-						t.Errorf("passphrase %q: %v, want ErrKeyPassphrase", wrong, err)
-					}
-				}
-			}
-			raw, err := kf.private([]byte(test.passphrase))
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := ssh.NewSignerFromKey(raw)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !sameKey(got.PublicKey(), test.want) {
-				t.Error("another key")
-			}
-		})
-	}
-}
-
 func TestKeyFileErrors(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, mode fs.FileMode, data string) string {
@@ -122,26 +51,30 @@ func TestKeyFileErrors(t *testing.T) {
 	good := string(marshalKey(t, key, ""))
 
 	var failed *KeyFileError
-	if _, err := readKeyFile(write("open", 0o644, good)); !errors.As(err, &failed) ||
+	files := &keyFiles{ctx: t.Context()}
+	if _, err := files.private(write("open", 0o644, good)); !errors.As(err, &failed) ||
 		!errors.Is(err, ErrKeyPermissions) || failed.Mode != 0o644 {
 		t.Errorf("readable by others: %v", err)
 	}
-	if _, err := readKeyFile(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := files.private(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("missing: %v", err)
 	}
-	if _, err := readKeyFile(dir); !errors.Is(err, ErrKeyFormat) {
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := (&keyFiles{ctx: t.Context(), d: &dialer{}}).private(dir); !errors.Is(err, syscall.EISDIR) {
 		t.Errorf("a folder: %v", err)
 	}
 	for name, text := range map[string]string{"empty": "", "text": "no key at all\n",
 		"cut": good[:len(good)/2], "other": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"} {
-		kf, err := readKeyFile(write(name, 0o600, text))
+		kf, err := files.private(write(name, 0o600, text))
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
 		if kf.public() != nil {
 			t.Errorf("%s: has a public half", name)
 		}
-		if _, err := kf.private(nil); !errors.Is(err, ErrKeyFormat) {
+		if _, err := kf.private(t.Context(), nil); !errors.Is(err, ErrKeyFormat) {
 			t.Errorf("%s: %v, want ErrKeyFormat", name, err)
 		}
 	}

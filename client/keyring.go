@@ -35,6 +35,7 @@ type keyring struct {
 	again *identity // to be offered next, whatever its turn
 
 	tokens *tokenKeys // nil without PKCS11Provider
+	files  *keyFiles
 }
 
 // identity is one key to offer. It is an ssh.MultiAlgorithmSigner.
@@ -55,7 +56,7 @@ type identity struct {
 // newKeyring reads the files and asks the agent; no passphrase is asked for
 // yet.
 func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
-	r := &keyring{d: d, ctx: ctx}
+	r := &keyring{d: d, ctx: ctx, files: &keyFiles{d: d, ctx: ctx}}
 	var own, certs, fromAgent []*identity
 	for _, s := range d.opts.Signers {
 		own = append(own, &identity{ring: r, pub: s.PublicKey(), signer: s, shown: "given"})
@@ -132,15 +133,15 @@ func (r *keyring) fileKeys() []*identity {
 // key.
 func (r *keyring) publicHalf(f sshconfig.File) ssh.PublicKey {
 	for _, name := range []string{f.Path, f.Path + ".pub"} {
-		if pub, _, err := readPublicFile(name); err == nil {
+		if pub, err := r.files.public(name); err == nil {
 			return pub
 		}
 	}
-	kf, err := readAnyKeyFile(f.Path) // its mode matters when the private half is wanted
+	kf, err := r.files.read(f.Path) // its mode matters when the private half is wanted
 	if err != nil {
 		return nil // told of when the private half is wanted
 	}
-	defer clear(kf.pem)
+	defer r.files.done(kf)
 	r.d.notify(SecretRead{})
 	return kf.public()
 }
@@ -167,7 +168,7 @@ func (r *keyring) certificates() []*identity {
 // certificate reads a user certificate from the first of names that has one.
 func (r *keyring) certificate(names ...string) *ssh.Certificate {
 	for _, name := range names {
-		pub, _, err := readPublicFile(name)
+		pub, err := r.files.public(name)
 		if cert, ok := pub.(*ssh.Certificate); err == nil && ok && cert.CertType == ssh.UserCert {
 			return cert
 		}
@@ -316,7 +317,7 @@ func (r *keyring) next() (*identity, error) {
 				}
 				continue
 			}
-			if len(k.Algorithms()) == 0 {
+			if len(r.acceptable([]*identity{k})) == 0 {
 				continue
 			}
 		}
@@ -335,6 +336,7 @@ func (r *keyring) close() {
 		wipe.Key(k.raw)
 		k.raw, k.signer = nil, nil
 	}
+	r.files.close()
 	if r.agent != nil {
 		r.agent.Close()
 	}

@@ -128,7 +128,7 @@ func (k *identity) fromToken() (ssh.Signer, error) {
 	if !ok || r.tokens == nil || r.d.cfg.IdentitiesOnly && !r.lists(cert.Key) {
 		return nil, nil
 	}
-	if !r.tokens.opened && holdsPrivateKey(k.file) {
+	if !r.tokens.opened && r.holdsPrivateKey(k.file) {
 		return nil, nil
 	}
 	if err := r.openToken(); err != nil || r.tokens.token == nil {
@@ -144,10 +144,12 @@ func (k *identity) fromToken() (ssh.Signer, error) {
 
 // holdsPrivateKey reports whether a file is worth a look before the token's
 // PIN is asked for.
-func holdsPrivateKey(file string) bool {
-	if _, err := readAnyKeyFile(file); err != nil {
+func (r *keyring) holdsPrivateKey(file string) bool {
+	kf, err := r.files.read(file)
+	if err != nil {
 		return false
 	}
-	_, _, err := readPublicFile(file)
+	r.files.done(kf)
+	_, err = r.files.public(file)
 	return err != nil
 }

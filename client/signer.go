@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"crypto/rsa"
 	"errors"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/internal/keyhelper"
+	"github.com/gossh-project/gossh/internal/sshkey"
 	"github.com/gossh-project/gossh/internal/wipe"
 	"github.com/gossh-project/gossh/sshconfig"
 )
@@ -185,13 +187,13 @@ func (k *identity) loadFile() error {
 		}
 		return err
 	}
-	kf, err := readKeyFile(k.file)
+	kf, err := k.ring.files.private(k.file)
 	if err != nil {
 		return k.skipped(err)
 	}
-	defer clear(kf.pem)
+	defer k.ring.files.done(kf)
 	d.notify(SecretRead{})
-	raw, err := kf.private(nil)
+	key, err := kf.private(k.ring.ctx, nil)
 	passphrase := ""
 	for attempt := 1; errors.Is(err, ErrKeyPassphrase); attempt++ {
 		if d.opts.Prompter == nil || d.cfg.BatchMode || attempt > d.cfg.NumberOfPasswordPrompts {
@@ -209,12 +211,12 @@ func (k *identity) loadFile() error {
 			return ErrKeyPassphrase
 		}
 		d.notify(SecretRead{})
-		raw, err = k.decrypt(kf, passphrase)
+		key, err = k.decrypt(kf, passphrase)
 	}
 	if err != nil {
 		return k.skipped(&KeyFileError{File: k.file, Err: err})
 	}
-	signer, err := k.signerOf(raw)
+	signer, err := k.signerOf(key.Key)
 	switch {
 	case errors.Is(err, errNoProvider):
 		d.debugf("key %q is an authenticator-hosted key, but no provider specified", k.file)
@@ -226,8 +228,8 @@ func (k *identity) loadFile() error {
 	case !sameKey(plainKey(k.pub), signer.PublicKey()):
 		return k.skipped(&KeyFileError{File: k.file, Err: ErrKeyMismatch})
 	}
-	k.signer, k.raw = signer, raw
-	k.addToAgent(raw)
+	k.signer, k.raw = signer, key.Key
+	k.addToAgent(key)
 	return nil
 }
 
@@ -236,14 +238,16 @@ var errNoProvider = errors.New("no SecurityKeyProvider")
 
 // signerOf makes a signer of what a file holds.
 func (k *identity) signerOf(raw any) (ssh.Signer, error) {
-	key, ok := raw.(*keyhelper.SecurityKey)
+	key, ok := raw.(*sshkey.SecurityKey)
 	switch {
 	case !ok:
 		return ssh.NewSignerFromKey(raw)
 	case k.ring.d.cfg.SecurityKeyProvider == "":
 		return nil, errNoProvider
 	}
-	return &securityKeySigner{id: k, key: key}, nil
+	return &securityKeySigner{id: k, key: &keyhelper.SecurityKey{
+		Public: key.Public, Flags: key.Flags, KeyHandle: key.KeyHandle, Reserved: key.Reserved,
+	}}, nil
 }
 
 // minSecret is the least memory for a secret. Smaller things share memory, and
@@ -251,10 +255,10 @@ func (k *identity) signerOf(raw any) (ssh.Signer, error) {
 const minSecret = 32
 
 // decrypt is kf.private with a copy of the passphrase that is overwritten.
-func (k *identity) decrypt(kf *keyFile, passphrase string) (any, error) {
+func (k *identity) decrypt(kf *keyFile, passphrase string) (*sshkey.Private, error) {
 	secret := append(make([]byte, 0, max(minSecret, len(passphrase))), passphrase...)
 	defer clear(secret)
-	return kf.private(secret)
+	return kf.private(k.ring.ctx, secret)
 }
 
 // skipped tells of a file that gave no key, unless it is just not there.
@@ -266,17 +270,8 @@ func (k *identity) skipped(err error) error {
 	return err
 }
 
-// comment is the key's, as it is beside the file, or else the file's name.
-func (k *identity) comment() string {
-	pub, comment, err := readPublicFile(k.file + ".pub")
-	if err != nil || !sameKey(pub, plainKey(k.pub)) {
-		return k.file
-	}
-	return comment
-}
-
 // addToAgent is AddKeysToAgent: yes, confirm, ask, and a lifetime.
-func (k *identity) addToAgent(raw any) {
+func (k *identity) addToAgent(private *sshkey.Private) {
 	d, want := k.ring.d, k.ring.d.cfg.AddKeysToAgent
 	if want.Add == sshconfig.No || want.Add == "" || k.ring.agent == nil {
 		return
@@ -294,7 +289,7 @@ func (k *identity) addToAgent(raw any) {
 			return
 		}
 	}
-	key := agentfwd.AddedKey{PrivateKey: raw, Comment: k.comment(), Lifetime: want.Lifetime, Confirm: want.Confirm}
+	key := agentfwd.AddedKey{PrivateKey: private.Key, Comment: cmp.Or(private.Comment, k.file), Lifetime: want.Lifetime, Confirm: want.Confirm}
 	err := d.unhurried(func() error { return k.ring.agent.Add(k.ring.ctx, key) })
 	if err != nil {
 		d.debugf("could not add identity to agent: %v", err)

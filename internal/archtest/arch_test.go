@@ -20,6 +20,7 @@ var layers = [...][]string{
 	{"internal/cli"},
 	{"client", "mux", "sshconfig", "internal/terminal"},
 	{"session", "forward", "agentfwd", "hostkey", "keepalive", "x11fwd"},
+	{"internal/sshkey"},
 	{"internal/nss", "internal/shellexec", "internal/keyhelper", "internal/wipe"},
 }
 
@@ -51,7 +52,7 @@ var modules = [...]struct {
 	{"golang.org/x/crypto", nil},
 	{"golang.org/x/sys", nil},
 	{"golang.org/x/term", nil},
-	{"github.com/youmark/pkcs8", []string{"client"}},
+	{"github.com/dchest/bcrypt_pbkdf", []string{"internal/sshkey"}},
 	{"github.com/creack/pty", []string{"internal/sshtest", "internal/sshtest/opensshd"}},
 	{"go.uber.org/goleak", []string{"none, tests alone"}},
 }

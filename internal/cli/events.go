@@ -9,6 +9,7 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/keyhelper"
+	"github.com/gossh-project/gossh/internal/sshkey"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -104,8 +105,8 @@ func (p *program) keyFileSkipped(e *client.KeyFileError) {
 }
 
 func shortKeyError(err error) error {
-	for _, known := range []error{client.ErrKeyPermissions, client.ErrKeyFormat, client.ErrKeyPassphrase, client.ErrSecurityKey} {
-		if errors.Is(err, known) {
+	for _, known := range []error{sshkey.Reason(err), client.ErrKeyPermissions, client.ErrKeyFormat, client.ErrKeyPassphrase} {
+		if known != nil && errors.Is(err, known) {
 			return known
 		}
 	}
