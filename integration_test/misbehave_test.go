@@ -4,6 +4,7 @@ package integration_test
 
 import (
 	"fmt"
+	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -121,19 +122,34 @@ func TestClosingServer(t *testing.T) {
 	}
 }
 
-// TestRefusedTTY: without a terminal on the server the session goes on.
+// TestRefusedTTY: without a terminal on the server the session goes on, unless
+// the terminal was asked for.
 func TestRefusedTTY(t *testing.T) {
 	t.Parallel()
 	w, srv := withServer(t, sshtest.Options{
 		OnRequest: sshtest.React(map[string]sshtest.Reaction{"pty-req": {Verdict: sshtest.Refuse}}),
 		Handler:   sshtest.Say("", "one\ntwo\n", sshtest.Exit{Status: 5})})
 	w.keyOf(srv)
-	s := w.onScreen(w.gossh("-t", "sshtest", "command"))
+	s := w.onScreen(w.gossh("sshtest"))
 	before := s.before
 	s.expect(`PTY allocation request failed on channel 0\r`)
 	s.wantEnd(5)
 	if s.modes() != before || !strings.Contains(s.text(), "one\r\ntwo\r\n") {
 		t.Errorf("modes %+v, before %+v; %q", s.modes(), before, s.text())
+	}
+	for _, asked := range []string{"-t", "-tt"} {
+		for name, program := range map[string]*exec.Cmd{"ssh": w.ssh(asked, "sshtest", "command"), "gossh": w.gossh(asked, "sshtest", "command")} {
+			s := w.onScreen(program)
+			before := s.before
+			s.expect(`PTY allocation request failed on channel 0\r`)
+			s.wantEnd(255)
+			if text := strings.Trim(s.text(), "\r\n"); text != "PTY allocation request failed on channel 0" || s.modes() != before {
+				t.Errorf("%s %s: modes %+v, before %+v; %q", name, asked, s.modes(), before, s.text())
+			}
+		}
+	}
+	if o := w.run(w.gossh("-tt", "sshtest", "command")); o.status != 255 || o.stdout != "" {
+		t.Errorf("without a terminal here: %v", o)
 	}
 }
 

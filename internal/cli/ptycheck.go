@@ -11,8 +11,8 @@ import (
 	"github.com/gossh-project/gossh/session"
 )
 
-// pty-req goes out without waiting for its answer (see session.Cmd.TTY), so
-// that a refused terminal shows only in what the session does. Of a terminal's
+// Unless RequestTTY asks for a terminal, pty-req goes out without waiting for its
+// answer (see session.Cmd.TTY), so that a refused terminal shows only in what the session does. Of a terminal's
 // output the lines end in \r\n: as soon as a \r has come, all is well. If none
 // has come in ptyPatience, the same server is asked for another terminal on a
 // channel that is closed again at once, and its answer taken for the first.
@@ -56,7 +56,9 @@ func (k *ptyCheck) stop() {
 func (k *ptyCheck) Write(p []byte) (int, error) {
 	if bytes.IndexByte(p, '\r') >= 0 {
 		k.settle(true)
-		k.timer.Stop()
+		if k.timer != nil {
+			k.timer.Stop()
+		}
 	}
 	return k.to.Write(p)
 }

@@ -73,6 +73,10 @@ type sessionRun struct {
 // errQuit is the escape ~.: the end of the session without a word.
 var errQuit = errors.New("session ended by the user")
 
+// errNoTTY is a terminal that was asked for in so many words and refused by the
+// server, of which ssh dies.
+var errNoTTY = errors.New("terminal refused by the server")
+
 // prepare sets the remote program up; nothing is sent yet.
 func (r *sessionRun) prepare() error {
 	p := r.p
@@ -155,6 +159,8 @@ func (r *sessionRun) end(err error) (int, error) {
 	case err == nil, output != nil:
 	case errors.As(err, &exit):
 		status = p.exitStatus(exit)
+	case errors.Is(err, errNoTTY):
+		return 0, err
 	case errors.Is(err, errQuit):
 		status = exitFailure
 	default:

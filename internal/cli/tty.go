@@ -7,6 +7,7 @@ import (
 
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // ttySession is the local terminal of an interactive session.
@@ -38,6 +39,9 @@ func (r *sessionRun) attachTTY() {
 		Size:  sessionSize(t.asked),
 		Modes: terminal.Modes(t.fd),
 	}
+	if t.wanted() {
+		r.cmd.TTY.Refused = func() { r.quit(errNoTTY) }
+	}
 	t.check = &ptyCheck{
 		to:      r.out,
 		crash:   &r.p.crash,
@@ -56,9 +60,20 @@ func sessionSize(s terminal.Size) session.Size {
 	return session.Size{Columns: s.Columns, Rows: s.Rows, Width: s.WidthPixels, Height: s.HeightPixels}
 }
 
+// wanted reports whether the terminal was asked for by RequestTTY, and not only
+// because there is one here. ssh dies then if the server refuses it.
+func (t *ttySession) wanted() bool {
+	tty := t.r.p.cfg.RequestTTY
+	return tty == sshconfig.RequestTTYYes || tty == sshconfig.RequestTTYForce
+}
+
 // enter makes the terminal raw, before the first byte is read or written.
 func (t *ttySession) enter() {
-	t.check.start()
+	if t.wanted() {
+		t.check.settle(true) // otherwise Start would have failed
+	} else {
+		t.check.start()
+	}
 	if !terminal.IsTerminal(t.fd) {
 		return
 	}

@@ -230,6 +230,8 @@ func (p *program) failOther(err error) {
 		p.console.fatal("stdio forwarding failed")
 	case errors.As(err, &open):
 		p.console.error("channel %d: open failed: %s: %s", p.channel, open.Reason, open.Message)
+	case errors.Is(err, errNoTTY):
+		p.console.fatal("PTY allocation request failed on channel %d", p.channel)
 	case errors.Is(err, errForward), errors.Is(err, errQuit):
 		// Said already.
 	case errors.Is(err, client.ErrClosed), errors.Is(err, session.ErrNoStatus), errors.Is(err, context.Canceled):

@@ -114,6 +114,7 @@ func TestWords(t *testing.T) {
 			"channel 0: open failed: connect failed: refused|stdio forwarding failed"},
 		{"forward", errForward, 255, ""},
 		{"escape", errQuit, 255, ""},
+		{"no terminal", errNoTTY, 255, "PTY allocation request failed on channel 0"},
 		{"closed by us", client.ErrClosed, 255, ""},
 		{"no status", session.ErrNoStatus, 255, ""},
 		{"cancelled", context.Canceled, 255, ""},
