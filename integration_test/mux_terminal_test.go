@@ -72,9 +72,13 @@ func TestMuxTerminal(t *testing.T) {
 		if strings.Contains(help, "suspend") || strings.Contains(help, "LogLevel") || strings.Contains(help, "command line") {
 			t.Errorf("the help has what does not work: %q", help)
 		}
-		for _, key := range []string{"\x1a", "v", "V", "C"} {
+		for _, key := range []string{"\x1a", "v", "V", "C", "&"} {
 			s.send("\r~" + key)
 			s.expect(`~(\^Z|` + key + `) escape not available to multiplexed sessions\r\n`)
+		}
+		if master == gosshPath { // and ssh since 10.3
+			s.send("\r~I")
+			s.expect(`~I\r\nConnection information for `)
 		}
 		s.send("\r~~twice\r")
 		s.expect(`~twice`)

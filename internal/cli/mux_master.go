@@ -217,7 +217,7 @@ func (s *shared) options() mux.ServerOptions {
 		ForwardAgent:  func(ctx context.Context, socket string) bool { return s.backward().passengerAgent(ctx, socket) },
 		X11:           func(ctx context.Context) *session.X11 { return s.backward().passengerX11(ctx) },
 		Farewell:      p.farewell,
-		Escapes:       passengerEscapes,
+		Escapes:       s.passengerEscapes,
 		ReplaceStale:  true,
 
 		ConnectionInfo: s.information,
@@ -270,8 +270,8 @@ func (passed) Size(fd int) (session.Size, bool) {
 
 // passengerEscapes puts the escapes between a passenger's keyboard and its
 // session.
-func passengerEscapes(s *mux.ServerSession, in mux.Input, char byte) mux.Input {
-	return passengerInput{newEscapes(in, char, passenger{s}), in}
+func (s *shared) passengerEscapes(session *mux.ServerSession, in mux.Input, char byte) mux.Input {
+	return passengerInput{newEscapes(in, char, passenger{session, s.information}), in}
 }
 
 type passengerInput struct {
@@ -283,7 +283,10 @@ func (p passengerInput) Close() error { return p.in.Close() }
 
 // passenger does what escapes ask for, as far as a master can do it for a
 // terminal that is not its own.
-type passenger struct{ s *mux.ServerSession }
+type passenger struct {
+	s    *mux.ServerSession
+	info func() string // of the connection
+}
 
 func (a passenger) say(text string)    { io.WriteString(a.s.Stderr(), text) }
 func (a passenger) terminate()         { a.s.Close() }
@@ -296,10 +299,10 @@ func (a passenger) louder(int) sshconfig.LogLevel { return sshconfig.LogInfo }
 
 // lacks names the escapes that are not for passengers.
 func (passenger) lacks(ch byte) bool {
-	return ch == ctrlZ || ch == 'C' || ch == 'I' || ch == 'V' || ch == 'v'
+	return ch == ctrlZ || ch == '&' || ch == 'C' || ch == 'V' || ch == 'v'
 }
 
-func (passenger) information() string { return "" } // the master tells: -O conninfo
+func (a passenger) information() string { return a.info() }
 
 func (a passenger) connections() string {
 	return fmt.Sprintf("The following connections are open:\r\n  #%d client-session\r\n", a.s.ID())
