@@ -245,13 +245,40 @@ func TestOrderOfKeys(t *testing.T) {
 				if name == "large keys only" && what[0] == 'T' {
 					continue // ssh opens the file once more to see that it is too small
 				}
-				got, want := w.linesWith(ours.stderr, what), w.linesWith(theirs.stderr, what)
+				got, want := w.linesWith(ours.stderr, what), certificatesFirst(w.linesWith(theirs.stderr, what))
 				if got != want {
 					t.Errorf("got\n%s\nssh\n%s", got, want)
 				}
 			}
 		})
 	}
+}
+
+// certificatesFirst puts ssh 9.2's order of the agent's keys that the user did
+// not name into that of 10.5.
+func certificatesFirst(lines string) string {
+	rank := func(line string) int {
+		switch {
+		case !strings.HasSuffix(line, " agent") || strings.HasSuffix(line, " explicit agent"):
+			return -1
+		case strings.Contains(line, "-CERT "):
+			return 0
+		}
+		return 1
+	}
+	all := strings.SplitAfter(lines, "\n")
+	var places []int
+	var unnamed []string
+	for i, line := range all {
+		if rank(strings.TrimSpace(line)) >= 0 {
+			places, unnamed = append(places, i), append(unnamed, line)
+		}
+	}
+	slices.SortStableFunc(unnamed, func(a, b string) int { return rank(strings.TrimSpace(a)) - rank(strings.TrimSpace(b)) })
+	for i, place := range places {
+		all[place] = unnamed[i]
+	}
+	return strings.Join(all, "")
 }
 
 // linesWith are the lines of -v with a text, without the default keys that are

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -152,11 +153,20 @@ func sameWords(text string) string {
 	text, _, _ = strings.Cut(text, "Tried: ")
 	text = strings.ReplaceAll(text, "banner exchange: Connection to UNKNOWN port 65535: Broken pipe\n",
 		"kex_exchange_identification: Connection closed by remote host\nConnection closed by UNKNOWN port 65535\n")
+	text = weakWarning.ReplaceAllString(text, "")
+	text = includedFrom.ReplaceAllString(text, "$1")
 	if strings.HasPrefix(text, "ssh: ") || strings.HasPrefix(text, "gossh: ") {
 		text, _, _ = strings.Cut(text, "kex_exchange_identification: Connection closed by remote host\n")
 	}
 	return text
 }
+
+// What ssh 10 says and 9.2 does not: the warning of a key exchange that is not
+// post-quantum, and where a file was included that cannot be read.
+var (
+	weakWarning  = regexp.MustCompile(`(?m)^\*\* .*\n`)
+	includedFrom = regexp.MustCompile(`(?m)^.* line \d+: (Can't open user config file )`)
+)
 
 // keygen makes a key in home and returns its path.
 func (w *world) keygen(name string, args ...string) string {

@@ -223,7 +223,10 @@ func compareRows(t *testing.T, rows []muxRow, prepare func(t *testing.T, master,
 
 // askRows are what a master asks about before it does it.
 var askRows = []muxRow{
-	{name: "no", do: func(r *muxRun) { r.answered("no") }},
+	{name: "no", do: func(r *muxRun) { r.answered("no") },
+		ifClient: `.*\nerr\| (mux_client_proxy: master returned error|channel 0: open failed: administratively prohibited): Permission denied\\r\\n\n` +
+			`.*\nAllow (multiplex proxy connection\?|shared connection to 127\.0\.0\.1\? )\nTerminate .*`,
+		why: "as below"},
 	{name: "yes", do: func(r *muxRun) {
 		r.answered("yes")
 		r.w.write("asked", "")
@@ -231,7 +234,8 @@ var askRows = []muxRow{
 		r.do("-O", "exit", "sshd")
 		<-r.ended
 		r.note("%s", r.w.read("asked"))
-	}},
+	}, ifClient: `.*\nAllow (multiplex proxy connection\?|shared connection to 127\.0\.0\.1\? )\nDisable further .*`,
+		why: "ssh's master is not asked for proxy mode, which it may not survive"},
 }
 
 // answered does everything with that answer.
@@ -244,6 +248,9 @@ func (r *muxRun) answered(answer string) {
 	r.do("-W", r.target, "sshd")
 	for _, flags := range [][]string{{"-L", "DIR/l:" + r.target}, {"-R", "DIR/r:" + r.target}, {"-D", port}} {
 		for _, what := range []string{"forward", "cancel"} {
+			if what == "cancel" && answer == "no" {
+				continue // nothing was opened: see the row of -O cancel
+			}
 			flags[1] = strings.ReplaceAll(flags[1], "DIR", filepath.Dir(r.sock))
 			r.opened(r.w.run(r.muxMaster.client(r.client, "-O", what, flags[0], flags[1], "sshd")), what)
 		}

@@ -87,7 +87,7 @@ func TestUserOfNSS(t *testing.T) {
 	args := " -F none -G -o ControlPath=~/%u -o UserKnownHostsFile=~ann/known host"
 	compareUsers := func(uid string, want ...string) {
 		t.Helper()
-		o := w.run(w.inMounts(mounts, "exec setpriv --reuid "+uid+" /mnt/gossh"+args))
+		o := w.run(w.inMounts(mounts, "unset GORACE; exec setpriv --reuid "+uid+" /mnt/gossh"+args))
 		real := w.run(w.inMounts(mounts, "exec setpriv --reuid "+uid+" ssh"+args))
 		if o.status != real.status || o.stderr != real.stderr {
 			t.Errorf("uid %s: %s\nssh: %s", uid, o, real)
