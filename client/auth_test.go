@@ -66,7 +66,8 @@ func TestCertificateBesideTheFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.write(t, "one.pub", string(ssh.MarshalAuthorizedKey(cert)))
-	r := &keyring{d: &dialer{}}
+	d := &dialer{}
+	r := &keyring{d: d, files: &keyFiles{ctx: t.Context(), d: d}}
 	if got := r.publicHalf(sshconfig.File{Path: file}); !sameKey(got, cert) {
 		t.Errorf("public half is %v, want the certificate", got)
 	}
