@@ -176,7 +176,11 @@ func (s *secret) derive(compute func(passphrase []byte) ([]byte, error)) ([]byte
 	}()
 	select {
 	case r := <-done:
-		return r.key, r.err
+		if s.ctx.Err() == nil {
+			return r.key, r.err
+		}
+		clear(r.key)
+		return nil, context.Cause(s.ctx)
 	case <-s.ctx.Done():
 		return nil, context.Cause(s.ctx)
 	}

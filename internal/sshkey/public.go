@@ -44,6 +44,7 @@ func parsePublicLine(line []byte) (ssh.PublicKey, string, bool) {
 	if err != nil {
 		return nil, "", false
 	}
+	comment, _, _ = bytes.Cut(comment, []byte{'\r'})
 	key, err := ssh.ParsePublicKey(blob[:n])
 	if err != nil || key.Type() != string(kind) {
 		return nil, "", false

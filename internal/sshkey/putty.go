@@ -75,7 +75,7 @@ func readPuTTY(text []byte) (*putty, error) {
 			p.fields[string(name)] = value
 		}
 	}
-	if p.version == 0 {
+	if p.version == 0 || p.encryption == "" {
 		return nil, ErrFormat
 	}
 	return p, nil

@@ -74,7 +74,7 @@ func areFactors(n *big.Int, numbers []*big.Int) bool {
 func factors(n, e, d *big.Int) []*big.Int {
 	one := big.NewInt(1)
 	k := new(big.Int).Mul(e, d)
-	if k.Cmp(one) <= 0 || k.BitLen() > 8*maxInteger {
+	if k.Cmp(one) <= 0 || k.BitLen() > 2*n.BitLen()+64 {
 		return nil
 	}
 	if two := big.NewInt(2); new(big.Int).Exp(two, k, n).Cmp(two) != 0 {
