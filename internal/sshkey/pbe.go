@@ -1,8 +1,6 @@
 package sshkey
 
 import (
-	"crypto/aes"
-	"crypto/cipher"
 	"crypto/des"
 	"crypto/md5"
 	"crypto/sha1"
@@ -50,7 +48,7 @@ func parseEncryptedPKCS8(info *ber, s *secret) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n := len(text); n == 0 || n%decrypt.blockSize != 0 {
+	if len(text) == 0 || decrypt.mode == modeCBC && len(text)%decrypt.blockSize != 0 {
 		return nil, ErrFormat
 	}
 	key, err := s.derive(decrypt.derive)
@@ -58,37 +56,17 @@ func parseEncryptedPKCS8(info *ber, s *secret) (any, error) {
 		return nil, err
 	}
 	defer clear(key)
-	block, err := decrypt.newBlock(key[:decrypt.keySize])
-	if err != nil {
-		return nil, ErrFormat
-	}
 	iv := decrypt.iv
 	if iv == nil {
 		iv = key[decrypt.keySize:]
 	}
-	plain := make([]byte, len(text))
-	defer clear(plain)
-	cipher.NewCBCDecrypter(block, iv).CryptBlocks(plain, text)
-	der, ok := unpad(plain, decrypt.blockSize)
-	if !ok || !isSequence(der) {
-		return nil, ErrPassphrase
+	der, err := decrypt.decrypt(key[:decrypt.keySize], iv, text)
+	if err != nil {
+		return nil, err
 	}
+	defer clear(der)
 	outer := &ber{in: der}
 	return parsePlainDER(outer.sequence(tagSequence))
-}
-
-// unpad strips the padding of PKCS#7.
-func unpad(text []byte, blockSize int) ([]byte, bool) {
-	n := int(text[len(text)-1])
-	if n == 0 || n > blockSize || n > len(text) {
-		return nil, false
-	}
-	for _, b := range text[len(text)-n:] {
-		if int(b) != n {
-			return nil, false
-		}
-	}
-	return text[:len(text)-n], true
 }
 
 // decrypter is a scheme with its parameters. derive gives the key, followed by
@@ -97,11 +75,6 @@ type decrypter struct {
 	blockCipher
 	iv     []byte
 	derive func(passphrase []byte) ([]byte, error)
-}
-
-type blockCipher struct {
-	newBlock           func(key []byte) (cipher.Block, error)
-	keySize, blockSize int
 }
 
 func newDecrypter(alg algorithm) (*decrypter, error) {
@@ -124,7 +97,7 @@ func newPBES2(params []byte) (*decrypter, error) {
 	if seq.failed {
 		return nil, ErrFormat
 	}
-	block, ok := cbcCipher(scheme.oid)
+	block, ok := pbes2Cipher(scheme.oid)
 	if !ok {
 		return nil, ErrCipher
 	}
@@ -145,20 +118,24 @@ func newPBES2(params []byte) (*decrypter, error) {
 	return d, err
 }
 
-func cbcCipher(oid string) (blockCipher, bool) {
+// pbes2Cipher finds a cipher by its object identifier.
+func pbes2Cipher(oid string) (blockCipher, bool) {
 	switch oid {
 	case oidDES3CBC:
-		return blockCipher{des.NewTripleDESCipher, 24, des.BlockSize}, true
+		return tripleDESCipher(24, modeCBC), true
 	case oidDESCBC:
-		return blockCipher{des.NewCipher, 8, des.BlockSize}, true
-	case aesOID + "\x02":
-		return blockCipher{aes.NewCipher, 16, aes.BlockSize}, true
-	case aesOID + "\x16":
-		return blockCipher{aes.NewCipher, 24, aes.BlockSize}, true
-	case aesOID + "\x2a":
-		return blockCipher{aes.NewCipher, 32, aes.BlockSize}, true
+		return blockCipher{des.NewCipher, 8, des.BlockSize, modeCBC}, true
 	}
-	return blockCipher{}, false
+	if len(oid) != len(aesOID)+1 || oid[:len(aesOID)] != aesOID {
+		return blockCipher{}, false
+	}
+	modes := [...]cipherMode{modeCBC, modeOFB, modeCFB}
+	number := int(oid[len(aesOID)]) // 20 for each size of key, and in these 2 to 4
+	size, mode := number/20, number%20-2
+	if size > 2 || mode < 0 || mode >= len(modes) {
+		return blockCipher{}, false
+	}
+	return aesCipher(16+8*size, modes[mode]), true
 }
 
 // newPBKDF2 reads PBKDF2-params (RFC 8018).
@@ -248,7 +225,7 @@ func newPKCS12(params []byte, keySize int) (*decrypter, error) {
 	case iterations > maxIterations:
 		return nil, ErrKDFCost
 	}
-	d := &decrypter{blockCipher: blockCipher{tripleDES, keySize, des.BlockSize}}
+	d := &decrypter{blockCipher: tripleDESCipher(keySize, modeCBC)}
 	d.derive = func(passphrase []byte) ([]byte, error) {
 		text := bmpString(passphrase)
 		defer clear(text)
@@ -256,16 +233,6 @@ func newPKCS12(params []byte, keySize int) (*decrypter, error) {
 		return append(key, pkcs12Key(text, salt, iterations, 2, des.BlockSize)...), nil
 	}
 	return d, nil
-}
-
-// tripleDES takes keys of 16 bytes too, whose first part is also the third.
-func tripleDES(key []byte) (cipher.Block, error) {
-	full := append(make([]byte, 0, 32), key...)
-	defer clear(full[:cap(full)])
-	if len(key) == 16 {
-		full = append(full, key[:8]...)
-	}
-	return des.NewTripleDESCipher(full)
 }
 
 // pkcs12Key derives a key (id 1) or an initialization vector (id 2) with SHA-1

@@ -2,7 +2,9 @@ package sshkey
 
 import (
 	"bytes"
-	"crypto/x509"
+	"crypto/des"
+	"crypto/md5"
+	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"strings"
@@ -58,49 +60,75 @@ func parseBlock(block *pem.Block, s *secret) (*Private, error) {
 	return &Private{Key: key}, nil
 }
 
-// decryptPEM decrypts a block that RFC 1421 and OpenSSL have encrypted.
+// decryptPEM decrypts a block as OpenSSL has encrypted it (RFC 1421).
 func decryptPEM(block *pem.Block, s *secret) ([]byte, error) {
-	name, _, _ := strings.Cut(block.Headers["DEK-Info"], ",")
-	if !pemCipherKnown(name) {
+	name, vector, _ := strings.Cut(block.Headers["DEK-Info"], ",")
+	c, ok := pemCipher(strings.ToUpper(strings.TrimSpace(name)))
+	if !ok {
 		return nil, ErrCipher
 	}
-	der, err := s.derive(func(passphrase []byte) ([]byte, error) {
-		//lint:ignore SA1019 weak as it is, it is what these files have
-		der, err := x509.DecryptPEMBlock(block, passphrase)
-		switch {
-		case errors.Is(err, x509.IncorrectPasswordError):
-			return nil, ErrPassphrase
-		case err != nil:
-			return nil, ErrFormat
-		}
-		return der, nil
+	iv, err := hex.DecodeString(strings.TrimSpace(vector))
+	if err != nil || len(iv) != c.blockSize {
+		return nil, ErrFormat
+	}
+	key, err := s.derive(func(passphrase []byte) ([]byte, error) {
+		return pemKey(passphrase, iv[:8], c.keySize), nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	if !isSequence(der) {
-		clear(der)
-		return nil, ErrPassphrase // one wrong passphrase of 256 gives right padding
-	}
-	return der, nil
+	defer clear(key)
+	return c.decrypt(key[:c.keySize], iv, block.Bytes)
 }
 
-// pemCipherKnown reports whether crypto/x509 decrypts with a cipher.
-func pemCipherKnown(name string) bool {
-	switch strings.TrimSpace(name) {
-	case "DES-CBC", "DES-EDE3-CBC", "AES-128-CBC", "AES-192-CBC", "AES-256-CBC":
-		return true
+// pemCipher finds a cipher by OpenSSL's name.
+func pemCipher(name string) (blockCipher, bool) {
+	end := strings.LastIndexByte(name, '-')
+	if end < 0 {
+		return blockCipher{}, false
 	}
-	return false
+	var mode cipherMode
+	switch name[end+1:] {
+	case "CBC":
+		mode = modeCBC
+	case "CFB":
+		mode = modeCFB
+	case "OFB":
+		mode = modeOFB
+	case "CTR":
+		mode = modeCTR
+	default:
+		return blockCipher{}, false
+	}
+	switch name[:end] {
+	case "AES-128":
+		return aesCipher(16, mode), true
+	case "AES-192":
+		return aesCipher(24, mode), true
+	case "AES-256":
+		return aesCipher(32, mode), true
+	case "DES-EDE":
+		return tripleDESCipher(16, mode), true
+	case "DES-EDE3":
+		return tripleDESCipher(24, mode), true
+	case "DES":
+		return blockCipher{des.NewCipher, 8, des.BlockSize, mode}, true
+	}
+	return blockCipher{}, false
 }
 
-// isSequence reports whether decrypted bytes look like a key: one SEQUENCE that
-// begins with a number.
-func isSequence(der []byte) bool {
-	e, _, ok := readElement(der, 0)
-	if !ok || e.tag != tagSequence {
-		return false
+// pemKey derives a key of at least size bytes as OpenSSL does for PEM files
+// (EVP_BytesToKey, with MD5 and one round). crypto/x509 has this for CBC alone.
+func pemKey(passphrase, salt []byte, size int) []byte {
+	var key, last []byte
+	for len(key) < size {
+		h := md5.New()
+		h.Write(last)
+		h.Write(passphrase)
+		h.Write(salt)
+		last = h.Sum(nil)
+		key = append(key, last...)
 	}
-	first, _, ok := readElement(e.body, 0)
-	return ok && (first.tag == tagInteger || first.tag == tagSequence)
+	clear(last)
+	return key
 }
