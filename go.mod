@@ -3,7 +3,6 @@ module github.com/gossh-project/gossh
 go 1.26.0
 
 require (
-	filippo.io/bigmod v0.1.0
 	github.com/creack/pty v1.1.24
 	github.com/dchest/bcrypt_pbkdf v0.0.0-20150205184540-83f37f9c154a
 	go.uber.org/goleak v1.3.0

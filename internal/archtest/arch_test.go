@@ -53,7 +53,6 @@ var modules = [...]struct {
 	{"golang.org/x/sys", nil},
 	{"golang.org/x/term", nil},
 	{"github.com/dchest/bcrypt_pbkdf", []string{"internal/sshkey"}},
-	{"filippo.io/bigmod", []string{"internal/sshkey"}},
 	{"github.com/creack/pty", []string{"internal/sshtest", "internal/sshtest/opensshd"}},
 	{"go.uber.org/goleak", []string{"none, tests alone"}},
 }

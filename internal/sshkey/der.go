@@ -63,7 +63,7 @@ func parsePKCS1(key *ber) (any, error) {
 			}
 		}
 	}
-	return newRSA(numbers[0], numbers[1], numbers[2], primes)
+	return keyOf(newRSA(numbers[0], numbers[1], numbers[2], primes))
 }
 
 // parseSEC1 parses an ECPrivateKey (RFC 5915) after its version. The curve may

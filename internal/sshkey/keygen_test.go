@@ -2,8 +2,6 @@ package sshkey
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/rand"
 	"errors"
 	"os"
 	"os/exec"
@@ -12,8 +10,6 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/gossh-project/gossh/internal/wipe"
 )
 
 // tool runs a program in a folder; the test is skipped where there is none.
@@ -230,17 +226,10 @@ func TestOpenSSL(t *testing.T) {
 			parse(t, read(t, dir, "out"), "")
 		})
 	}
-	for _, exponent := range []string{"4294967291", "4294967297", "9223372036854775783"} {
-		t.Run("exponent "+exponent, func(t *testing.T) {
-			openssl(t, dir, "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -pkeyopt rsa_keygen_pubexp:"+exponent+" -out out")
-			checkWideRSA(t, dir, "out")
-		})
-	}
 	for _, test := range []struct {
 		name, command string
 		want          error
 	}{
-		{"a public exponent of 65 bits", "genpkey -algorithm RSA -pkeyopt rsa_keygen_bits:1024 -pkeyopt rsa_keygen_pubexp:18446744073709551617 -out out", ErrRSAExponent},
 		{"another curve", "ecparam -name secp256k1 -genkey -noout -out out", ErrFormat},
 		{"another curve, explicit", "ecparam -name brainpoolP256r1 -param_enc explicit -genkey -noout -out out", ErrFormat},
 		{"RSA-PSS", "genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:1024 -out out", ErrFormat},
@@ -258,43 +247,5 @@ func TestOpenSSL(t *testing.T) {
 				t.Errorf("%v after %d questions, want %v", err, asked, test.want)
 			}
 		})
-	}
-}
-
-// checkWideRSA has OpenSSL verify a signature of a key with a large public
-// exponent, which crypto/rsa does not.
-func checkWideRSA(t *testing.T, dir, name string) {
-	key, err := ParsePrivate(t.Context(), read(t, dir, name), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wide, ok := key.Key.(*WideRSA)
-	if !ok {
-		t.Fatalf("a %T", key.Key)
-	}
-	signer, err := ssh.NewSignerFromKey(wide)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "data"), []byte("data"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	openssl(t, dir, "pkey -in "+name+" -pubout -out public")
-	for algorithm, digest := range map[string]string{ssh.KeyAlgoRSA: "sha1", ssh.KeyAlgoRSASHA256: "sha256", ssh.KeyAlgoRSASHA512: "sha512"} {
-		sig, err := signer.(ssh.AlgorithmSigner).SignWithAlgorithm(rand.Reader, []byte("data"), algorithm)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, "signature"), sig.Blob, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		openssl(t, dir, "dgst -"+digest+" -verify public -signature signature data")
-	}
-	wipe.Key(wide)
-	if !bytes.Equal(wide.d, make([]byte, len(wide.d))) {
-		t.Error("the key is left")
-	}
-	if _, err := wide.Sign(nil, make([]byte, 32), crypto.SHA256); err == nil {
-		t.Error("a wrong signature is given out")
 	}
 }

@@ -128,7 +128,7 @@ func readPrivate(w *wire) (any, error) {
 		if w.failed {
 			return nil, ErrFormat
 		}
-		return newRSA(n, e, d, []*big.Int{p, q})
+		return keyOf(newRSA(n, e, d, []*big.Int{p, q}))
 	case ssh.KeyAlgoED25519:
 		pub, priv := w.string(), w.string()
 		if w.failed || len(pub) != ed25519.PublicKeySize || len(priv) != ed25519.PrivateKeySize || !bytes.Equal(pub, priv[ed25519.SeedSize:]) {

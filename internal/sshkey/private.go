@@ -45,8 +45,8 @@ func Reason(err error) error {
 
 // Private is a private key as a file holds it.
 type Private struct {
-	// Key is an *rsa.PrivateKey, *WideRSA, *ecdsa.PrivateKey,
-	// ed25519.PrivateKey or *SecurityKey. The caller overwrites it after use.
+	// Key is an *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or
+	// *SecurityKey. The caller overwrites it after use.
 	Key any
 	// Comment is that of OpenSSH's and PuTTY's formats. PEM files have none.
 	Comment string
@@ -67,8 +67,6 @@ func (p *Private) Public() (ssh.PublicKey, error) {
 	switch k := p.Key.(type) {
 	case *SecurityKey:
 		return k.Public, nil
-	case *WideRSA:
-		return ssh.NewPublicKey(k.Public())
 	case *rsa.PrivateKey:
 		return ssh.NewPublicKey(&k.PublicKey)
 	case *ecdsa.PrivateKey:

@@ -241,7 +241,7 @@ func (p *putty) key() (any, error) {
 		if pub.failed || priv.failed {
 			return nil, ErrFormat
 		}
-		return newRSA(n, e, d, []*big.Int{prime1, prime2})
+		return keyOf(newRSA(n, e, d, []*big.Int{prime1, prime2}))
 	case ssh.KeyAlgoED25519:
 		point, seed := pub.string(), priv.string()
 		if pub.failed || priv.failed || len(seed) != ed25519.SeedSize {

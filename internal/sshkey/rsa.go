@@ -14,15 +14,17 @@ const (
 // newRSA makes a key of the numbers in a file. OpenSSL uses keys whose parts do
 // not fit together, since it checks each result and computes it in another way
 // when it is wrong; crypto/rsa refuses them. So only n, e and whatever gives the
-// factors are taken from the file, and the rest is computed. It returns an
-// *rsa.PrivateKey or a *WideRSA.
-func newRSA(n, e, d *big.Int, primes []*big.Int) (any, error) {
+// factors are taken from the file, and the rest is computed.
+func newRSA(n, e, d *big.Int, primes []*big.Int) (*rsa.PrivateKey, error) {
 	switch {
 	case n.BitLen() < minModulus:
 		return nil, ErrLength
 	case n.BitLen() > maxModulus, n.Bit(0) == 0, e.Bit(0) == 0, e.Cmp(big.NewInt(3)) < 0:
 		return nil, ErrLibcrypto
+	case e.BitLen() > 31:
+		return nil, ErrRSAExponent // crypto/rsa has no such keys
 	}
+	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}}
 	if !areFactors(n, primes) {
 		primes = factors(n, e, d)
 	}
@@ -35,14 +37,11 @@ func newRSA(n, e, d *big.Int, primes []*big.Int) (any, error) {
 		gcd := new(big.Int).GCD(nil, nil, lambda, less)
 		lambda.Mul(lambda, less.Div(less, gcd))
 	}
-	d = new(big.Int).ModInverse(e, lambda)
-	switch {
-	case d == nil:
+	key.D = new(big.Int).ModInverse(e, lambda)
+	if key.D == nil {
 		return nil, ErrLibcrypto
-	case e.BitLen() > 31:
-		return keyOf(newWideRSA(n, e, d))
 	}
-	key := &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e.Int64())}, D: d, Primes: primes}
+	key.Primes = primes
 	key.Precompute()
 	if key.Validate() == nil {
 		return key, nil

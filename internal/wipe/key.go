@@ -8,14 +8,11 @@ import (
 )
 
 // Key overwrites a private key, which cannot be used any more: an
-// *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey, or a pointer to that,
-// or what has a method Wipe.
+// *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey, or a pointer to that.
 // It does nothing for any other type. What the standard library has computed
 // from the key goes with it, once it is collected: see Freed.
 func Key(key any) {
 	switch k := key.(type) {
-	case interface{ Wipe() }:
-		k.Wipe()
 	case ed25519.PrivateKey:
 		clear(k)
 	case *ed25519.PrivateKey:
