@@ -78,8 +78,8 @@ func TestPipeWithoutWriter(t *testing.T) {
 	if _, err := files.read(name); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v, want that of the context", err)
 	}
-	// Let the goroutine go that opens the pipe.
-	f, err := os.OpenFile(name, os.O_RDWR, 0)
+	// Let the goroutine go that opens the pipe: this waits for it.
+	f, err := os.OpenFile(name, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
