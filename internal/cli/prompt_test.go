@@ -189,7 +189,7 @@ func TestSecretQuestions(t *testing.T) {
 
 // TestChallenge: a server's texts are shown as its own.
 func TestChallenge(t *testing.T) {
-	a, who, said := newTestPrompter("123", "me", io.EOF)
+	a, who, _ := newTestPrompter("123", "me", io.EOF)
 	q := client.ChallengeQuestion{User: "me", Host: "web", Name: "Name\x1b[2J", Instruction: "Fülle aus",
 		Prompts: []client.ChallengePrompt{{Text: "Código: \x1b[8m"}, {Text: "Who: ", Echo: true}}}
 	answers, err := a.Challenge(t.Context(), q)
@@ -206,7 +206,7 @@ func TestChallenge(t *testing.T) {
 	if want := []string{`(me@web) \015(me@other) Password: `, "(me@web) Choose:\r\n 1. push\r\n> "}; !slices.Equal(who.asked, want) {
 		t.Errorf("asked %q", who.asked)
 	}
-	a, who, said = newTestPrompter("123", "me", io.EOF)
+	a, _, said := newTestPrompter("123", "me", io.EOF)
 	a.Challenge(t.Context(), q)
 	if said() != `Name\033[2J|Fülle aus|` {
 		t.Errorf("said %q", said())

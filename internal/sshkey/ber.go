@@ -143,16 +143,6 @@ func (b *ber) octets() []byte {
 	return out
 }
 
-// bits reads a BIT STRING of whole bytes.
-func (b *ber) bits() []byte {
-	e := b.next(tagBitString)
-	if b.failed || e.tag != tagBitString || len(e.body) == 0 {
-		b.failed = true
-		return nil
-	}
-	return e.body[1:]
-}
-
 // joined puts the pieces of a string together.
 func joined(e element, nesting int) ([]byte, bool) {
 	if e.tag&constructed == 0 {

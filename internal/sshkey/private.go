@@ -23,10 +23,11 @@ import (
 // The reasons for which a file gives no key, in the words of OpenSSH where it
 // has them. Errors of this package match one of them with errors.Is.
 var (
-	ErrFormat      = errors.New("invalid format")
-	ErrPassphrase  = errors.New("incorrect passphrase supplied to decrypt private key")
-	ErrCipher      = errors.New("key encrypted using unsupported cipher")
-	ErrKeyType     = errors.New("unknown or unsupported key type")
+	ErrFormat     = errors.New("invalid format")
+	ErrPassphrase = errors.New("incorrect passphrase supplied to decrypt private key")
+	ErrCipher     = errors.New("key encrypted using unsupported cipher")
+	ErrKeyType    = errors.New("unknown or unsupported key type")
+	//lint:ignore ST1005 the text is OpenSSH's, which scripts match on
 	ErrLength      = errors.New("Invalid key length")
 	ErrLibcrypto   = errors.New("error in libcrypto")
 	ErrRSAExponent = errors.New("RSA public exponent is too large")
