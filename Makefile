@@ -12,7 +12,7 @@ build:
 # The race detector needs cgo, and so a C compiler. What is moved in bulk is
 # moved once more without it, at its full size: a gibibyte each way.
 test: tools
-	CGO_ENABLED=1 $(GO) test -race -timeout 20m ./...
+	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
 	$(GO) test -count=1 -timeout 5m -run '^Test(Forward)?Bulk$$' ./integration_test
 
 test-short:
