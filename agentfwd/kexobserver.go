@@ -70,7 +70,8 @@ func (o *KexObserver) Binding(sessionID []byte) (Binding, error) {
 }
 
 // ServerKexAlgorithms returns the key exchange methods that the server offers,
-// in its order. They are the server's text: nobody has vouched for it.
+// in its order. The names are read before the key exchange and so are not
+// authenticated.
 func (o *KexObserver) ServerKexAlgorithms() []string {
 	o.mu.Lock()
 	defer o.mu.Unlock()

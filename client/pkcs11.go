@@ -37,7 +37,8 @@ func (s *tokenSigner) SignWithAlgorithm(_ io.Reader, data []byte, algo string) (
 }
 
 // openToken loads the provider, once. A provider that cannot be used is
-// reported and has no keys; the error is that of the context.
+// reported as an event and has no keys. The only error is the cause of the
+// context.
 func (r *keyring) openToken() error {
 	if r.tokens.opened {
 		return nil
@@ -142,8 +143,8 @@ func (k *identity) fromToken() (ssh.Signer, error) {
 	return nil, nil
 }
 
-// holdsPrivateKey reports whether a file is worth a look before the token's
-// PIN is asked for.
+// holdsPrivateKey reports whether a file holds a private key, which is tried
+// before the question for the token's PIN.
 func (r *keyring) holdsPrivateKey(file string) bool {
 	kf, err := r.files.read(file)
 	if err != nil {

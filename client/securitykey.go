@@ -68,7 +68,7 @@ func (d *dialer) helperOptions(program string) keyhelper.Options {
 	}
 }
 
-// debugLevel is that of "1", "2" or "3".
+// debugLevel returns the level of ssh's debug1, debug2 or debug3 for its digit.
 func debugLevel(digit string) slog.Level {
 	switch digit {
 	case "1":

@@ -186,7 +186,7 @@ func TestIncomingCounted(t *testing.T) {
 	f, s := scripted(t)
 	target := toAddr(t, closedPort(t))
 	s.openScripted(t, f, 99, target)
-	for _, port := range []int{98, 99} { // no forwarding; nobody listens on the target
+	for _, port := range []int{98, 99} { // one without a forwarding, one whose target refuses connections
 		if _, err := s.remoteChannel(t, port); err == nil {
 			t.Fatal("opened")
 		}

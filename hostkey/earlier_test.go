@@ -88,8 +88,8 @@ func TestEarlier(t *testing.T) {
 	}
 }
 
-// TestEarlierOrder checks that the key that was accepted is asked for again,
-// should the server have got further ones.
+// TestEarlierOrder checks that the algorithms of a key accepted earlier come
+// first, so that a server with several keys shows that one.
 func TestEarlierOrder(t *testing.T) {
 	earlier := newSigner(t, "rsa").PublicKey()
 	list := []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoRSASHA512, ssh.KeyAlgoRSASHA256}
