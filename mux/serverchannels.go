@@ -96,7 +96,7 @@ func printable(s string) string {
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
-// line is that of a client.
+// line returns the line of -O channels for a client.
 func (c *serverConn) line() channelLine {
 	fd := -1
 	if raw, err := c.c.SyscallConn(); err == nil {
@@ -112,7 +112,7 @@ func (c *serverConn) line() channelLine {
 	return state.line(c.number, "mux-control")
 }
 
-// line is that of a session, or of a stdio forwarding.
+// line returns the line of -O channels for a session or a stdio forwarding.
 func (s *ServerSession) line() channelLine {
 	s.mu.Lock()
 	fds := [3]int{-1, -1, -1}
@@ -135,7 +135,7 @@ func (s *ServerSession) line() channelLine {
 	return state.line(int(s.id), name)
 }
 
-// forwardedLine is that of a forwarded connection.
+// forwardedLine returns the line of -O channels for a forwarded connection.
 func forwardedLine(spec forward.Spec, conn forward.ConnSnapshot) channelLine {
 	state := channelState{typ: channelOpening, extended: "closed", in: -1, out: -1, err: -1, sock: -1, control: -1, session: -1}
 	if conn.Open {

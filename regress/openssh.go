@@ -52,8 +52,7 @@ func (o openSSH) ssh() (string, error) {
 }
 
 // environment returns the variables that tell the tests where the programs are.
-// The folder obj is that of the one test, and client the one that goes first in
-// PATH.
+// The test runs in the folder obj. The folder client goes first in PATH.
 func (o openSSH) environment(obj, client string) []string {
 	path := os.Getenv("PATH") + ":/usr/sbin:/sbin"
 	if o.tree == "" {

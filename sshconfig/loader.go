@@ -39,7 +39,7 @@ type loader struct {
 	host      string // becomes the name to connect to
 	original  string // the name as it was given
 	wantFinal bool   // a Match asks for the second pass
-	givenUser bool   // the user's name is that of -l or of the destination
+	givenUser bool   // -l or the destination names the user
 	// defaultUser says that nothing sets User: it is the local user.
 	defaultUser bool
 	verbose     bool // a -v has been seen

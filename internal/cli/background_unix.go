@@ -150,9 +150,9 @@ func (r *readiness) announce(p *program, run *sessionRun) error {
 	}
 	defer null.Close()
 	for fd := range 3 {
-		// -f goes on with its -v, as ssh's does. A master that persists lets
-		// go: whoever reads the first session's output to its end would wait
-		// for the master's.
+		// With -f the messages of -v go on, as ssh's do. A master that
+		// persists closes its standard error, since a caller that reads the
+		// first session's output to its end would wait for the master too.
 		if fd == 2 && p.console.getLevel() >= levelDebug1 && !p.console.file && !p.master {
 			continue
 		}

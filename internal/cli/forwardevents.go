@@ -163,7 +163,7 @@ func connName(e forward.ConnEnded) string {
 		listeningPort(e.Spec), addrText(e.Target), endText(e.Origin), endText(e.Local))
 }
 
-// listeningPort is that of a local listener.
+// listeningPort returns the port of a local listener.
 func listeningPort(spec forward.Spec) int {
 	if spec.Listen.Socket != "" {
 		return socketPort

@@ -9,8 +9,8 @@ import (
 
 // relayedStderr passes on what a ProxyCommand writes to standard error for a
 // master that persists. The ProxyCommand gets a pipe instead of standard error
-// itself: when the master lets go of that, its ProxyCommand has to as well, or
-// whoever reads it to its end waits for both.
+// itself. Otherwise it would keep standard error open after the master has
+// closed it, and a caller that reads it to its end would wait.
 type relayedStderr struct {
 	r, w *os.File
 	to   io.Writer

@@ -6,9 +6,10 @@ import (
 	"github.com/gossh-project/gossh/internal/wipe"
 )
 
-// secrets keeps what authentication reads, keys and passwords, to itself: while
-// there may be some in memory nobody else of the user reads that, and once it
-// is over they are overwritten. The zero value is ready for use.
+// secrets protects the keys and passwords that authentication reads. Other
+// processes of the user cannot read the memory of this one until authentication
+// is over, and then the secrets are overwritten. The zero value is ready for
+// use.
 type secrets struct {
 	mu      sync.Mutex
 	seen    bool

@@ -68,9 +68,9 @@ func (e SKError) Error() string {
 	return fmt.Sprintf("security key error %d", uint32(e))
 }
 
-// SignSecurityKey signs data with a key on a FIDO token. provider is that of
-// SecurityKeyProvider: "internal", or the path of a library. pin may be empty.
-// The call blocks while the token waits for its person's touch. The error is
+// SignSecurityKey signs data with a key on a FIDO token. The provider is
+// the value of SecurityKeyProvider: "internal", or the path of a library. The
+// pin may be empty. The call blocks while the token waits for a touch. The error is
 // an SKError or a *ProgramError, or the cause of ctx.
 func SignSecurityKey(ctx context.Context, provider string, key *SecurityKey, data, pin []byte, o Options) (*ssh.Signature, error) {
 	for _, s := range [...]string{provider, string(pin)} {

@@ -10,8 +10,8 @@ import (
 )
 
 // TestSecurityKeyWithOpenSSH signs through the helper that is installed, or
-// that SSH_SK_HELPER names, with OpenSSH's provider for tests. The key is
-// enrolled by ssh-keygen; its parts are those of its file.
+// that SSH_SK_HELPER names, with OpenSSH's provider for tests. It reads
+// the parts of the key from a file that ssh-keygen enrolled.
 func TestSecurityKeyWithOpenSSH(t *testing.T) {
 	needHelper(t, SKHelper)
 	provider := opensshd.SKProvider(t)

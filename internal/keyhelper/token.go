@@ -12,7 +12,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Messages of ssh-pkcs11-helper, which are those of ssh-agent.
+// Messages of ssh-pkcs11-helper. It speaks the protocol of ssh-agent.
 const (
 	agentFailure           = 5
 	agentIdentitiesAnswer  = 12

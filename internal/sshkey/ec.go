@@ -23,8 +23,8 @@ func curves() []struct {
 	}
 }
 
-// curveOf finds the curve of ECParameters (RFC 3279): a name, or explicit
-// parameters that are those of a curve that has one.
+// curveOf returns the curve that ECParameters (RFC 3279) describe, by its name
+// or by the explicit parameters of a named curve.
 func curveOf(params []byte) (elliptic.Curve, error) {
 	b := &ber{in: params}
 	switch b.peek() {

@@ -36,8 +36,8 @@ func seeds() [][]byte {
 	}
 }
 
-// FuzzParsePrivate gives the parser files that nobody wrote. Nothing but a key
-// or one of the package's errors may come of them. There is no passphrase: a
+// FuzzParsePrivate parses damaged files. The result must be a key or one of the
+// package's errors. There is no passphrase: a
 // fuzzer would find the costliest derivation and wait for it.
 func FuzzParsePrivate(f *testing.F) {
 	for _, seed := range seeds() {
@@ -106,7 +106,7 @@ func FuzzDecrypted(f *testing.F) {
 	})
 }
 
-// FuzzParsePublic reads lines that nobody wrote.
+// FuzzParsePublic parses damaged lines.
 func FuzzParsePublic(f *testing.F) {
 	f.Add([]byte("ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDtqJ7zOtqQtYqOo0CpvDXNlMhV3HeJDpjrASKGLWdop c\n"))
 	f.Add([]byte("command=\"a \\\" b\" ssh-rsa AAAA"))

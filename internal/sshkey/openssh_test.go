@@ -65,7 +65,7 @@ func newEd25519(t *testing.T) (public, private []byte) {
 	return fields(kind, pub), fields(kind, pub, key)
 }
 
-// bcryptOptions are those of bcrypt_pbkdf.
+// bcryptOptions returns the KDF options of bcrypt.
 func bcryptOptions(salt string, rounds uint32) string {
 	return string(binary.BigEndian.AppendUint32(fields([]byte(salt)), rounds))
 }

@@ -49,7 +49,8 @@ type Private struct {
 	// Key is an *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey or
 	// *SecurityKey. The caller overwrites it after use.
 	Key any
-	// Comment is that of OpenSSH's and PuTTY's formats. PEM files have none.
+	// Comment is the text that files of OpenSSH and PuTTY carry. PEM files have
+	// none.
 	Comment string
 }
 

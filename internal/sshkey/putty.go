@@ -152,8 +152,8 @@ func macKey2(passphrase []byte) []byte {
 	return h.Sum(nil)
 }
 
-// plainKeys are those of a file without encryption, in the places of
-// derivation.
+// plainKeys returns the keys of a file without encryption, laid out as derived
+// keys are.
 func (p *putty) plainKeys() []byte {
 	keys := make([]byte, 48)
 	if p.version == 2 {
