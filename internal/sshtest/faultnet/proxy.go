@@ -76,9 +76,11 @@ func (p *Proxy) relay(nc net.Conn) {
 		nc.Close()
 		return
 	}
+	p.mu.Lock()
+	p.count++ // before its first byte is passed on
+	p.mu.Unlock()
 	c := p.carry(nc, target)
 	p.mu.Lock()
-	p.count++
 	closed := p.closed
 	p.mu.Unlock()
 	if closed {
