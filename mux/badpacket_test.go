@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 
 	"github.com/gossh-project/gossh/forward"
@@ -98,10 +99,11 @@ func TestClientSurvivesBadPackets(t *testing.T) {
 // TestPanicEndsOneClient has a callback of the master's panic while it serves a
 // client.
 func TestPanicEndsOneClient(t *testing.T) {
-	panics := true
+	var panics atomic.Bool
+	panics.Store(true)
 	srv, _ := inProcess(t, sshtest.Options{}, mux.ServerOptions{
 		Confirm: func(context.Context, string) bool {
-			if panics {
+			if panics.Load() {
 				panic("a fault of ours")
 			}
 			return true
@@ -121,7 +123,7 @@ func TestPanicEndsOneClient(t *testing.T) {
 	if _, err := c.OpenForward(patient(t), spec); err == nil {
 		t.Error("no error")
 	}
-	panics = false
+	panics.Store(false)
 	if _, err := other.Alive(patient(t)); err != nil {
 		t.Errorf("another client: %v", err)
 	}
