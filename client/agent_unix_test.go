@@ -18,7 +18,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 
 	"github.com/gossh-project/gossh/agentfwd"
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // oddAgent is an agent with ways of its own.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/forward"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // agentReport is a session's program: it tells what the server can do with the

@@ -17,10 +17,10 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/hostkey"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestDialAndRun(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // jumpSetup is a target behind a jump host named hop, whose ControlPath is

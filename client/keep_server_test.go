@@ -17,9 +17,9 @@ import (
 
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/hostkey"
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
 	"github.com/gossh-project/gossh/keepalive"
+	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/sshtest/faultnet"
 )
 
 // quickly keeps the tests short; no test depends on it being short.

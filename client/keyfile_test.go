@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // marshalKey writes a key in OpenSSH's format, encrypted if there is a

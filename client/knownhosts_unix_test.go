@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/hostkey"
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestKnownHostsCommandUnusable: a program that is not there is as good as

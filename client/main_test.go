@@ -15,8 +15,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/hostkey"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/internal/nss"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // guestNames knows one name, which no file and no name server has.

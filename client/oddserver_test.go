@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
+	"github.com/gossh-project/gossh/internal/rawssh"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestNoMethodsNamed has a server that refuses without naming the methods that

@@ -10,8 +10,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestSetQoS: the class is on the socket, by the option of its family, and

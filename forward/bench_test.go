@@ -7,7 +7,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // The figures of these contain the in-process server's half of the work.

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestBindAddrs(t *testing.T) {

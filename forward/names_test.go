@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/internal/nss"
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestNamesOfOtherSources: bind addresses and targets of this side take names

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestAskpassPrograms: an askpass program may be a script without #!, and one

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestCertificateWithoutKey: a certificate whose private half is nowhere is

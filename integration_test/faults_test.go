@@ -16,8 +16,8 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/faultnet"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // fault is a way for a connection to die that no packet tells of.

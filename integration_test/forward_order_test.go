@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestForwardOrder: several forwards that fail are told of in ssh's order, at

@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestProxyFdpass: a ProxyCommand that passes its socket back and leaves.

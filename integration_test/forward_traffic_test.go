@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // serve calls handle for each connection to a listener of its own, and returns

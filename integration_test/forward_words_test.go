@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // taken is a port of 127.0.0.1, and of ::1 too where both, that somebody has.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestJumpMakesMaster has ControlMaster and ControlPersist in the block of a

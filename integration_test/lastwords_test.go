@@ -14,8 +14,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/faultnet"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 var counted = regexp.MustCompile(`\d+(\.\d+)?`)

@@ -16,8 +16,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // Ports below those that the kernel gives to whoever asks for any, as listeners

@@ -9,7 +9,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestStopEndsMaster: after -O stop a master that has no session of its own

@@ -13,8 +13,8 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/faultnet"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestMuxTerminal is a session on a terminal over a master, for each pair.

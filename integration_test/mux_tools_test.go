@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // sharingConfig has every program share connections, for as long as nobody

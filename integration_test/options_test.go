@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestAlgorithms talks to sshd by each algorithm that -Q names and that sshd

@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestOutageTerminalClosed: whoever waits goes with the terminal.

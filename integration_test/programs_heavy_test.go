@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // heavy leaves out what takes an interpreter's time in short runs.

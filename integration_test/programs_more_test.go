@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // needFUSE skips a test where the kernel has no FUSE or does not let us use

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // withSecurityKey gives a world whose sshd lets a FIDO key in, and the key's

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestSurroundingsLikeSSH: descriptors that are closed or full, a user whom

@@ -12,8 +12,8 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/forward"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // Messages of the mux protocol, without their length.

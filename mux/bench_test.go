@@ -6,8 +6,8 @@ import (
 	"os"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // BenchmarkSession runs `true` over a real sshd, from connecting to the control

@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/forward"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // renewed is a connection that a test loses and brings back.

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/forward"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 	"github.com/gossh-project/gossh/mux"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // passenger is a client program, ssh or ours.

@@ -16,9 +16,9 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // TestProxyGlobalRequests: what a program asks of the connection does not end

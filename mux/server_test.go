@@ -24,10 +24,10 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sys/unix"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/opensshd"
 	"github.com/gossh-project/gossh/mux"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
 // raw is a client that says whatever it is told to.

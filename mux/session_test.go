@@ -5,8 +5,8 @@ package mux_test
 import (
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestPassenger(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // staleSocket leaves a socket behind as a master does that was killed.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/mux"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // stallable is a link to a server that can fall silent in both directions.

@@ -10,9 +10,9 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
+	"github.com/gossh-project/gossh/internal/rawssh"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -12,8 +12,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestOutput(t *testing.T) {

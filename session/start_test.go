@@ -11,8 +11,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestPipelined: a server that answers nothing until it has the whole start

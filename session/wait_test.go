@@ -12,9 +12,9 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
+	"github.com/gossh-project/gossh/internal/rawssh"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestExit(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/internal/nss"
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestUsersAndNamesOfOtherSources: the local user, ~user and canonical names

@@ -28,16 +28,16 @@ var layers = [...][]string{
 var besides = [...]struct{ from, to, file, reason string }{
 	{"client", "sshconfig", "", "Dial takes whatever ssh_config says"},
 	{"client", "mux", "", "a live control socket is a way to a connection"},
-	{"internal/cli", "internal/sshtest", "demo.go", "the demonstration runs the server of the tests"},
+	{"internal/cli", "sshtest", "demo.go", "the demonstration runs the server of the tests"},
 	{"mux", "internal/terminal", "harness_test.go", "the descriptors that the program passes, for tests alone"},
-	{"internal/sshtest", "internal/sshtest/faultnet", "", "connections in memory"},
-	{"internal/sshtest", "internal/sshtest/rawssh", "", "messages that x/crypto cannot be made to send"},
-	{"internal/sshtest/opensshd", "internal/sshtest", "", "keys"},
+	{"sshtest", "sshtest/faultnet", "", "connections in memory"},
+	{"sshtest", "internal/rawssh", "", "messages that x/crypto cannot be made to send"},
+	{"sshtest/opensshd", "sshtest", "", "keys"},
 }
 
 // testRooms are for tests: a test of any room may import them.
 var testRooms = [...]string{
-	"internal/sshtest", "internal/sshtest/faultnet", "internal/sshtest/opensshd", "internal/sshtest/rawssh",
+	"sshtest", "sshtest/faultnet", "sshtest/opensshd", "internal/rawssh",
 }
 
 // tools stand beside the house; nobody imports them.
@@ -53,7 +53,7 @@ var modules = [...]struct {
 	{"golang.org/x/sys", nil},
 	{"golang.org/x/term", nil},
 	{"github.com/dchest/bcrypt_pbkdf", []string{"internal/sshkey"}},
-	{"github.com/creack/pty", []string{"internal/sshtest", "internal/sshtest/opensshd"}},
+	{"github.com/creack/pty", []string{"sshtest", "sshtest/opensshd"}},
 	{"go.uber.org/goleak", []string{"none, tests alone"}},
 }
 

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/client"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestCrash: whichever goroutine panics while the terminal is raw, the

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/agentfwd"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestEscapeForeign: the same text in each form.

@@ -12,7 +12,7 @@ import (
 
 	"github.com/gossh-project/gossh/sshconfig"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // patience bounds a test that hangs; none is meant to come near it.

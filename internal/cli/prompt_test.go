@@ -15,9 +15,9 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/keyhelper"
-	"github.com/gossh-project/gossh/internal/sshtest"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // person answers in turn what is in answers: strings and errors.

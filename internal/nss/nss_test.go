@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // fake returns a resolver with an nsswitch.conf, a getent and users of its own.

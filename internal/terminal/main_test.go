@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // TestMain is also the entry of the programs that the tests run on a terminal

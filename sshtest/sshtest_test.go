@@ -14,7 +14,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
+	"github.com/gossh-project/gossh/internal/rawssh"
+	"github.com/gossh-project/gossh/sshtest"
 )
 
 // handshake begins a connection and waits for the outcome for an hour of the

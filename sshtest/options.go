@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
+	"github.com/gossh-project/gossh/internal/rawssh"
 )
 
 // Options describes a server. The zero value listens on a free port of

@@ -14,7 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
+	"github.com/gossh-project/gossh/sshtest/faultnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -16,9 +16,9 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest"
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
-	"github.com/gossh-project/gossh/internal/sshtest/rawssh"
+	"github.com/gossh-project/gossh/internal/rawssh"
+	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/sshtest/faultnet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

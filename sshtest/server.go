@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/internal/sshtest/faultnet"
+	"github.com/gossh-project/gossh/sshtest/faultnet"
 )
 
 // ErrServerClosed is the cause of the end of what Server.Close ended.
