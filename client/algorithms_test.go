@@ -59,7 +59,7 @@ func TestTinyRekeyLimit(t *testing.T) {
 	s := newSetup(t, sshtest.Options{})
 	_, other := s.newKey(t, "other", ssh.KeyAlgoRSA)
 	s.configure(t, srv.Config, "RekeyLimit 16", "IdentityFile "+other)
-	c, err := Dial(testContext(t), "sshd", Options{ConfigOptions: &sshconfig.Options{UserFile: s.opts.ConfigOptions.UserFile}})
+	c, err := Dial(testContext(t), "sshd", &Options{ConfigOptions: &sshconfig.Options{UserFile: s.opts.ConfigOptions.UserFile}})
 	if err != nil {
 		t.Fatal(err)
 	}

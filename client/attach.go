@@ -57,11 +57,11 @@ func (d *dialer) masterUnusable(err error) {
 	d.notify(MasterUnusable{Path: d.cfg.ControlPath, Err: err})
 }
 
-// Attach makes a Client of a connection that a master holds: what
-// mux.Client.Proxy returns. It takes conn over. Its end, and its Close, leave
-// the master alone. opts.Config has to be set.
-func Attach(conn ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request, opts Options) (*Client, error) {
-	if opts.Config == nil {
+// Attach returns a Client on the connection of a master, as mux.Client.Proxy
+// returns it. The Client owns conn. Closing the Client does not end the master.
+// Attach fails if opts.Config is nil.
+func Attach(conn ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request, opts *Options) (*Client, error) {
+	if opts == nil || opts.Config == nil {
 		conn.Close()
 		return nil, errors.New("client: Attach without a Config")
 	}

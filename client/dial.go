@@ -20,9 +20,10 @@ import (
 )
 
 // Dial connects to target, "[user@]host" or "ssh://[user@]host[:port]", and
-// authenticates, with everything that ssh_config says for it. Where ControlPath
-// names a master that lives, ssh's or ours, it shares that one's connection. At
-// most one Options may be given.
+// authenticates, with the settings that ssh_config has for it. If ControlPath
+// names the socket of a running master, of OpenSSH or of gossh, Dial shares the
+// master's connection. A nil opts is the same as the zero Options. Dial copies
+// opts and does not keep it.
 //
 // The end of ctx ends the Dial, whatever it is waiting for, and has no effect
 // on the Client afterwards. ConnectTimeout bounds the way to the end of the
@@ -32,15 +33,8 @@ import (
 // Errors: [*sshconfig.Error], [*TargetError], [*ResolveError],
 // [*ConnError], [*AuthError], those of package hostkey (which match
 // hostkey.ErrVerification), and the cause of ctx.
-func Dial(ctx context.Context, target string, opts ...Options) (*Client, error) {
-	if len(opts) > 1 {
-		return nil, errors.New("client: more than one Options")
-	}
-	var o Options
-	if len(opts) == 1 {
-		o = opts[0]
-	}
-	o, err := o.withDefaults().resolved(ctx, target)
+func Dial(ctx context.Context, target string, opts *Options) (*Client, error) {
+	o, err := opts.withDefaults().resolved(ctx, target)
 	if err != nil {
 		return nil, err
 	}

@@ -74,7 +74,7 @@ func TestMisbehavingServer(t *testing.T) {
 			errMine := errors.New("mine")
 			ctx, cancel := context.WithTimeoutCause(t.Context(), 300*time.Millisecond, errMine)
 			defer cancel()
-			if _, err := Dial(ctx, "sshtest", s.opts); !errors.Is(err, errMine) {
+			if _, err := Dial(ctx, "sshtest", &s.opts); !errors.Is(err, errMine) {
 				t.Errorf("%v, want the context's cause", err)
 			}
 		})
@@ -92,7 +92,7 @@ func TestDialErrors(t *testing.T) {
 	base := s.opts.ConfigOptions.UserFile
 	dial := func(target string, lines ...string) error {
 		s.configure(t, base, lines...)
-		_, err := Dial(testContext(t), target, s.opts)
+		_, err := Dial(testContext(t), target, &s.opts)
 		return err
 	}
 	var conn *ConnError
@@ -236,7 +236,7 @@ func TestJump(t *testing.T) {
 
 func TestJumpInCircles(t *testing.T) {
 	s := newSetup(t, sshtest.Options{}, "Host a b", "ProxyJump b", "Host *")
-	if _, err := Dial(testContext(t), "a", s.opts); err == nil {
+	if _, err := Dial(testContext(t), "a", &s.opts); err == nil {
 		t.Error("a connection came of it")
 	}
 }

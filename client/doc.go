@@ -1,6 +1,6 @@
 // Package client makes SSH connections as the ssh program would:
 //
-//	c, err := client.Dial(ctx, "deploy@web-1") // config, jump hosts, agent, known_hosts
+//	c, err := client.Dial(ctx, "deploy@web-1", nil) // config, jump hosts, agent, known_hosts
 //	defer c.Close()
 //	out, err := c.Command(ctx, "uname -a").Output()
 //	conn, err := c.DialContext(ctx, "tcp", "db:5432")

@@ -22,7 +22,7 @@ import (
 func ExampleDial() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	c, err := client.Dial(ctx, "deploy@web-1")
+	c, err := client.Dial(ctx, "deploy@web-1", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func ExampleDial() {
 // all else.
 func ExampleDial_ownKey() {
 	var signer ssh.Signer // from wherever the program keeps it
-	c, err := client.Dial(context.Background(), "deploy@web-1", client.Options{
+	c, err := client.Dial(context.Background(), "deploy@web-1", &client.Options{
 		Signers:     []ssh.Signer{signer},
 		OnlySigners: true,
 	})
@@ -51,7 +51,7 @@ func ExampleDial_ownKey() {
 
 // A web server that only the SSH server can reach.
 func ExampleClient_DialContext() {
-	c, err := client.Dial(context.Background(), "bastion")
+	c, err := client.Dial(context.Background(), "bastion", nil)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func ExampleClient_DialContext() {
 
 // Why a connection ended.
 func ExampleClient_Done() {
-	c, err := client.Dial(context.Background(), "web-1")
+	c, err := client.Dial(context.Background(), "web-1", nil)
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // Kept is a connection to one target that is made again whenever it is lost:
 //
-//	k := client.Keep(ctx, "deploy@web-1", client.KeepOptions{})
+//	k := client.Keep(ctx, "deploy@web-1", nil)
 //	defer k.Close()
 //	c, err := k.Client(ctx) // waits for the connection that is up, or the end
 //
@@ -111,8 +111,13 @@ type KeepOptions struct {
 // DefaultDialTimeout bounds an attempt of Keep where no ConnectTimeout does.
 const DefaultDialTimeout = 30 * time.Second
 
-// withDefaults is the one place where zero values get their meaning.
-func (o KeepOptions) withDefaults() KeepOptions {
+// withDefaults returns a copy of opts, which may be nil, in which each zero
+// value is replaced by what it means.
+func (opts *KeepOptions) withDefaults() KeepOptions {
+	var o KeepOptions
+	if opts != nil {
+		o = *opts
+	}
 	o.Options = o.Options.withDefaults()
 	if o.MinDelay <= 0 {
 		o.MinDelay = time.Second
@@ -182,12 +187,13 @@ type KeepState struct {
 
 // Keep connects to target, as Dial does, and keeps the connection until ctx
 // ends, Close is called, or an attempt fails for good. It does not wait for the
-// first attempt: [Kept.Client] does.
+// first attempt: [Kept.Client] does. A nil opts is the same as the zero
+// KeepOptions.
 //
 // It starts one goroutine, which ends with the Kept, and one for each forward
 // that could not be opened, which ends with the connection at the latest.
-func Keep(ctx context.Context, target string, o KeepOptions) *Kept {
-	o = o.withDefaults()
+func Keep(ctx context.Context, target string, opts *KeepOptions) *Kept {
+	o := opts.withDefaults()
 	earlier := newEarlierKeys()
 	return keep(ctx, o, func(ctx context.Context, attempt int) (keptConn, error) {
 		d := &keepDial{target: target, opts: o, attempt: attempt, earlier: earlier}

@@ -14,7 +14,7 @@ import (
 // A program that reaches a service behind an SSH server for as long as it runs.
 func ExampleKeep() {
 	ctx := context.Background()
-	k := client.Keep(ctx, "bastion", client.KeepOptions{
+	k := client.Keep(ctx, "bastion", &client.KeepOptions{
 		OnState: func(s client.KeepState) { log.Print("bastion: ", s.Phase, s.Cause) },
 	})
 	defer k.Close()
@@ -43,7 +43,7 @@ func ExampleKeep() {
 func ExampleKept_Hint() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	k := client.Keep(ctx, "bastion", client.KeepOptions{})
+	k := client.Keep(ctx, "bastion", nil)
 	defer k.Close()
 	changes, err := keepalive.WatchNetwork(ctx) // one does for a process
 	if err != nil {

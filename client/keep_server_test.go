@@ -53,7 +53,7 @@ func keepSetup(t *testing.T, o sshtest.Options, lines ...string) (*setup, *fault
 
 func startKeep(t *testing.T, o KeepOptions) *Kept {
 	t.Helper()
-	k := Keep(testContext(t), "sshtest", o)
+	k := Keep(testContext(t), "sshtest", &o)
 	t.Cleanup(func() { k.Close() })
 	return k
 }
@@ -323,7 +323,7 @@ func TestKeepGivesUpOnOneAttempt(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			dialed = make(chan time.Duration, 1)
-			o := KeepOptions{Options: s.opts, RequireFirst: first}.withDefaults()
+			o := (&KeepOptions{Options: s.opts, RequireFirst: first}).withDefaults()
 			_, err := (&keepDial{target: "sshtest", opts: o, attempt: 1}).dial(ctx)
 			took, want := <-dialed, DefaultDialTimeout
 			if first {

@@ -330,7 +330,7 @@ func TestKeepFinal(t *testing.T) {
 			errMine := errors.New("mine")
 			for _, s := range []*fakeServer{{}, {took: time.Hour}, {errs: []error{errNet}}} { // connected, connecting, waiting
 				ctx, cancel := context.WithCancelCause(t.Context())
-				k := keep(ctx, KeepOptions{}.withDefaults(), s.dial)
+				k := keep(ctx, (*KeepOptions)(nil).withDefaults(), s.dial)
 				synctest.Wait()
 				cancel(errMine)
 				if err := k.Wait(); err != errMine {

@@ -17,10 +17,11 @@ type OfferedKey struct {
 	Agent    bool          // the agent signs with it
 }
 
-// OfferedKeys returns the keys that Dial would offer to target, in the order of
-// preference. It reads files and asks the agent, and connects nowhere.
-func OfferedKeys(ctx context.Context, target string, o Options) ([]OfferedKey, error) {
-	o, err := o.withDefaults().resolved(ctx, target)
+// OfferedKeys returns the keys that Dial would offer to target with the same
+// Options, in the order in which Dial offers them. It reads files and queries
+// the agent, but connects to no server.
+func OfferedKeys(ctx context.Context, target string, opts *Options) ([]OfferedKey, error) {
+	o, err := opts.withDefaults().resolved(ctx, target)
 	if err != nil {
 		return nil, err
 	}

@@ -54,7 +54,7 @@ func TestOfferedKeys(t *testing.T) {
 	s := newSetup(t, sshtest.Options{})
 	_, file := s.newKey(t, "one", ssh.KeyAlgoED25519)
 	s.configure(t, s.opts.ConfigOptions.UserFile, "IdentityFile "+file, "IdentityFile "+file+"-missing", "Port 1")
-	keys, err := OfferedKeys(testContext(t), "sshtest", s.opts)
+	keys, err := OfferedKeys(testContext(t), "sshtest", &s.opts)
 	if err != nil || len(keys) < 2 {
 		t.Fatalf("%v, %v", keys, err)
 	}

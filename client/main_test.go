@@ -85,7 +85,7 @@ func (s *setup) write(t *testing.T, name, text string) string {
 
 func (s *setup) dial(t *testing.T) (*Client, error) {
 	t.Helper()
-	c, err := Dial(testContext(t), "sshtest", s.opts)
+	c, err := Dial(testContext(t), "sshtest", &s.opts)
 	if err == nil {
 		t.Cleanup(func() { c.Close() })
 	}

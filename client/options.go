@@ -90,8 +90,13 @@ type Options struct {
 // DefaultClientVersion identifies this client to servers.
 const DefaultClientVersion = "SSH-2.0-gossh_0.1"
 
-// withDefaults is the one place where zero values get their meaning.
-func (o Options) withDefaults() Options {
+// withDefaults returns a copy of opts, which may be nil, in which each zero
+// value is replaced by what it means.
+func (opts *Options) withDefaults() Options {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
 	if o.ConfigOptions == nil {
 		o.ConfigOptions = new(sshconfig.Options)
 	}

@@ -101,9 +101,9 @@ func (p *program) connectOnce(ctx context.Context) (int, error) {
 }
 
 // clientOptions are those of the connection, and of each that takes its place.
-func (p *program) clientOptions() client.Options {
+func (p *program) clientOptions() *client.Options {
 	options := p.configOptions()
-	return client.Options{
+	return &client.Options{
 		Config:        p.cfg,
 		ConfigOptions: &options,
 		Prompter:      p.newPrompter(),

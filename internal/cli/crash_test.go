@@ -140,7 +140,7 @@ func crash(where string) int {
 		questions: newQuestions(), console: newConsole(os.Stderr), flags: &flags{host: "x"}}
 	p.cfg, err = sshconfig.Load(context.Background(), "x", sshconfig.Options{UserFile: files.Config})
 	check(err)
-	c, err := client.Dial(context.Background(), "x", client.Options{Config: p.cfg})
+	c, err := client.Dial(context.Background(), "x", &client.Options{Config: p.cfg})
 	check(err)
 	run := &sessionRun{p: p, c: c, ctx: context.Background(), quit: func(error) {}}
 	check(run.prepare())

@@ -101,7 +101,7 @@ func (p *program) demoCommands(ctx context.Context, config string) error {
 	if p.cfg, err = sshconfig.Load(ctx, "demo", sshconfig.Options{UserFile: config}); err != nil {
 		return err
 	}
-	c, err := client.Dial(ctx, "demo", client.Options{Config: p.cfg, Notify: p.notify, Logger: p.console.logger()})
+	c, err := client.Dial(ctx, "demo", &client.Options{Config: p.cfg, Notify: p.notify, Logger: p.console.logger()})
 	if err != nil {
 		return err
 	}

@@ -96,10 +96,10 @@ func isLost(err error) bool {
 	return errors.As(err, &conn) && conn.Phase == client.PhaseConnected
 }
 
-func (s *stay) options() client.KeepOptions {
+func (s *stay) options() *client.KeepOptions {
 	own := s.p.cfg.Own
 	o := client.KeepOptions{
-		Options:      s.p.clientOptions(),
+		Options:      *s.p.clientOptions(),
 		MinDelay:     own.ReconnectMinDelay,
 		MaxDelay:     own.ReconnectMaxDelay,
 		Attempts:     own.ReconnectAttempts,
@@ -115,7 +115,7 @@ func (s *stay) options() client.KeepOptions {
 		}
 		notify(e)
 	}
-	return o
+	return &o
 }
 
 // tell notes a state; again shows it.
