@@ -18,6 +18,7 @@ const maxLines = 500
 var layers = [...][]string{
 	{"cmd/gossh"},
 	{"internal/cli"},
+	{"internal/cli/message"},
 	{"client", "mux", "sshconfig", "internal/terminal"},
 	{"session", "forward", "agentfwd", "hostkey", "keepalive", "x11fwd"},
 	{"internal/sshkey"},

@@ -3,10 +3,10 @@ package cli
 import (
 	"context"
 	"errors"
-	"io/fs"
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 )
 
 // agent sets agent forwarding up for a session.
@@ -48,10 +48,10 @@ func (p *program) newAgentForwarder(c *client.Client, choose func() agentfwd.Sou
 	}
 	config := agentfwd.ForwarderConfig{
 		Choose: choose,
-		Agent:  agentfwd.Options{Logger: p.console.logger()},
+		Agent:  agentfwd.Options{Logger: p.print.Logger()},
 		Host:   p.cfg.HostName,
 		Policy: policy,
-		Warn:   p.agentWarning,
+		Warn:   p.print.AgentWarning,
 	}
 	if binding, err := c.Binding(); err == nil {
 		config.Binding = &binding
@@ -73,7 +73,7 @@ func (p *program) agentSource() (source agentfwd.Source, ok bool, err error) {
 	}
 	if text != "" {
 		if source, err = agentfwd.ParseSource(text); err != nil {
-			return source, false, linef("%s", xcryptoText(err))
+			return source, false, message.Errorf("%s", message.ErrorText(err))
 		}
 	}
 	_, err = source.Address(nil)
@@ -85,32 +85,9 @@ func (p *program) agentSource() (source agentfwd.Source, ok bool, err error) {
 func (p *program) agentAnswers(ctx context.Context, source agentfwd.Source) bool {
 	conn, err := agentfwd.Dial(ctx, source, nil)
 	if err != nil {
-		p.console.printf(levelDebug1, "debug1: no agent to forward: %s", xcryptoText(err))
+		p.print.Debugf("no agent to forward: %s", message.ErrorText(err))
 		return false
 	}
 	conn.Close()
 	return true
-}
-
-// agentWarning words what package agentfwd warns of.
-func (p *program) agentWarning(err error) {
-	switch {
-	case errors.Is(err, agentfwd.ErrNotRequested):
-		p.breakIn("agent")
-	case errors.Is(err, agentfwd.ErrNoAgent), errors.Is(err, fs.ErrNotExist):
-		p.console.printf(levelDebug1, "debug1: agent forwarding: %s", xcryptoText(err))
-	default:
-		p.agentFailed("Agent forwarding: ", err)
-	}
-}
-
-// agentFailed is silent about an agent that hangs up, as one of another user
-// does: for ssh it is none. One that does not answer has cost time, and ssh
-// would wait on.
-func (p *program) agentFailed(what string, err error) {
-	if errors.As(err, new(*agentfwd.UnavailableError)) && !errors.Is(err, agentfwd.ErrTimeout) {
-		p.console.printf(levelDebug1, "debug1: %s%s", what, xcryptoText(err))
-		return
-	}
-	p.console.error("%s%s", what, xcryptoText(err))
 }

@@ -3,16 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
-
 	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
-	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // agentPolicy is what ForwardAgentKeys, ForwardAgentConfirm and ForwardAgentLog
@@ -30,12 +27,12 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 	if len(own.ForwardAgentKeys) > 0 {
 		keys, err := agentfwd.NewKeySet(homePaths(own.ForwardAgentKeys)...)
 		if err != nil {
-			return nil, nil, linef("ForwardAgentKeys: %s", strings.TrimPrefix(err.Error(), "agentfwd: "))
+			return nil, nil, message.Errorf("ForwardAgentKeys: %s", strings.TrimPrefix(err.Error(), "agentfwd: "))
 		}
 		policy.Keys = keys
 	}
 	if own.ForwardAgentConfirm {
-		policy.Confirm = (&useConfirmer{ask: p.askUse, give: p.questionsEnd}).confirm
+		policy.Confirm = (&useConfirmer{ask: p.askUse, give: p.print.NoMoreAgentUses}).confirm
 	}
 	log, err := openUsageLog(own.ForwardAgentLog)
 	if err != nil {
@@ -45,7 +42,7 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 		if log != nil {
 			log.Log(use)
 		}
-		p.sayUse(use)
+		p.print.AgentUse(use)
 	}
 	if log == nil {
 		return policy, nothing, nil
@@ -59,7 +56,7 @@ func openUsageLog(path string) (*agentfwd.UsageLog, error) {
 	}
 	log, err := agentfwd.OpenUsageLog(path)
 	if err != nil {
-		return nil, linef("ForwardAgentLog: %s: %s", path, errnoText(err))
+		return nil, message.Errorf("ForwardAgentLog: %s: %s", path, message.Errno(err))
 	}
 	return log, nil
 }
@@ -76,18 +73,6 @@ func homePaths(names []string) []string {
 		}
 	}
 	return out
-}
-
-// sayUse tells at -v what was refused to the remote host.
-func (p *program) sayUse(use agentfwd.Use) {
-	if use.Outcome == agentfwd.OutcomeDone {
-		return
-	}
-	what := use.Op
-	if use.Op == "sign" {
-		what = "sign with " + keyName(use.Key)
-	}
-	p.console.printf(sshconfig.LogVerbose, "Agent forwarding: %s for %s: %v", what, use.Host, use.Outcome)
 }
 
 // maxRefusals is how many refusals in a row end the questions of a connection.
@@ -136,16 +121,11 @@ func (c *useConfirmer) confirm(ctx context.Context, use agentfwd.Use) (bool, err
 	return false, err
 }
 
-// questionsEnd says that no use of the agent is asked about any more.
-func (p *program) questionsEnd() {
-	p.console.info("Agent forwarding: every further use of the agent through this connection is refused.")
-}
-
 // askUse asks the person whether a remote host may have a signature: on the
 // terminal, where the session makes way for it, or through askpass.
 func (p *program) askUse(ctx context.Context, use agentfwd.Use) (answer useAnswer, err error) {
-	asker := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
-	text := useQuestion(use)
+	asker := terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed}
+	text := message.AgentUseQuestion(use)
 	err = p.questions.ask(ctx, func(ctx context.Context) error {
 		if asker.PrefersAskpass() || !haveTerminal() {
 			yes, err := asker.Confirm(ctx, text)
@@ -191,34 +171,4 @@ func clearTerminal() string {
 		erase   = "\x1b[J"  // to the end of the screen
 	)
 	return shiftIn + ascii + noSGR + "\n" + erase
-}
-
-// useQuestion names the host, the key and what the signature is for. What the
-// remote host can choose is quoted, and the fingerprint of the host to log in to
-// has a line of its own.
-func useQuestion(use agentfwd.Use) string {
-	d, what, host := use.Data, "sign something unknown", ""
-	switch d.Purpose {
-	case agentfwd.PurposeUserAuth:
-		what = "log in as " + field(d.User)
-		host = "\nThe host to log in to is not named."
-		if d.HostKey != nil {
-			host = "\nThe host to log in to has the key " + ssh.FingerprintSHA256(d.HostKey)
-		}
-	case agentfwd.PurposeSSHSig:
-		what = "sign for " + field(d.Namespace)
-	}
-	key := use.Key.Fingerprint()
-	if use.Key.Comment != "" {
-		key = field(use.Key.Comment) + " (" + key + ")"
-	}
-	return fmt.Sprintf("Allow %s to use key %s to %s?%s", oneLine(use.Host), key, what, host)
-}
-
-// keyName is a key as a person knows it.
-func keyName(id agentfwd.Identity) string {
-	if id.Comment == "" {
-		return id.Fingerprint()
-	}
-	return fmt.Sprintf("%s (%s)", id.Comment, id.Fingerprint())
 }

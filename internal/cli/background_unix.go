@@ -14,7 +14,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // A Go process cannot fork, so -f is a process of its own from the start: it
@@ -45,7 +47,7 @@ func (p *program) inBackground() bool {
 func (p *program) startBackground(env ...string) (ready bool, status int, err error) {
 	exe, err := os.Executable()
 	if err != nil {
-		return false, 0, linef("%s: cannot find the program to run in the background: %v", p.name, err)
+		return false, 0, message.Errorf("%s: cannot find the program to run in the background: %v", p.name, err)
 	}
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -142,7 +144,7 @@ func (r *readiness) announce(p *program, run *sessionRun) error {
 	}
 	// Without a controlling terminal there is no SIGHUP from its end.
 	if _, err := unix.Setsid(); err != nil {
-		p.console.printf(levelDebug1, "debug1: setsid: %v", err)
+		p.print.Debugf("setsid: %v", err)
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -153,7 +155,7 @@ func (r *readiness) announce(p *program, run *sessionRun) error {
 		// With -f the messages of -v go on, as ssh's do. A master that
 		// persists closes its standard error, since a caller that reads the
 		// first session's output to its end would wait for the master too.
-		if fd == 2 && p.console.getLevel() >= levelDebug1 && !p.console.file && !p.master {
+		if fd == 2 && p.print.Level() >= sshconfig.LogDebug1 && !p.print.Moved() && !p.master {
 			continue
 		}
 		if err := unix.Dup2(int(null.Fd()), fd); err != nil {

@@ -3,6 +3,8 @@ package cli
 import (
 	"os"
 	"os/exec"
+
+	"github.com/gossh-project/gossh/internal/cli/message"
 )
 
 // readiness is never there on Windows: a process cannot let go of its console
@@ -12,7 +14,7 @@ type readiness struct{}
 func (p *program) inBackground() bool { return false }
 
 func (p *program) startBackground(...string) (ready bool, status int, err error) {
-	return false, 0, linef("%s: going to the background (-f) is not possible on Windows", p.name)
+	return false, 0, message.Errorf("%s: going to the background (-f) is not possible on Windows", p.name)
 }
 
 func (r *readiness) announce(*program, *sessionRun) error { return nil }

@@ -30,7 +30,7 @@ func (t *ttySession) commandLine() {
 		}
 	}()
 	p.questions.ask(ctx, func(ctx context.Context) error {
-		asker := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
+		asker := terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed}
 		line, err := asker.Ask(ctx, "\r\nssh> ", terminal.Echo)
 		if err != nil {
 			return err // ^C, ^D, or the end: there is nothing to do
@@ -63,7 +63,7 @@ func (p *program) runCommandLine(ctx context.Context, r *sessionRun, line string
 	kinds := map[string]forward.Kind{"L": forward.Local, "R": forward.Remote, "D": forward.Dynamic}
 	kind, ok := kinds[line[:min(1, len(line))]]
 	if !ok {
-		p.console.info("Invalid command.")
+		p.print.Infof("Invalid command.")
 		return
 	}
 	text := strings.TrimLeft(line[1:], blanks)
@@ -73,14 +73,14 @@ func (p *program) runCommandLine(ctx context.Context, r *sessionRun, line string
 	}
 	spec, err := forward.ParseSpec(kind, text)
 	if err != nil {
-		p.console.info("Bad %s forwarding specification.", sideName(kind))
+		p.print.Infof("Bad %s forwarding specification.", sideName(kind))
 		return
 	}
 	if err := p.openForward(ctx, r.c, spec, false); err != nil { // whoever typed it knows
-		p.console.info("Port forwarding failed.")
+		p.print.Infof("Port forwarding failed.")
 		return
 	}
-	p.console.info("Forwarding port.")
+	p.print.Infof("Forwarding port.")
 }
 
 // sideName is what ssh calls a kind here: a dynamic one is a local one to it.
@@ -105,7 +105,7 @@ func (p *program) commandLineHelp() {
 		lines = append(lines, "      !args                                  Execute local command")
 	}
 	for _, line := range lines {
-		p.console.info("%s", line)
+		p.print.Infof("%s", line)
 	}
 }
 
@@ -114,7 +114,7 @@ func (p *program) cancelForward(r *sessionRun, kind forward.Kind, text string) {
 	// What is cancelled is named by where it listens, as a -D is.
 	spec, err := forward.ParseSpec(forward.Dynamic, text)
 	if err != nil {
-		p.console.info("Bad forwarding close specification.")
+		p.print.Infof("Bad forwarding close specification.")
 		return
 	}
 	named := p.forwardsAt(r.c, kind, listenName(spec.Listen))
@@ -122,10 +122,10 @@ func (p *program) cancelForward(r *sessionRun, kind forward.Kind, text string) {
 		f.Stop()
 	}
 	if len(named) == 0 {
-		p.console.info("Unknown port forwarding.")
+		p.print.Infof("Unknown port forwarding.")
 		return
 	}
-	p.console.info("Canceled forwarding.")
+	p.print.Infof("Canceled forwarding.")
 }
 
 // forwardsAt are the forwardings that listen there; with Reconnect also those

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -25,11 +26,11 @@ func (p *program) checkPlan() error {
 	cfg, command := p.cfg, p.flags.command
 	switch {
 	case cfg.RemoteCommand != "" && command != "":
-		return linef("Cannot execute command-line and remote command.")
+		return message.Errorf("Cannot execute command-line and remote command.")
 	case cfg.ForkAfterAuthentication && p.remoteCommand() == "" && cfg.SessionType != sshconfig.SessionNone && cfg.StdioForward.IsZero():
-		return linef("Cannot fork into background without a command to execute.")
+		return message.Errorf("Cannot fork into background without a command to execute.")
 	case cfg.Tunnel != sshconfig.TunnelNo:
-		return linef("Tunnel device forwarding (-w) is not supported.")
+		return message.Errorf("Tunnel device forwarding (-w) is not supported.")
 	}
 	p.sayWithoutEffect()
 	return nil
@@ -38,12 +39,12 @@ func (p *program) checkPlan() error {
 // sayWithoutEffect names, once and at -v, the keywords that were set and that
 // nothing comes of.
 func (p *program) sayWithoutEffect() {
-	if p.console.getLevel() < sshconfig.LogDebug1 {
+	if p.print.Level() < sshconfig.LogDebug1 {
 		return
 	}
 	for _, k := range sshconfig.Keywords() {
 		if k.Status == sshconfig.NoEffect && p.cfg.IsSet(k.Name) {
-			p.console.printf(sshconfig.LogDebug1, "debug1: %s has no effect: %s", k.Name, k.Reason)
+			p.print.Debugf("%s has no effect: %s", k.Name, k.Reason)
 		}
 	}
 }
@@ -108,13 +109,21 @@ func (p *program) clientOptions() *client.Options {
 		ConfigOptions: &options,
 		Prompter:      p.newPrompter(),
 		Notify:        func(e client.Event) { p.crash.run(func() { p.notify(e) }) },
-		Logger:        p.console.logger(),
+		Logger:        p.print.Logger(),
 		ProxyStderr:   p.proxyStderr,
 		ProxyApart:    p.master,
 		JumpProgram:   p.jumpProgram(),
 		ClientVersion: client.DefaultClientVersion,
 		OwnConnection: true, // what a master can do for us has been tried
 	}
+}
+
+// notify handles an event of package client.
+func (p *program) notify(e client.Event) {
+	if _, ok := e.(client.SecretRead); ok {
+		p.secrets.note()
+	}
+	p.print.Event(e)
 }
 
 // jumpProgram is this program, for jump hosts that become masters. It gets what
@@ -125,7 +134,7 @@ func (p *program) jumpProgram() []string {
 	}
 	exe, err := os.Executable()
 	if err != nil {
-		p.console.printf(sshconfig.LogDebug1, "debug1: jump hosts are no masters: %v", err)
+		p.print.Debugf("jump hosts are no masters: %v", err)
 		return nil
 	}
 	args := []string{exe}
@@ -178,8 +187,8 @@ func (p *program) serveAlone(ctx context.Context, c *client.Client) (int, error)
 	status, err := serve(ctx, c)
 	if p.terminated(err) {
 		p.closeLocalForwards(c)
-		p.transferred(c, began)
-		p.console.printf(sshconfig.LogDebug1, "debug1: Exit status 0")
+		p.print.Transferred(c, began)
+		p.print.Debugf("Exit status 0")
 	}
 	return status, err
 }
@@ -203,7 +212,7 @@ func (p *program) serveSession(ctx context.Context, c *client.Client) (int, erro
 func (p *program) waitWithoutSession(ctx context.Context, c *client.Client) (int, error) {
 	p.setQoS(c, p.cfg.ControlMaster == sshconfig.ControlMasterNo)
 	p.denyMoreSessions(c)
-	p.beginSession()
+	p.print.SessionBegins()
 	if err := p.ready.announce(p, nil); err != nil {
 		return 0, err
 	}
@@ -221,7 +230,7 @@ func (p *program) denyMoreSessions(c *client.Client) {
 	if p.cfg.ControlMaster != sshconfig.ControlMasterNo || !strings.Contains(string(c.Conn().ServerVersion()), "OpenSSH") {
 		return
 	}
-	p.console.printf(sshconfig.LogDebug1, "debug1: Requesting no-more-sessions@openssh.com")
+	p.print.Debugf("Requesting no-more-sessions@openssh.com")
 	c.SendRequest("no-more-sessions@openssh.com", false, nil)
 }
 

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/sshtest"
 )
@@ -137,9 +138,10 @@ func crash(where string) int {
 	files, err := srv.WriteFiles(dir)
 	check(err)
 	p := &program{std: Std{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, name: "gossh",
-		questions: newQuestions(), console: newConsole(os.Stderr), flags: &flags{host: "x"}}
+		questions: newQuestions(), print: &message.Printer{Console: message.NewConsole(os.Stderr)}, flags: &flags{host: "x"}}
 	p.cfg, err = sshconfig.Load(context.Background(), "x", sshconfig.Options{UserFile: files.Config})
 	check(err)
+	p.print.Config = p.cfg
 	c, err := client.Dial(context.Background(), "x", &client.Options{Config: p.cfg})
 	check(err)
 	run := &sessionRun{p: p, c: c, ctx: context.Background(), quit: func(error) {}}

@@ -101,7 +101,8 @@ func (p *program) demoCommands(ctx context.Context, config string) error {
 	if p.cfg, err = sshconfig.Load(ctx, "demo", sshconfig.Options{UserFile: config}); err != nil {
 		return err
 	}
-	c, err := client.Dial(ctx, "demo", &client.Options{Config: p.cfg, Notify: p.notify, Logger: p.console.logger()})
+	p.print.Config = p.cfg
+	c, err := client.Dial(ctx, "demo", &client.Options{Config: p.cfg, Notify: p.notify, Logger: p.print.Logger()})
 	if err != nil {
 		return err
 	}

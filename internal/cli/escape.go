@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -195,7 +196,7 @@ func (e *escapes) help() string {
 
 func (t *ttySession) say(text string) { io.WriteString(t.r.p.std.Stderr, text) }
 
-func (t *ttySession) terminate() { t.r.quit(errQuit) }
+func (t *ttySession) terminate() { t.r.quit(message.ErrQuit) }
 
 // breakLength is a break's length in milliseconds, as ssh sends it.
 const breakLength = 1000
@@ -203,9 +204,9 @@ const breakLength = 1000
 func (t *ttySession) sendBreak() { t.r.cmd.Break(breakLength) }
 
 func (t *ttySession) louder(by int) sshconfig.LogLevel {
-	c := t.r.p.console
-	level := min(max(c.getLevel()+sshconfig.LogLevel(by), sshconfig.LogQuiet), sshconfig.LogDebug3)
-	c.setLevel(level)
+	c := t.r.p.print
+	level := min(max(c.Level()+sshconfig.LogLevel(by), sshconfig.LogQuiet), sshconfig.LogDebug3)
+	c.SetLevel(level)
 	return level
 }
 
@@ -216,13 +217,13 @@ func (t *ttySession) connections() string {
 	b.WriteString("  #0 client-session (tty)\r\n")
 	for _, f := range t.r.c.Forwards().Forwards() {
 		s := f.Snapshot()
-		fmt.Fprintf(&b, "  %v forward %s: %d accepted, %d failed\r\n", s.Spec.Kind, oneLine(s.Spec.String()), s.Accepted, s.Failed)
+		fmt.Fprintf(&b, "  %v forward %s: %d accepted, %d failed\r\n", s.Spec.Kind, message.OneLine(s.Spec.String()), s.Accepted, s.Failed)
 		for _, conn := range s.Conns {
-			fmt.Fprintf(&b, "    #%d %s -> %s, %d bytes in, %d out\r\n", conn.ID, oneLine(conn.Origin), oneLine(conn.Target), conn.In, conn.Out)
+			fmt.Fprintf(&b, "    #%d %s -> %s, %d bytes in, %d out\r\n", conn.ID, message.OneLine(conn.Origin), message.OneLine(conn.Target), conn.In, conn.Out)
 		}
 	}
-	b.WriteString(aliveText(t.r.c.Stats()) + "\r\n")
+	b.WriteString(message.Alive(t.r.c.Stats()) + "\r\n")
 	return b.String()
 }
 
-func (t *ttySession) information() string { return t.r.p.informationText(t.r.c, t.r.started) }
+func (t *ttySession) information() string { return t.r.p.print.Information(t.r.c, t.r.started) }

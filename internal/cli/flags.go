@@ -1,41 +1,13 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/sshconfig"
 )
-
-// errUsage makes the program print its usage and exit with 255.
-var errUsage = errors.New("usage")
-
-// usageError is errUsage with a line in front of it.
-type usageError struct{ line string }
-
-func (e *usageError) Error() string { return e.line }
-func (e *usageError) Unwrap() error { return errUsage }
-
-// lineError is an error whose text is the whole message.
-type lineError struct{ line string }
-
-func (e *lineError) Error() string { return e.line }
-
-func linef(format string, args ...any) error { return &lineError{fmt.Sprintf(format, args...)} }
-
-// usageText is that of ssh, whose flags these are.
-const usageText = `usage: %s [-46AaCfGgKkMNnqsTtVvXxYyZ] [-B bind_interface] [-b bind_address]
-           [-c cipher_spec] [-D [bind_address:]port] [-E log_file]
-           [-e escape_char] [-F configfile] [-I pkcs11] [-i identity_file]
-           [-J destination] [-L address] [-l login_name] [-m mac_spec]
-           [-O ctl_cmd] [-o option] [-P tag] [-p port] [-R address]
-           [-S ctl_path] [-W host:port] [-w local_tun[:remote_tun]]
-           destination [command [argument ...]]
-       %[1]s [-Q query_option]
-       %[1]s --demo
-`
 
 // The letters of ssh's getopt string: those that stand alone, those with an
 // argument, and of both, those that change the configuration.
@@ -138,12 +110,12 @@ func (f *flags) cluster(arg string, next []string) ([]string, error) {
 			continue
 		}
 		if strings.IndexByte(lettersArgument, letter) < 0 {
-			return nil, &usageError{"unknown option -- " + arg[i:i+1]}
+			return nil, &message.UsageError{Line: "unknown option -- " + arg[i:i+1]}
 		}
 		value := arg[i+1:]
 		if value == "" {
 			if len(next) == 0 {
-				return nil, &usageError{fmt.Sprintf("option requires an argument -- %c", letter)}
+				return nil, &message.UsageError{Line: fmt.Sprintf("option requires an argument -- %c", letter)}
 			}
 			value, next = next[0], next[1:]
 		}
@@ -156,7 +128,7 @@ func (f *flags) cluster(arg string, next []string) ([]string, error) {
 func (f *flags) set(letter byte, value string) error {
 	switch letter {
 	case '1':
-		return linef("SSH protocol v.1 is no longer supported")
+		return message.Errorf("SSH protocol v.1 is no longer supported")
 	case '2': // the only one there is, as ssh takes it
 	case 'E':
 		f.logFile = &value
@@ -178,7 +150,7 @@ func (f *flags) set(letter byte, value string) error {
 		f.verbose = true
 	case 'W':
 		if f.control != "" {
-			return linef("Cannot specify stdio forward with -O")
+			return message.Errorf("Cannot specify stdio forward with -O")
 		}
 		f.stdio = true
 	}
@@ -191,15 +163,15 @@ func (f *flags) set(letter byte, value string) error {
 // setControl notes a -O.
 func (f *flags) setControl(command string) error {
 	if f.stdio {
-		return linef("Cannot specify multiplexing command with -W")
+		return message.Errorf("Cannot specify multiplexing command with -W")
 	}
 	if f.control != "" {
-		return linef("Multiplexing command already specified")
+		return message.Errorf("Multiplexing command already specified")
 	}
 	switch command {
 	case "check", "forward", "exit", "stop", "cancel", "proxy", "conninfo", "channels":
 		f.control = command
 		return nil
 	}
-	return linef("Invalid multiplex command.")
+	return message.Errorf("Invalid multiplex command.")
 }

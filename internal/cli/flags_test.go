@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -119,7 +120,7 @@ func directiveText(d sshconfig.Directive) string {
 
 func TestUsageErrors(t *testing.T) {
 	for _, args := range [][]string{{"-U"}, {"-p"}} {
-		if _, err := parseFlags(args); !errors.Is(err, errUsage) {
+		if _, err := parseFlags(args); !errors.Is(err, message.ErrUsage) {
 			t.Errorf("%q: %v is not about the usage", args, err)
 		}
 	}

@@ -9,12 +9,10 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
-
-// errForward is a forward that ExitOnForwardFailure makes the end.
-var errForward = errors.New("forwarding failed")
 
 // openForwards opens what the configuration asks for. One that fails is a
 // line, or the end where ExitOnForwardFailure says so.
@@ -35,10 +33,10 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 	}
 	switch {
 	case failed > 0 && cfg.ExitOnForwardFailure: // once all have been tried
-		p.console.fatal(noLocalForwarding)
-		return errForward
+		p.print.NoLocalForwarding(true)
+		return message.ErrForward
 	case failed > 0 && failed == len(local):
-		p.console.error(noLocalForwarding)
+		p.print.NoLocalForwarding(false)
 	}
 	for _, spec := range cfg.RemoteForward {
 		if err := p.openForward(ctx, c, spec, true); err != nil {
@@ -46,66 +44,22 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 				return cause
 			}
 			if cfg.ExitOnForwardFailure {
-				return errForward
+				return message.ErrForward
 			}
 		}
 	}
 	return nil
 }
 
-const noLocalForwarding = "Could not request local forwarding."
-
 // openForward opens one, and says what came of it in ssh's words. With Reconnect
 // and insist, one that fails is tried again.
 func (p *program) openForward(ctx context.Context, c *client.Client, spec forward.Spec, insist bool) error {
 	if insist {
-		p.forwardAsked(spec)
+		p.print.ForwardRequested(spec)
 	}
 	fwd, err := p.forwardOver(ctx, c, spec, insist)
-	var listen *forward.ListenError
-	var refused *forward.RefusedError
-	switch {
-	case err == nil && fwd == nil: // with Reconnect it is on its way, and told of then
-	case err == nil && spec.Kind == forward.Remote:
-		p.remoteForwardOpened(fwd, spec)
-	case errors.As(err, &refused):
-		p.remoteForwardAnswered("remote forward failure", spec)
-		p.remoteForwardRefused(spec)
-	case errors.As(err, &listen):
-		p.listenFailed(listen)
-	case err != nil:
-		p.console.error("%s", xcryptoText(err))
-	default:
-		p.sayBinds(fwd.BindErrors())
-	}
+	p.print.ForwardResult(spec, fwd, err)
 	return err
-}
-
-// remoteForwardOpened says that the server listens.
-func (p *program) remoteForwardOpened(fwd *forward.Forward, spec forward.Spec) {
-	p.remoteForwardAnswered("remote forward success", spec)
-	if spec.Listen.Socket == "" && spec.Listen.Port == 0 {
-		p.allocatedPort(fwd)
-		p.updatedPort(fwd.Spec().Listen.Port, spec)
-	}
-}
-
-// allocatedPort says which port the server chose.
-func (p *program) allocatedPort(fwd *forward.Forward) {
-	p.console.info("Allocated port %d for remote forward to %s", fwd.Spec().Listen.Port, targetText(fwd.Spec()))
-}
-
-// remoteForwardRefused is an error where it is the end, and a warning else.
-func (p *program) remoteForwardRefused(spec forward.Spec) {
-	say, how := p.console.info, "Warning"
-	if p.cfg.ExitOnForwardFailure {
-		say, how = p.console.fatal, "Error"
-	}
-	if spec.Listen.Socket != "" {
-		say("%s: remote port forwarding failed for listen path %s", how, spec.Listen.Socket)
-		return
-	}
-	say("%s: remote port forwarding failed for listen port %d", how, spec.Listen.Port)
 }
 
 func (p *program) forwardOptions() forward.Options {
@@ -114,8 +68,8 @@ func (p *program) forwardOptions() forward.Options {
 		GatewayPorts: cfg.GatewayPorts,
 		SocketMode:   fs.ModeSocket | 0o777&^cfg.StreamLocalBindMask,
 		UnlinkSocket: cfg.StreamLocalBindUnlink,
-		OnFailure:    p.connFailed,
-		Notify:       p.forwardEvent,
+		OnFailure:    p.print.ForwardConnFailed,
+		Notify:       p.print.ForwardEvent,
 	}
 	switch cfg.AddressFamily {
 	case sshconfig.AddressFamilyInet:
@@ -136,15 +90,15 @@ func (p *program) forwardOptions() forward.Options {
 
 // stdioForward is -W: standard input and output are the connection.
 func (p *program) stdioForward(ctx context.Context, c *client.Client) (int, error) {
-	p.stdioAsked(p.cfg.StdioForward)
+	p.print.StdioRequested(p.cfg.StdioForward)
 	var free func() int
 	p.channel, free = c.Forwards().Number()
-	p.channelNew(p.channel, "stdio-forward", "stdio-forward")
+	p.print.ChannelOpened(p.channel, "stdio-forward", "stdio-forward")
 	p.denyMoreSessions(c)
-	p.beginSession()
+	p.print.SessionBegins()
 	conn, err := c.Forwards().OpenStdio(ctx, p.cfg.StdioForward)
 	if err != nil {
-		return 0, err
+		return 0, p.onChannel(err)
 	}
 	defer conn.Close()
 	if err := p.ready.announce(p, nil); err != nil {
@@ -180,8 +134,8 @@ func (p *program) stdioForward(ctx context.Context, c *client.Client) (int, erro
 	case errors.Is(err, terminal.ErrCanceled), errors.Is(err, io.EOF):
 		err = nil
 	}
-	p.stdioEnded(p.cfg.StdioForward, free, err)
-	return 0, err
+	p.print.StdioEnded(p.channel, p.cfg.StdioForward, free, err)
+	return 0, p.onChannel(err)
 }
 
 // stdoutCloser passes the target's end on by closing standard output.
@@ -200,7 +154,7 @@ func (p *program) localCommand(ctx context.Context) error {
 	}
 	line, err := p.cfg.ExpandLocalCommand("")
 	if err != nil {
-		return linef("%s", strings.TrimSpace(err.Error()))
+		return message.Errorf("%s", strings.TrimSpace(err.Error()))
 	}
 	p.runLocalCommand(line)
 	return context.Cause(ctx)
@@ -209,10 +163,10 @@ func (p *program) localCommand(ctx context.Context) error {
 // runLocalCommand runs a line by the user's shell.
 func (p *program) runLocalCommand(line string) {
 	cmd := userShellCommand(line)
-	p.console.printf(sshconfig.LogDebug3, "debug3: Executing %s -c \"%s\"", cmd.Path, line)
+	p.print.Printf(sshconfig.LogDebug3, "debug3: Executing %s -c \"%s\"", cmd.Path, line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
 	if err := cmd.Start(); err != nil {
-		p.console.error("Couldn't execute %s -c \"%s\": %s", cmd.Path, line, errnoText(err))
+		p.print.Errorf("Couldn't execute %s -c \"%s\": %s", cmd.Path, line, message.Errno(err))
 		return
 	}
 	cmd.Wait()

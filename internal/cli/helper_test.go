@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/sshconfig"
 
 	"github.com/gossh-project/gossh/sshtest"
@@ -94,7 +95,8 @@ func needSSH(t *testing.T) string {
 // newProgram is a program that says what it says into a buffer.
 func newProgram(level sshconfig.LogLevel) (*program, *bytes.Buffer) {
 	said := new(bytes.Buffer)
-	p := &program{name: "ssh", flags: new(flags), cfg: new(sshconfig.Config), console: newConsole(said)}
-	p.console.setLevel(level)
+	p := &program{name: "ssh", flags: new(flags), cfg: new(sshconfig.Config)}
+	p.print = &message.Printer{Console: message.NewConsole(said), Program: p.name, Config: p.cfg}
+	p.print.SetLevel(level)
 	return p, said
 }

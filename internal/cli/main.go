@@ -16,15 +16,10 @@ import (
 	"strings"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
-
-// exitFailure is the status of every failure that is not the remote program's.
-const exitFailure = 255
-
-// exitSignalled is what a shell adds to the number of a signal.
-const exitSignalled = 128
 
 // Std are the descriptors that the process was started with.
 type Std struct {
@@ -35,7 +30,7 @@ type Std struct {
 // returns the exit status.
 func Main(args []string, std Std) int {
 	p := &program{std: std, name: programName(args), questions: newQuestions()}
-	p.console = newConsole(std.Stderr)
+	p.print = &message.Printer{Console: message.NewConsole(std.Stderr), Program: p.name}
 	if len(args) == 0 {
 		args = []string{p.name}
 	}
@@ -57,7 +52,7 @@ type program struct {
 	args      []string
 	flags     *flags
 	cfg       *sshconfig.Config
-	console   *console
+	print     *message.Printer
 	questions *questions
 	crash     crashGuard
 	secrets   secrets
@@ -105,7 +100,7 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	case f.demo:
 		return p.demo(ctx)
 	case !f.hasHost:
-		return 0, errUsage
+		return 0, message.ErrUsage
 	}
 	background := p.inBackground()
 	if err := p.configure(ctx); err != nil {
@@ -151,7 +146,8 @@ func (p *program) configure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.console.setLevel(p.cfg.LogLevel)
+	p.print.Config = p.cfg
+	p.print.SetLevel(p.cfg.LogLevel)
 	p.toSyslog(p.cfg.SyslogFacility)
 	return nil
 }
@@ -161,33 +157,28 @@ func (p *program) configure(ctx context.Context) error {
 func (p *program) beginLog(level sshconfig.LogLevel) error {
 	f := p.flags
 	if f.syslog && f.logFile != nil {
-		return linef("Can't specify both -y and -E")
+		return message.Errorf("Can't specify both -y and -E")
 	}
 	if f.logFile != nil {
-		if err := p.console.toFile(*f.logFile); err != nil {
+		if err := p.print.ToFile(*f.logFile); err != nil {
 			return err
 		}
 	}
 	p.toSyslog("USER")
-	p.console.setLevel(level)
+	p.print.SetLevel(level)
 	if f.verbose && p.ready == nil {
-		p.console.info("%s", versionLine())
+		p.print.Infof("%s", versionLine())
 	}
 	if f.configFile != nil && *f.configFile == "" {
-		return linef("Can't open user config file : No such file or directory")
+		return message.Errorf("Can't open user config file : No such file or directory")
 	}
 	return nil
 }
 
-// toSyslog sends messages to the system's log, with -y. Where there is none
-// running they are lost, as ssh's are; a system that knows none keeps them on
-// standard error.
+// toSyslog sends messages to the system log if -y asks for it.
 func (p *program) toSyslog(facility string) {
-	if !p.flags.syslog {
-		return
-	}
-	if log, ok := openSyslog("", "", facility, p.invoked); ok {
-		p.console.toSystem(log)
+	if p.flags.syslog {
+		p.print.ToSyslog(facility, p.invoked)
 	}
 }
 
@@ -197,8 +188,8 @@ func (p *program) configOptions() sshconfig.Options {
 	o := sshconfig.Options{
 		CommandLine: p.flags.directives,
 		Command:     p.flags.command,
-		Logger:      p.console.logger(),
-		Warn:        p.console.configLine,
+		Logger:      p.print.Logger(),
+		Warn:        p.print.ConfigLine,
 	}
 	if f := p.flags.configFile; f != nil {
 		o.UserFile = *f
@@ -212,7 +203,7 @@ func (p *program) dump() error {
 	if p.flags.verbose {
 		for _, k := range sshconfig.Keywords() {
 			if file, line, ok := p.cfg.Origin(k.Name); ok && k.Alias == "" {
-				p.console.printf(sshconfig.LogDebug1, "debug1: %s from %s:%d", strings.ToLower(k.Name), file, line)
+				p.print.Debugf("%s from %s:%d", strings.ToLower(k.Name), file, line)
 			}
 		}
 	}
@@ -224,7 +215,7 @@ func (p *program) dump() error {
 func (p *program) listKeys(ctx context.Context) error {
 	keys, err := client.OfferedKeys(ctx, p.flags.host, p.clientOptions())
 	for _, k := range keys {
-		fmt.Fprintln(p.std.Stdout, oneLine(k.String()))
+		fmt.Fprintln(p.std.Stdout, message.OneLine(k.String()))
 	}
 	return err
 }

@@ -97,7 +97,7 @@ func (p *program) wantsMasterAgent(mc *mux.Client) bool {
 	}
 	socket, _ := p.agentForMaster() // connecting has told of an error
 	if socket != "" && !mc.TakesAgent() {
-		p.console.printf(levelDebug1, "debug1: MuxAgent: the master forwards its own agent")
+		p.print.Debugf("MuxAgent: the master forwards its own agent")
 	}
 	return socket != ""
 }

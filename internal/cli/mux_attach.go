@@ -9,6 +9,7 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/mux"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -43,7 +44,7 @@ func (p *program) attach(ctx context.Context) (int, sharing, error) {
 	defer cancel()
 	if err := p.muxForwards(limited, mc.OpenForward); err != nil {
 		mc.Close()
-		p.console.error("muxclient: master forward request failed")
+		p.print.Errorf("muxclient: master forward request failed")
 		return 0, sharingBusy, nil
 	}
 	return p.rideAlong(ctx, mc)
@@ -79,45 +80,29 @@ func (p *program) connectMaster(ctx context.Context) (mc *mux.Client, found shar
 		HelloTimeout: p.cfg.ConnectTimeout,
 		AgentSocket:  agent,
 		RemoveStale:  p.cfg.ControlMaster != sshconfig.ControlMasterNo,
-		Logger:       p.console.logger(),
+		Logger:       p.print.Logger(),
 	})
 	var long *mux.PathError
-	switch c := p.console; {
+	switch c := p.print; {
 	case err == nil:
 		return mc, sharingDone, nil
 	case errors.As(err, &long):
-		return nil, sharingOff, pathTooLong(long)
+		return nil, sharingOff, message.PathTooLong(long)
 	case context.Cause(ctx) != nil:
 		return nil, sharingOff, context.Cause(ctx)
 	case errors.Is(err, mux.ErrNoMaster):
-		c.printf(sshconfig.LogDebug1, "debug1: Control socket \"%s\" does not exist", path)
+		c.Debugf("Control socket \"%s\" does not exist", path)
 		return nil, sharingVacant, nil
 	case errors.Is(err, mux.ErrStale) && p.cfg.ControlMaster != sshconfig.ControlMasterNo:
-		c.printf(sshconfig.LogDebug1, "debug1: Stale control socket %s, unlinking", path)
+		c.Debugf("Stale control socket %s, unlinking", path)
 		return nil, p.occupied(ctx), nil
 	case errors.Is(err, mux.ErrMasterGone):
 		// It was just leaving. A connection of one's own is as good.
-		c.printf(sshconfig.LogDebug1, "debug1: Control socket %s: the master is leaving", path)
+		c.Debugf("Control socket %s: the master is leaving", path)
 		return nil, p.occupied(ctx), nil
 	}
-	p.masterUnusable(path, err)
+	p.print.MasterUnusable(path, err)
 	return nil, sharingBusy, nil
-}
-
-// masterUnusable says why a connection is made without the master at path.
-func (p *program) masterUnusable(path string, err error) {
-	switch c := p.console; {
-	case errors.Is(err, mux.ErrStale):
-		c.error("Control socket connect(%s): Connection refused", path)
-	case errors.Is(err, mux.ErrTimeout):
-		c.error("Control socket %s: the master does not answer; connecting without it", path)
-	case errors.Is(err, client.ErrMasterSilent):
-		c.error("Control socket %s: no answer through the master; connecting without it", path)
-	case errors.Is(err, mux.ErrPeer):
-		c.error("Control socket %s: the master is another user's; connecting without it", path)
-	default:
-		c.error("Control socket connect(%s): %s", path, errnoText(err))
-	}
 }
 
 // masterPatience is how long a request to a master may take where no
@@ -151,14 +136,14 @@ func (p *program) ride(ctx context.Context, mc *mux.Client) (int, sharing, error
 	case errors.As(err, &refused) && refused.Denied:
 		// Somebody wants this connection left alone, which does not speak
 		// against one of our own.
-		p.console.error("Master refused session request: %s", refused.Reason)
+		p.print.Errorf("Master refused session request: %s", refused.Reason)
 		return 0, sharingBusy, nil
 	case errors.As(err, &refused):
-		p.console.error("mux_client_request_session: session request failed: %s", refused.Reason)
+		p.print.Errorf("mux_client_request_session: session request failed: %s", refused.Reason)
 		return 0, sharingBusy, nil
 	case errors.Is(err, mux.ErrMasterGone), errors.Is(err, mux.ErrTimeout):
 		if errors.Is(err, mux.ErrTimeout) {
-			p.console.error("Control socket %s: the master does not answer; connecting without it", p.cfg.ControlPath)
+			p.print.Errorf("Control socket %s: the master does not answer; connecting without it", p.cfg.ControlPath)
 		}
 		return 0, p.occupied(ctx), nil
 	}
@@ -174,9 +159,9 @@ func (p *program) rideStdio(ctx context.Context, mc *mux.Client) (int, error) {
 	var refused *mux.RefusedError
 	switch {
 	case errors.As(err, &refused) && refused.Denied:
-		return 0, linef("Master refused stdio forwarding request: %s", refused.Reason)
+		return 0, message.Errorf("Master refused stdio forwarding request: %s", refused.Reason)
 	case errors.As(err, &refused):
-		return 0, linef("Stdio forwarding request failed: %s", refused.Reason)
+		return 0, message.Errorf("Stdio forwarding request failed: %s", refused.Reason)
 	case err != nil:
 		return 0, err
 	}
@@ -194,7 +179,7 @@ func (p *program) rideWithoutSession(ctx context.Context, mc *mux.Client) (int, 
 	if cause := context.Cause(ctx); cause != nil {
 		return 0, cause
 	}
-	p.console.printf(sshconfig.LogDebug1, "debug1: %v", err)
+	p.print.Debugf("%v", err)
 	return exitFailure, nil
 }
 
@@ -236,7 +221,7 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 	p.crash.run(func() { status, err = p.awaitRide(ctx, s) })
 	leave()
 	if req.TTY {
-		p.console.info("Shared connection to %s closed.", p.cfg.HostName)
+		p.print.Infof("Shared connection to %s closed.", p.cfg.HostName)
 	}
 	return status, err
 }
@@ -266,7 +251,7 @@ func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession, size termin
 	}
 	state, err := terminal.MakeRaw(fd)
 	if err != nil {
-		p.console.error("tcsetattr: %s", errnoText(err))
+		p.print.Errorf("tcsetattr: %s", message.Errno(err))
 		return func() {}
 	}
 	p.crash.hold(state)
@@ -325,10 +310,10 @@ func (p *program) muxForwards(ctx context.Context, do func(context.Context, forw
 			var refused *mux.RefusedError
 			switch {
 			case errors.As(err, &refused) && refused.Denied:
-				p.console.error("Master refused forwarding request: %s", refused.Reason)
+				p.print.Errorf("Master refused forwarding request: %s", refused.Reason)
 				failed = err
 			case errors.As(err, &refused):
-				p.console.error("mux_client_forward: forwarding request failed: %s", refused.Reason)
+				p.print.Errorf("mux_client_forward: forwarding request failed: %s", refused.Reason)
 				failed = err
 			case err != nil:
 				return err
@@ -347,9 +332,9 @@ func (p *program) proxied(ctx context.Context, mc *mux.Client) (int, error) {
 	var refused *mux.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		return 0, linef("mux_client_proxy: master returned error: %s", refused.Reason)
+		return 0, message.Errorf("mux_client_proxy: master returned error: %s", refused.Reason)
 	case err != nil:
-		return 0, p.controlError(err)
+		return 0, message.ControlError(p.cfg.ControlPath, err)
 	}
 	c, err := client.Attach(conn, chans, reqs, p.clientOptions())
 	if err != nil {

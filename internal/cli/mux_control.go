@@ -9,12 +9,13 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/mux"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // errNoControlPath is -O without a socket to send to.
-func errNoControlPath() error { return linef("No ControlPath specified for \"-O\" command") }
+func errNoControlPath() error { return message.Errorf("No ControlPath specified for \"-O\" command") }
 
 // control is -O: one request to a master.
 func (p *program) control(ctx context.Context) (int, error) {
@@ -22,7 +23,7 @@ func (p *program) control(ctx context.Context) (int, error) {
 	if p.cfg.ControlPath == "" {
 		return 0, errNoControlPath()
 	}
-	opts := mux.ClientOptions{HelloTimeout: p.cfg.ConnectTimeout, Logger: p.console.logger()}
+	opts := mux.ClientOptions{HelloTimeout: p.cfg.ConnectTimeout, Logger: p.print.Logger()}
 	var err error
 	if command == "proxy" { // the one with sessions
 		if opts.AgentSocket, err = p.agentForMaster(); err != nil {
@@ -31,7 +32,7 @@ func (p *program) control(ctx context.Context) (int, error) {
 	}
 	mc, err := mux.Connect(ctx, p.cfg.ControlPath, opts)
 	if err != nil {
-		return 0, p.controlError(err)
+		return 0, message.ControlError(p.cfg.ControlPath, err)
 	}
 	defer mc.Close()
 	switch command {
@@ -39,12 +40,12 @@ func (p *program) control(ctx context.Context) (int, error) {
 		return p.controlCheck(ctx, mc)
 	case "forward":
 		if err := p.muxForwards(ctx, mc.OpenForward); err != nil {
-			return 0, linef("muxclient: master forward request failed")
+			return 0, message.Errorf("muxclient: master forward request failed")
 		}
 		return 0, nil
 	case "cancel":
 		if err := p.muxForwards(ctx, closing(mc)); err != nil {
-			return 0, linef("muxclient: master cancel forward request failed")
+			return 0, message.Errorf("muxclient: master cancel forward request failed")
 		}
 		return 0, nil
 	case "proxy":
@@ -60,55 +61,19 @@ func closing(mc *mux.Client) func(context.Context, forward.Spec) (int, error) {
 	return func(ctx context.Context, spec forward.Spec) (int, error) { return 0, mc.CloseForward(ctx, spec) }
 }
 
-// controlError words a master that is not there.
-func (p *program) controlError(err error) error {
-	path := p.cfg.ControlPath
-	switch {
-	case errors.Is(err, mux.ErrNoMaster):
-		return linef("Control socket connect(%s): No such file or directory", path)
-	case errors.Is(err, mux.ErrStale):
-		return linef("Control socket connect(%s): Connection refused", path)
-	case errors.Is(err, mux.ErrTimeout):
-		return linef("Control socket connect(%s): the master does not answer", path)
-	case errors.Is(err, mux.ErrMasterGone): // so does one of another user
-		return linef("muxclient: master hello exchange failed")
-	case errors.Is(err, mux.ErrPeer):
-		return linef("Control socket connect(%s): the master is another user's", path)
-	}
-	var long *mux.PathError
-	if errors.As(err, &long) {
-		return pathTooLong(long)
-	}
-	return linef("Control socket connect(%s): %s", path, errnoText(err))
-}
-
 // controlCheck says that the master is there and, of one of ours, whether its
 // server is: a master that was wedged by an outage runs, too.
 func (p *program) controlCheck(ctx context.Context, mc *mux.Client) (int, error) {
 	status, err := mc.Alive(ctx)
 	if err != nil {
-		return 0, p.controlError(err)
+		return 0, message.ControlError(p.cfg.ControlPath, err)
 	}
 	text := fmt.Sprintf("Master running (pid=%d)\r\n", status.PID) // even with -q
-	if status.Known && p.console.getLevel() > sshconfig.LogQuiet {
-		text += fmt.Sprintf("server last heard %v ago%s\r\n", status.Silence.Round(100*time.Millisecond), linkText(status))
+	if status.Known && p.print.Level() > sshconfig.LogQuiet {
+		text += fmt.Sprintf("server last heard %v ago%s\r\n", status.Silence.Round(100*time.Millisecond), message.MasterLink(status))
 	}
 	io.WriteString(p.std.Stderr, text)
 	return 0, nil
-}
-
-// linkText is how the master's connection does, or how the waiting for the next
-// one goes.
-func linkText(status mux.MasterStatus) string {
-	switch {
-	case status.Attempt > 0 && status.Next > 0:
-		return fmt.Sprintf(", not connected: attempt %d in %v", status.Attempt, roughly(status.Next))
-	case status.Attempt > 0:
-		return fmt.Sprintf(", not connected: attempt %d is under way", status.Attempt)
-	case status.RTT > 0:
-		return fmt.Sprintf(", round trip %v", short(status.RTT))
-	}
-	return ""
 }
 
 // controlEnd is -O exit and -O stop.
@@ -121,13 +86,13 @@ func (p *program) controlEnd(ctx context.Context, mc *mux.Client, command string
 	var refused *mux.RefusedError
 	switch {
 	case errors.As(err, &refused) && refused.Denied:
-		return 0, linef("Master refused %s request: %s", what, refused.Reason)
+		return 0, message.Errorf("Master refused %s request: %s", what, refused.Reason)
 	case errors.As(err, &refused):
-		return 0, linef("%s request failed: %s", what, refused.Reason)
+		return 0, message.Errorf("%s request failed: %s", what, refused.Reason)
 	case err != nil && !(command == "exit" && errors.Is(err, mux.ErrMasterGone)):
-		return 0, p.controlError(err)
+		return 0, message.ControlError(p.cfg.ControlPath, err)
 	}
-	if p.console.getLevel() > sshconfig.LogQuiet {
+	if p.print.Level() > sshconfig.LogQuiet {
 		io.WriteString(p.std.Stderr, said+"\r\n")
 	}
 	return 0, nil
@@ -140,16 +105,16 @@ func (p *program) controlInfo(ctx context.Context, mc *mux.Client, command strin
 		what = "connection"
 	}
 	if !mc.HasInfo() {
-		return 0, linef("mux server does not support info request")
+		return 0, message.Errorf("mux server does not support info request")
 	}
 	text, err := mc.Info(ctx, what)
 	if err != nil {
-		return 0, p.controlError(err)
+		return 0, message.ControlError(p.cfg.ControlPath, err)
 	}
 	var b strings.Builder
 	for line := range strings.Lines(text) {
 		words := strings.TrimRight(line, "\r\n")
-		b.WriteString(printable(strings.ReplaceAll(words, "\r", "")) + line[len(words):])
+		b.WriteString(message.Printable(strings.ReplaceAll(words, "\r", "")) + line[len(words):])
 	}
 	_, err = io.WriteString(p.std.Stdout, b.String())
 	return 0, err
@@ -162,5 +127,5 @@ func (p *program) muxPort(port int, spec forward.Spec) {
 		fmt.Fprintf(p.std.Stdout, "%d\n", port)
 		return
 	}
-	p.console.printf(sshconfig.LogVerbose, "Allocated port %d for remote forward to %s", port, spec.Connect)
+	p.print.Printf(sshconfig.LogVerbose, "Allocated port %d for remote forward to %s", port, spec.Connect)
 }

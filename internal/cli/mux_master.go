@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/mux"
 	"github.com/gossh-project/gossh/session"
@@ -105,13 +106,13 @@ func (p *program) share(ctx context.Context, c *client.Client) (*shared, error) 
 	case errors.Is(err, mux.ErrExists) && p.master:
 		return nil, nil // another was quicker, and will do as well
 	case errors.Is(err, mux.ErrExists):
-		p.console.error("ControlSocket %s already exists, disabling multiplexing", p.cfg.ControlPath)
+		p.print.Errorf("ControlSocket %s already exists, disabling multiplexing", p.cfg.ControlPath)
 		return nil, nil
 	case errors.Is(err, mux.ErrUnsupported):
-		p.console.error("Connections cannot be shared on this system, disabling multiplexing")
+		p.print.Errorf("Connections cannot be shared on this system, disabling multiplexing")
 		return nil, nil
 	default:
-		return nil, p.masterError(err)
+		return nil, message.ListenError(p.cfg.ControlPath, err)
 	}
 	p.shared, s.stop = s, relayedResizes(s.srv)
 	go s.awaitExit()
@@ -137,7 +138,7 @@ func (s *shared) information() string {
 	s.mu.Lock()
 	c, began := s.conn, s.began
 	s.mu.Unlock()
-	return s.p.informationText(c, began)
+	return s.p.print.Information(c, began)
 }
 
 // backward is what the server may open over the latest connection.
@@ -157,7 +158,7 @@ func (s *shared) awaitExit() {
 	alone := s.p.master || s.p.cfg.SessionType == sshconfig.SessionNone
 	switch err := s.srv.Err(); {
 	case errors.Is(err, mux.ErrTerminated), alone && errors.Is(err, mux.ErrStopped), errors.Is(err, mux.ErrIdle):
-		s.p.quit(errQuit)
+		s.p.quit(message.ErrQuit)
 	}
 }
 
@@ -166,19 +167,6 @@ func (s *shared) close() {
 	s.stop()
 	s.srv.Close()
 	s.backward().close()
-}
-
-// masterError words why there can be no socket.
-func (p *program) masterError(err error) error {
-	var long *mux.PathError
-	if errors.As(err, &long) {
-		return pathTooLong(long)
-	}
-	return linef("unix_listener: cannot bind to path %s: %s", p.cfg.ControlPath, errnoText(err))
-}
-
-func pathTooLong(e *mux.PathError) error {
-	return linef("ControlPath too long ('%s' >= %d bytes)", e.Path, e.Limit+1)
 }
 
 // relayedResizes passes SIGWINCH on, which clients send for their terminals.
@@ -210,8 +198,8 @@ func (s *shared) options() mux.ServerOptions {
 		Host:          p.cfg.HostName,
 		Forward:       p.forwardOptions(),
 		SessionOpened: s.sessionOpened,
-		ForwardOpened: p.passengerForwardOpened,
-		ForwardFailed: p.passengerForwardFailed,
+		ForwardOpened: p.print.ClientForwardOpened,
+		ForwardFailed: p.print.ClientForwardFailed,
 		PermitEnv:     func(name string) bool { return matchesAny(p.cfg.SendEnv, name) },
 		SetEnv:        p.setEnvironment(),
 		ForwardAgent:  func(ctx context.Context, socket string) bool { return s.backward().passengerAgent(ctx, socket) },
@@ -223,16 +211,16 @@ func (s *shared) options() mux.ServerOptions {
 		ConnectionInfo: s.information,
 		Left:           new(idleCollector).schedule,
 
-		Logger: p.console.logger(),
+		Logger: p.print.Logger(),
 	}
 	if p.master {
 		o.IdleTimeout = p.cfg.ControlPersist.Timeout
 	}
 	switch p.cfg.ControlMaster {
 	case sshconfig.ControlMasterAsk, sshconfig.ControlMasterAutoAsk:
-		ask := terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed}
+		ask := terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed}
 		o.Confirm = func(ctx context.Context, question string) bool {
-			yes, err := ask.Confirm(ctx, printable(question))
+			yes, err := ask.Confirm(ctx, message.Printable(question))
 			return yes && err == nil
 		}
 	}
@@ -244,14 +232,13 @@ func (s *shared) options() mux.ServerOptions {
 func (p *program) farewell(err error) string {
 	var output *session.OutputError
 	var words strings.Builder
-	c := newConsole(&words)
-	c.level = p.console.getLevel()
-	said := &program{name: p.name, cfg: p.cfg, console: c}
+	said := message.Printer{Console: message.NewConsole(&words), Program: p.name, Config: p.cfg}
+	said.SetLevel(p.print.Level())
 	switch {
 	case errors.As(err, &output):
-		said.outputLost(output)
+		said.OutputLost(output)
 	case isLost(err):
-		said.fail(err)
+		said.Failure(err)
 	}
 	return words.String()
 }
@@ -341,4 +328,16 @@ func (p *program) runMaster(ctx context.Context, s *shared, c *client.Client) (i
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
+}
+
+// sessionOpened says what a client's session asks for over the master's
+// connection, and later how it ended.
+func (s *shared) sessionOpened(cmd *session.Cmd) (ended func(error)) {
+	s.mu.Lock()
+	forwards := s.conn.Forwards()
+	s.mu.Unlock()
+	number, free := forwards.Number()
+	s.p.print.ChannelOpened(number, "session", message.SessionChannel)
+	s.p.print.SessionRequests(number, cmd)
+	return func(err error) { s.p.print.SessionEnded(number, message.ExitRequest(err), free()) }
 }

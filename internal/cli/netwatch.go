@@ -15,7 +15,7 @@ func (p *program) watchNetwork(ctx context.Context, hint func()) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	changes, err := keepalive.WatchNetwork(ctx)
 	if err != nil {
-		p.console.printf(sshconfig.LogDebug2, "debug2: %v", err)
+		p.print.Printf(sshconfig.LogDebug2, "debug2: %v", err)
 		cancel()
 		return func() {}
 	}
@@ -23,7 +23,7 @@ func (p *program) watchNetwork(ctx context.Context, hint func()) (stop func()) {
 	go p.crash.run(func() { // ends with the watch
 		defer close(done)
 		for range changes {
-			p.console.printf(sshconfig.LogDebug2, "debug2: the network has changed")
+			p.print.Printf(sshconfig.LogDebug2, "debug2: the network has changed")
 			hint()
 		}
 	})

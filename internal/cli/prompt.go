@@ -8,8 +8,10 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
+	"golang.org/x/crypto/ssh"
 )
 
 // prompter words the questions of package client; the terminal, or askpass,
@@ -29,23 +31,23 @@ type asker interface {
 var _ client.KeyPrompter = (*prompter)(nil)
 
 func (p *program) newPrompter() *prompter {
-	return &prompter{p: p, ask: watchedAsker{&terminal.Prompter{Logger: p.console.logger(), ExecFailed: p.console.execFailed, Deliver: p.deliver}, p}}
+	return &prompter{p: p, ask: watchedAsker{&terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed, Deliver: p.deliver}, p}}
 }
 
 // Password asks for a password in ssh's words.
 func (a *prompter) Password(ctx context.Context, q client.PasswordQuestion) (string, error) {
 	if q.Attempt > 1 {
-		a.p.console.error("Permission denied, please try again.")
+		a.p.print.Errorf("Permission denied, please try again.")
 	}
-	return a.ask.Ask(ctx, bannerText(fmt.Sprintf("%s@%s's password: ", q.User, q.Host)), 0)
+	return a.ask.Ask(ctx, message.Banner(fmt.Sprintf("%s@%s's password: ", q.User, q.Host)), 0)
 }
 
 // Challenge shows what the server says, and puts its questions with the host's
 // name in front, so that no server can ask in another's name.
 func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([]string, error) {
 	for _, text := range []string{q.Name, q.Instruction} {
-		if text != "" && a.p.console.getLevel() >= sshconfig.LogInfo {
-			a.p.console.raw(bannerText(text) + "\r\n")
+		if text != "" && a.p.print.Level() >= sshconfig.LogInfo {
+			a.p.print.Raw(message.Banner(text) + "\r\n")
 		}
 	}
 	answers := make([]string, len(q.Prompts))
@@ -54,7 +56,7 @@ func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([
 		if prompt.Echo {
 			flags |= terminal.Echo
 		}
-		text := bannerText(fmt.Sprintf("(%s@%s) %s", q.User, q.Host, prompt.Text))
+		text := message.Banner(fmt.Sprintf("(%s@%s) %s", q.User, q.Host, prompt.Text))
 		answer, err := a.ask.Ask(ctx, text, flags)
 		if err != nil {
 			return nil, err
@@ -66,12 +68,12 @@ func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([
 
 // Passphrase asks for that of a key file.
 func (a *prompter) Passphrase(ctx context.Context, q client.PassphraseQuestion) (string, error) {
-	return a.ask.Ask(ctx, bannerText(fmt.Sprintf("Enter passphrase for key '%s': ", q.File)), 0)
+	return a.ask.Ask(ctx, message.Banner(fmt.Sprintf("Enter passphrase for key '%s': ", q.File)), 0)
 }
 
 // AddKey asks as ssh does for AddKeysToAgent ask, which is askpass's business.
 func (a *prompter) AddKey(ctx context.Context, q client.AddKeyQuestion) (bool, error) {
-	return a.ask.Confirm(ctx, bannerText(fmt.Sprintf("Add key %s (%s) to agent?", q.File, q.Fingerprint)))
+	return a.ask.Confirm(ctx, message.Banner(fmt.Sprintf("Add key %s (%s) to agent?", q.File, q.Fingerprint)))
 }
 
 // HostKey puts the questions of package hostkey, of which the last may come in
@@ -87,19 +89,12 @@ func (a *prompter) HostKey(ctx context.Context, q hostkey.Question) (yes bool, e
 func (a *prompter) hostKey(ctx context.Context, q hostkey.Question) (bool, error) {
 	switch q := q.(type) {
 	case hostkey.NewHostQuestion:
-		return a.confirm(ctx, a.p.newHostText(q), a.p.fingerprint(q.Key, q.Fingerprint))
+		return a.confirm(ctx, a.p.print.HostQuestion(q), a.p.print.Fingerprint(q.Key, q.Fingerprint))
 	case hostkey.AddressQuestion:
-		a.p.addressDiffers(q.AddressDiffers)
+		a.p.print.AddressDiffers(q.AddressDiffers)
 		return a.confirm(ctx, "Are you sure you want to continue connecting (yes/no)? ", "")
 	case hostkey.UpdateQuestion:
-		a.p.console.info("The server has updated its host keys.")
-		a.p.console.info("These changes were verified by the server's existing trusted key.")
-		for _, key := range q.Learned {
-			a.p.console.info("%s: %s %s", keyLearned, hostkey.KeyType(key), a.p.fingerprint(key, hostkey.Fingerprint(key)))
-		}
-		for _, key := range q.Removed {
-			a.p.console.info("%s: %s %s", keyDeprecated, hostkey.KeyType(key), a.p.fingerprint(key, hostkey.Fingerprint(key)))
-		}
+		a.p.print.UpdateQuestion(q)
 		return a.confirmUpdate(ctx)
 	}
 	return false, fmt.Errorf("unknown question %T", q)
@@ -143,24 +138,43 @@ func (a *prompter) confirmUpdate(ctx context.Context) (bool, error) {
 		case strings.EqualFold(answer, "no"):
 			return false, nil
 		}
-		a.p.console.info("Please enter \"yes\" or \"no\"")
+		a.p.print.Infof("Please enter \"yes\" or \"no\"")
 	}
 	return false, nil
 }
 
 // noAnswer takes nobody to ask, and the end of input, for a no.
 func noAnswer(err error) error {
-	if errors.Is(err, terminal.ErrNoTTY) || errors.Is(err, terminal.ErrRefused) || isEOF(err) {
+	if errors.Is(err, terminal.ErrNoTTY) || errors.Is(err, terminal.ErrRefused) || message.IsEOF(err) {
 		return nil
 	}
 	return err
 }
 
-// execFailed words an askpass program that cannot be run.
-func (c *console) execFailed(e *terminal.ExecError) {
-	if e.Notice {
-		c.error("notify_start: exec(%s): %s", e.Program, errnoText(e.Err))
-		return
+// PIN asks for the PIN of a FIDO key or of PKCS#11 tokens.
+func (a *prompter) PIN(ctx context.Context, q client.PINQuestion) ([]byte, error) {
+	answer, err := a.ask.Ask(ctx, pinPrompt(q), 0)
+	return []byte(answer), err
+}
+
+func pinPrompt(q client.PINQuestion) string {
+	switch {
+	case q.File != "":
+		return message.OneLine(fmt.Sprintf("Enter PIN for %s key %s: ", q.KeyType, q.File))
+	case len(q.Tokens) == 0:
+		return message.OneLine(fmt.Sprintf("Enter PIN for '%s': ", q.Provider))
 	}
-	c.fatal("ssh_askpass: exec(%s): %s", e.Program, errnoText(e.Err))
+	return message.OneLine(fmt.Sprintf("Enter PIN for '%s': ", strings.Join(q.Tokens, "', '")))
+}
+
+// Touch shows that a security key waits, where ssh shows it.
+func (a *prompter) Touch(ctx context.Context, n client.TouchNotice) func(confirmed bool) {
+	kind, print := hostkey.KeyType(n.Key), a.p.print.Fingerprint(n.Key, ssh.FingerprintSHA256(n.Key))
+	notice := a.ask.Notify(ctx, fmt.Sprintf("Confirm user presence for key %s %s", kind, print), n.Batch)
+	return func(confirmed bool) {
+		notice.Close()
+		if confirmed && notice.OnTerminal() {
+			a.p.print.Raw("User presence confirmed\r\n")
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/keyhelper"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -113,7 +114,7 @@ func TestNewHostText(t *testing.T) {
 	for i := range 10 {
 		others = append(others, hostkey.OtherName{Location: hostkey.Location{File: "/k", Line: i + 1}, Hosts: fmt.Sprintf("host%d", i), Hashed: i == 1})
 	}
-	text := p.newHostText(hostkey.NewHostQuestion{Host: "web", KeyType: "RSA", OtherNames: others, DNS: &hostkey.DNSResult{Matching: true}})
+	text := p.print.HostQuestion(hostkey.NewHostQuestion{Host: "web", KeyType: "RSA", OtherNames: others, DNS: &hostkey.DNSResult{Matching: true}})
 	for _, line := range []string{
 		"The authenticity of host 'web' can't be established.\n", "Matching host key fingerprint found in DNS.\n",
 		"This host key is known by the following other names/addresses:\n", "    /k:1: host0\n", "    /k:2: [hashed name]\n",
@@ -228,12 +229,12 @@ func TestFingerprintHash(t *testing.T) {
 	}
 	key := signer.PublicKey()
 	for hash, want := range map[sshconfig.FingerprintHash]string{"SHA256": hostkey.Fingerprint(key), "MD5": hostkey.FingerprintMD5(key)} {
-		p := &program{console: newConsole(io.Discard), cfg: &sshconfig.Config{FingerprintHash: hash}}
+		p := &program{print: &message.Printer{Console: message.NewConsole(io.Discard), Config: &sshconfig.Config{FingerprintHash: hash}}}
 		q := hostkey.NewHostQuestion{Host: "h", Key: key, KeyType: "ED25519", Fingerprint: hostkey.Fingerprint(key)}
-		if text := p.newHostText(q); !strings.Contains(text, "fingerprint is "+want+".") {
+		if text := p.print.HostQuestion(q); !strings.Contains(text, "fingerprint is "+want+".") {
 			t.Errorf("%s: %q lacks %s", hash, text, want)
 		}
-		if got := p.fingerprint(key, q.Fingerprint); got != want {
+		if got := p.print.Fingerprint(key, q.Fingerprint); got != want {
 			t.Errorf("%s: %s", hash, got)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -53,7 +54,7 @@ func (p *program) query(what string) (int, error) {
 	case "compression":
 		names = []string{"none"}
 	default:
-		return 0, linef("Unsupported query \"%s\"", what)
+		return 0, message.Errorf("Unsupported query \"%s\"", what)
 	}
 	if len(names) == 0 {
 		return 0, nil

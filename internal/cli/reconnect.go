@@ -9,6 +9,7 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
@@ -144,7 +145,7 @@ func (s *stay) tellForward(st client.ForwardState) {
 	}
 	s.mu.Unlock()
 	if !wait {
-		s.p.forwardAgain(st) // Kept tells of one thing at a time
+		s.p.print.ForwardReopened(st) // Kept tells of one thing at a time
 	}
 }
 
@@ -177,7 +178,7 @@ func (s *stay) tellForwards() {
 		st := *s.news[0].forward
 		s.news = s.news[1:]
 		s.mu.Unlock()
-		s.p.forwardAgain(st)
+		s.p.print.ForwardReopened(st)
 		s.mu.Lock()
 	}
 }
@@ -226,7 +227,7 @@ func (s *stay) again(ctx context.Context) (*client.Client, error) {
 			view.tick()
 		case key := <-view.keys():
 			if key == keyQuit {
-				return nil, errQuit
+				return nil, message.ErrQuit
 			}
 			s.kept.Retry()
 		case <-ctx.Done():
@@ -238,8 +239,8 @@ func (s *stay) again(ctx context.Context) (*client.Client, error) {
 // personWaits says that there is a session which a person is at, who can be
 // shown a countdown.
 func (p *program) personWaits() bool {
-	return p.cfg.SessionType != sshconfig.SessionNone && !p.cfg.StdinNull && !p.console.file &&
-		p.console.getLevel() >= sshconfig.LogInfo &&
+	return p.cfg.SessionType != sshconfig.SessionNone && !p.cfg.StdinNull && !p.print.Moved() &&
+		p.print.Level() >= sshconfig.LogInfo &&
 		terminal.IsTerminal(int(p.std.Stdin.Fd())) && terminal.IsTerminal(int(p.std.Stderr.Fd()))
 }
 

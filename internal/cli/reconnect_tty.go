@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 )
 
@@ -139,7 +140,7 @@ func (d *countdown) show(st client.KeepState) {
 	d.last = st
 	if st.Phase == client.KeepConnected {
 		d.write(fmt.Sprintf("Connection to %s re-established after %v, at attempt %d. %s",
-			d.p.cfg.HostName, roughly(st.Down), st.Attempt, d.p.startedAgain()))
+			d.p.cfg.HostName, message.Roughly(st.Down), st.Attempt, d.p.startedAgain()))
 		return
 	}
 	d.draw()
@@ -168,7 +169,7 @@ func (d *countdown) draw() {
 	if help != "" {
 		end = help + ", " + end
 	}
-	d.write(fitted(d.columns(), d.p.cfg.HostName, lossText(d.last.Cause), doing, end))
+	d.write(fitted(d.columns(), d.p.cfg.HostName, message.Loss(d.last.Cause), doing, end))
 }
 
 // fitted is the line, as much of it as fits on one of the screen: one that was
@@ -180,7 +181,7 @@ func fitted(columns int, host, cause, doing, keys string) string {
 		fmt.Sprintf("Lost (%s): %s [%s]", cause, doing, keys),
 		fmt.Sprintf("%s lost: %s [%s]", host, doing, keys),
 	} {
-		if len(oneLine(line)) < columns {
+		if len(message.OneLine(line)) < columns {
 			return line
 		}
 	}
@@ -199,7 +200,7 @@ func (d *countdown) columns() int {
 // write puts a line in the place of the one that is there. Blanks do what an
 // escape sequence would, on any terminal. It is called with mu held.
 func (d *countdown) write(line string) {
-	line = oneLine(line)
+	line = message.OneLine(line)
 	blanks := strings.Repeat(" ", max(0, d.drawn-len(line)))
 	back := strings.Repeat("\b", len(blanks))
 	io.WriteString(d.p.std.Stderr, "\r"+line+blanks+back)

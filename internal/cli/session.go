@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
 )
@@ -70,13 +72,6 @@ type sessionRun struct {
 	closeAgent func() error // nil without a forwarded agent
 }
 
-// errQuit is the escape ~.: the end of the session without a word.
-var errQuit = errors.New("session ended by the user")
-
-// errNoTTY is a terminal that was asked for in so many words and refused by the
-// server, of which ssh dies.
-var errNoTTY = errors.New("terminal refused by the server")
-
 // prepare sets the remote program up; nothing is sent yet.
 func (r *sessionRun) prepare() error {
 	p := r.p
@@ -123,13 +118,13 @@ func (r *sessionRun) run() (int, error) {
 	p.crash.cover(r.cmd)
 	var free func() int
 	p.channel, free = r.c.Forwards().Number()
-	p.channelNew(p.channel, "session", sessionName)
+	p.print.ChannelOpened(p.channel, "session", message.SessionChannel)
 	err := r.cmd.Start()
 	if err == nil {
 		err = r.cmd.Wait()
 	}
 	r.leaveTerminal()
-	p.sessionEnded(p.channel, exitRequest(err), free())
+	p.print.SessionEnded(p.channel, message.ExitRequest(err), free())
 	return r.end(err)
 }
 
@@ -139,8 +134,8 @@ func (r *sessionRun) opened() {
 	if r.tty == nil { // otherwise there may be a question about the terminal
 		r.p.denyMoreSessions(r.c)
 	}
-	r.p.beginSession()
-	r.p.sessionRequests(r.p.channel, r.cmd)
+	r.p.print.SessionBegins()
+	r.p.print.SessionRequests(r.p.channel, r.cmd)
 }
 
 // end turns how the session ended into a status. ssh's last words come when
@@ -154,24 +149,25 @@ func (r *sessionRun) end(err error) (int, error) {
 	var output *session.OutputError
 	status := 0
 	switch {
-	case errors.As(err, &output) && p.outputLost(output):
+	case errors.As(err, &output) && p.print.OutputLost(output):
 		status = exitFailure
 	case err == nil, output != nil:
 	case errors.As(err, &exit):
-		status = p.exitStatus(exit)
-	case errors.Is(err, errNoTTY):
-		return 0, err
-	case errors.Is(err, errQuit):
+		p.print.Failure(exit)
+		status = exitStatus(exit)
+	case errors.Is(err, message.ErrNoTTY):
+		return 0, p.onChannel(err)
+	case errors.Is(err, message.ErrQuit):
 		status = exitFailure
 	default:
 		var request *session.RequestError
 		if errors.As(err, &request) {
-			return 0, err
+			return 0, p.onChannel(err)
 		}
-		status = p.fail(err)
+		status = p.fail(p.onChannel(err))
 	}
-	p.parting = parting{run: r, quit: errors.Is(err, errQuit), silent: endsAtOnce(err), told: isLost(err),
-		unknown: exitRequest(err) != "exit-status"}
+	p.parting = parting{run: r, quit: errors.Is(err, message.ErrQuit), silent: endsAtOnce(err), told: isLost(err),
+		unknown: message.ExitRequest(err) != "exit-status"}
 	return status, nil
 }
 
@@ -207,15 +203,15 @@ func (p *program) part(status int) int {
 	if p.parting.silent {
 		return status
 	}
-	if r.tty != nil && p.console.getLevel() >= sshconfig.LogInfo {
-		p.console.last("Connection to %s closed.", p.cfg.HostName)
+	if r.tty != nil && p.print.Level() >= sshconfig.LogInfo {
+		p.print.Last("Connection to %s closed.", p.cfg.HostName)
 	}
-	p.transferred(r.c, r.started)
+	p.print.Transferred(r.c, r.started)
 	exit := status
 	if p.parting.unknown {
 		exit = -1
 	}
-	p.console.debugf("Exit status %d", exit)
+	p.print.Debugf("Exit status %d", exit)
 	return status
 }
 
@@ -223,9 +219,9 @@ func (p *program) part(status int) int {
 // signal, or of a connection that ends otherwise than by being closed.
 func endsAtOnce(err error) bool {
 	var broken *client.ConnError
-	var killed *signalError
-	return errors.As(err, &killed) || isPeerLost(err) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.As(err, &broken) && !isEOF(broken.Err)
+	var killed *message.SignalError
+	return errors.As(err, &killed) || errors.Is(err, keepalive.ErrPeerLost) || errors.Is(err, syscall.ECONNRESET) ||
+		errors.As(err, &broken) && !message.IsEOF(broken.Err)
 }
 
 // close gives the descriptors back as they were.
@@ -276,4 +272,12 @@ func matchesAny(patterns []string, name string) bool {
 		}
 	}
 	return false
+}
+
+// onChannel adds the number of the session's channel to an error.
+func (p *program) onChannel(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &message.ChannelError{Channel: p.channel, Err: err}
 }

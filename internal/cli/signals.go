@@ -7,15 +7,10 @@ import (
 	"os/signal"
 	"sync/atomic"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
-
-// signalError is the end by a signal to this process: status 255, as with ssh,
-// and a line at -v.
-type signalError struct{ sig os.Signal }
-
-func (e *signalError) Error() string { return "killed by signal " + e.sig.String() }
 
 // deathError is the end by a signal of which the process cannot die here.
 type deathError struct{ sig os.Signal }
@@ -46,7 +41,7 @@ func (p *program) awaitSignal(ctx context.Context, cancel context.CancelCauseFun
 			if p.questions.ignores(sig) {
 				continue
 			}
-			cancel(&signalError{sig})
+			cancel(&message.SignalError{Signal: sig})
 			// It stays counted: struck hears of the same signal.
 			signal.Stop(caught)
 		case <-ctx.Done():
@@ -138,33 +133,10 @@ func (w watchedAsker) Ask(ctx context.Context, prompt string, flags terminal.Fla
 	return answer, err
 }
 
-// killed says at -v that a signal was the end.
-func (p *program) killed(err error) bool {
-	var s *signalError
-	if !errors.As(err, &s) {
-		return false
-	}
-	p.console.printf(sshconfig.LogVerbose, "Killed by signal %d.", signalNumber(s.sig))
-	return true
-}
-
 // terminated says that SIGTERM ended a connection without a session, which is
 // how such a one is meant to end.
 func (p *program) terminated(err error) bool {
-	var s *signalError
-	return errors.As(err, &s) && isTerm(s.sig) &&
+	var s *message.SignalError
+	return errors.As(err, &s) && isTerm(s.Signal) &&
 		(p.cfg.SessionType == sshconfig.SessionNone || !p.cfg.StdioForward.IsZero())
-}
-
-// deathStatus is what a shell makes of a death by a signal.
-func deathStatus(err error) (status int, died bool) {
-	var death *deathError
-	var question *terminal.SignalError // broken off, and the process lived on
-	switch {
-	case errors.As(err, &death):
-		return exitSignalled + signalNumber(death.sig), true
-	case errors.As(err, &question):
-		return exitSignalled + signalNumber(question.Signal), true
-	}
-	return 0, false
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 )
 
@@ -15,7 +16,7 @@ func (p *program) setQoS(c *client.Client, interactive bool) {
 		class = p.cfg.IPQoS.Interactive
 	}
 	if err := c.SetQoS(class); err != nil {
-		p.console.printf(levelDebug1, "debug1: IPQoS 0x%02x: %s", int(class), errnoText(err))
+		p.print.Debugf("IPQoS 0x%02x: %s", int(class), message.Errno(err))
 	}
 }
 

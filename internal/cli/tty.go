@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 
+	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -40,7 +41,7 @@ func (r *sessionRun) attachTTY() {
 		Modes: terminal.Modes(t.fd),
 	}
 	if t.wanted() {
-		r.cmd.TTY.Refused = func() { r.quit(errNoTTY) }
+		r.cmd.TTY.Refused = func() { r.quit(message.ErrNoTTY) }
 	}
 	t.check = &ptyCheck{
 		to:      r.out,
@@ -79,7 +80,7 @@ func (t *ttySession) enter() {
 	}
 	state, err := terminal.MakeRaw(t.fd)
 	if err != nil {
-		t.r.p.console.error("tcsetattr: %s", errnoText(err))
+		t.r.p.print.Errorf("tcsetattr: %s", message.Errno(err))
 		return
 	}
 	t.mu.Lock()
@@ -132,7 +133,7 @@ func (t *ttySession) settled(granted bool) {
 		if state != nil {
 			state.Restore()
 		}
-		t.r.p.console.info("PTY allocation request failed on channel %d", t.r.p.channel)
+		t.r.p.print.Infof("PTY allocation request failed on channel %d", t.r.p.channel)
 	}
 	t.r.p.denyMoreSessions(t.r.c)
 }

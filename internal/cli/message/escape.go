@@ -1,4 +1,4 @@
-package cli
+package message
 
 import (
 	"fmt"
@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// Text from a server, a file or another user can hold what drives a terminal.
-// All of it passes through escapeForeign, in one of the forms below, before it
-// is printed.
+// Text from a server, a file or another user can contain control sequences for
+// the terminal. All of it passes through escapeForeign, in one of the forms
+// below, before it is printed.
 
-// foreignForm says what escapeForeign leaves as it is.
+// foreignForm selects what escapeForeign leaves as it is.
 type foreignForm int
 
 const (
@@ -61,28 +61,28 @@ func besideLineFeed(s string, i int) bool {
 	return strings.HasSuffix(before, "\n") || strings.HasPrefix(after, "\n")
 }
 
-// logText is a message of the log as ssh's log.c has it: vis(3) with VIS_SAFE
+// logText returns a message in the form of ssh's log.c: vis(3) with VIS_SAFE
 // and VIS_OCTAL, backslashes doubled, and besides \a, \b and the carriage
 // returns that would overwrite the message.
-func logText(s string) string { return printable(strings.ReplaceAll(s, `\`, `\\`)) }
+func logText(s string) string { return Printable(strings.ReplaceAll(s, `\`, `\\`)) }
 
-// printable is for messages.
-func printable(s string) string { return escapeForeign(s, foreignASCII) }
+// Printable escapes s for a message: printable ASCII, tabs and line ends stay.
+func Printable(s string) string { return escapeForeign(s, foreignASCII) }
 
-// bannerText is for a server's banner and its questions, whose UTF-8 stays (RFC
-// 4252, section 5.4; RFC 4256, section 3.2).
-func bannerText(s string) string { return escapeForeign(s, foreignUTF8) }
+// Banner escapes a server's banner or question. Printable UTF-8 stays (RFC 4252,
+// section 5.4; RFC 4256, section 3.2).
+func Banner(s string) string { return escapeForeign(s, foreignUTF8) }
 
-// oneLine is for a text within a line that must not begin another one.
-func oneLine(s string) string { return escapeForeign(s, foreignLine) }
+// OneLine escapes a text within a line, line ends included.
+func OneLine(s string) string { return escapeForeign(s, foreignLine) }
 
-// maxField is how much of a field a question shows.
+// maxField is the number of bytes of a field that a question shows.
 const maxField = 64
 
-// field quotes a name from elsewhere for a question that grants something. It
-// is plain ASCII of bounded length, so that it cannot pass for another part of
-// the question, nor push one off the screen.
-func field(s string) string {
+// Field quotes a name for a question that grants something. The result is plain
+// ASCII of bounded length, so that it cannot pass for another part of the
+// question or push one off the screen.
+func Field(s string) string {
 	cut := ""
 	if len(s) > maxField {
 		n := maxField

@@ -1,6 +1,6 @@
 //go:build unix
 
-package cli
+package message
 
 import (
 	"bytes"
@@ -25,7 +25,7 @@ func TestSyslog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer daemon.Close()
-	daemon.SetReadDeadline(time.Now().Add(patience))
+	daemon.SetReadDeadline(time.Now().Add(30 * time.Second))
 	stamp := regexp.MustCompile(`^<(\d+)>\w{3} [ \d]\d \d\d:\d\d:\d\d (.*)\n$`)
 	receive := func() string {
 		b := make([]byte, 2048)
@@ -40,21 +40,21 @@ func TestSyslog(t *testing.T) {
 		return fmt.Sprintf("%s %s", m[1], m[2])
 	}
 	var stderr bytes.Buffer
-	c := newConsole(&stderr)
-	c.setLevel(sshconfig.LogDebug1)
+	c := NewConsole(&stderr)
+	c.SetLevel(sshconfig.LogDebug1)
 	log, ok := openSyslog("unixgram", path, "LOCAL3", "/usr/bin/ssh")
 	if !ok {
 		t.Fatal("no syslog")
 	}
 	c.toSystem(log)
 	say := []func(){
-		func() { c.fatal("f") },
-		func() { c.error("two\nlines\t\\ \x01é") },
-		func() { c.info("i") },
-		func() { c.printf(sshconfig.LogVerbose, "v") },
-		func() { c.logger().Debug("d") },
-		func() { c.configLine(sshconfig.Problem{Text: "config", Level: sshconfig.LogError}) },
-		func() { c.error("%s", strings.Repeat("x", 600)) },
+		func() { c.Fatalf("f") },
+		func() { c.Errorf("two\nlines\t\\ \x01é") },
+		func() { c.Infof("i") },
+		func() { c.Printf(sshconfig.LogVerbose, "v") },
+		func() { c.Logger().Debug("d") },
+		func() { c.ConfigLine(sshconfig.Problem{Text: "config", Level: sshconfig.LogError}) },
+		func() { c.Errorf("%s", strings.Repeat("x", 600)) },
 	}
 	const local3 = 19 << 3
 	for i, want := range []string{
@@ -72,8 +72,8 @@ func TestSyslog(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
-	c.raw("a banner\n")
-	c.plain("past the log")
+	c.Raw("a banner\n")
+	c.Plain("past the log")
 	if got := stderr.String(); got != "a banner\npast the log\n" {
 		t.Errorf("on stderr: %q", got)
 	}

@@ -1,6 +1,6 @@
 //go:build unix
 
-package cli
+package message
 
 import (
 	"log/syslog"
@@ -38,7 +38,7 @@ func openSyslog(network, address, facility, tag string) (log systemLog, ok bool)
 // VIS_TAB and VIS_OCTAL.
 func syslogText(text string) string {
 	ends := strings.NewReplacer("\n", `\n`, "\t", `\t`, "\r", `\r`, "\a", `\a`, "\b", `\b`, "\v", `\v`, "\f", `\f`, "\x00", `\0`)
-	return printable(ends.Replace(strings.ReplaceAll(text, `\`, `\\`)))
+	return Printable(ends.Replace(strings.ReplaceAll(text, `\`, `\\`)))
 }
 
 // syslogFacility is that of a name that sshconfig has checked.

@@ -1,4 +1,4 @@
-package cli
+package message
 
 import (
 	"bytes"
@@ -27,14 +27,14 @@ func TestConsoleLevels(t *testing.T) {
 		{sshconfig.LogDebug3, "FEWIVd"},
 	} {
 		var b bytes.Buffer
-		c := newConsole(&b)
-		c.setLevel(test.level)
-		c.fatal("F")
-		c.error("E")
-		c.configLine(sshconfig.Problem{Text: "W", Level: sshconfig.LogError})
-		c.info("I")
-		c.printf(sshconfig.LogVerbose, "V")
-		c.printf(sshconfig.LogDebug1, "d")
+		c := NewConsole(&b)
+		c.SetLevel(test.level)
+		c.Fatalf("F")
+		c.Errorf("E")
+		c.ConfigLine(sshconfig.Problem{Text: "W", Level: sshconfig.LogError})
+		c.Infof("I")
+		c.Printf(sshconfig.LogVerbose, "V")
+		c.Printf(sshconfig.LogDebug1, "d")
 		if got := strings.ReplaceAll(b.String(), "\r\n", ""); got != test.want {
 			t.Errorf("%v: %q, want %q", test.level, got, test.want)
 		}
@@ -47,9 +47,9 @@ func TestConsoleLevels(t *testing.T) {
 func TestConsoleLogger(t *testing.T) {
 	log := func(level sshconfig.LogLevel) string {
 		var b bytes.Buffer
-		c := newConsole(&b)
-		c.setLevel(level)
-		l := c.logger()
+		c := NewConsole(&b)
+		c.SetLevel(level)
+		l := c.Logger()
 		l.Error("e")
 		l.Warn("w")
 		l.Info("i", "k", "v")
@@ -84,7 +84,7 @@ func TestPrintable(t *testing.T) {
 		"\xff":                    `\377`,
 		`back\slash`:              `back\slash`,
 	} {
-		if got := printable(text); got != want {
+		if got := Printable(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
@@ -95,7 +95,7 @@ func FuzzPrintable(f *testing.F) {
 	f.Add("\x1b]0;title\a")
 	f.Add("\u009b\u2028")
 	f.Fuzz(func(t *testing.T, s string) {
-		for i, ch := range []byte(printable(s)) {
+		for i, ch := range []byte(Printable(s)) {
 			if ch >= 0x7f || ch < 0x20 && ch != '\n' && ch != '\t' && ch != '\r' {
 				t.Fatalf("%q: byte %d is %#x", s, i, ch)
 			}
@@ -106,7 +106,7 @@ func FuzzPrintable(f *testing.F) {
 // TestLogText: a message is what ssh's is, backslashes and all.
 func TestLogText(t *testing.T) {
 	var b bytes.Buffer
-	newConsole(&b).error("Could not resolve hostname %s", "a\\b\x1b")
+	NewConsole(&b).Errorf("Could not resolve hostname %s", "a\\b\x1b")
 	if got, want := b.String(), `Could not resolve hostname a\\b\033`+"\r\n"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -121,7 +121,7 @@ func TestBannerText(t *testing.T) {
 		"\x9b31m in ISO 8859-1":   `\23331m in ISO 8859-1`,
 		"":                        "",
 	} {
-		if got := bannerText(text); got != want {
+		if got := Banner(text); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
@@ -133,18 +133,18 @@ func TestConsoleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	c := newConsole(&stderr)
-	if err := c.toFile(name); err != nil {
+	c := NewConsole(&stderr)
+	if err := c.ToFile(name); err != nil {
 		t.Fatal(err)
 	}
-	c.info("after")
-	c.raw("a server's banner\n")
+	c.Infof("after")
+	c.Raw("a server's banner\n")
 	c.w.(*os.File).Close()
 	text, _ := os.ReadFile(name)
 	if string(text) != "before\nafter\r\n" || stderr.String() != "a server's banner\n" {
 		t.Errorf("%q, and on stderr %q", text, stderr.String())
 	}
-	err := newConsole(&stderr).toFile(filepath.Join(name, "no"))
+	err := NewConsole(&stderr).ToFile(filepath.Join(name, "no"))
 	if err == nil || !strings.HasPrefix(err.Error(), "Couldn't open logfile "+name+"/no: ") {
 		t.Errorf("got %v", err)
 	}
@@ -154,15 +154,15 @@ func TestConsoleFile(t *testing.T) {
 // others print.
 func TestConsoleTogether(t *testing.T) {
 	var b bytes.Buffer
-	c := newConsole(&b)
+	c := NewConsole(&b)
 	var all sync.WaitGroup
 	for i := range 4 {
 		all.Go(func() {
 			for range 50 {
-				c.setLevel(sshconfig.LogInfo + sshconfig.LogLevel(i%2))
-				c.info("line %d", i)
-				c.raw("raw\r\n")
-				c.getLevel()
+				c.SetLevel(sshconfig.LogInfo + sshconfig.LogLevel(i%2))
+				c.Infof("line %d", i)
+				c.Raw("raw\r\n")
+				c.Level()
 			}
 		})
 	}

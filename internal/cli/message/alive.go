@@ -1,7 +1,6 @@
-package cli
+package message
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,8 +9,8 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// aliveText says when the server was last heard, and how quick it is.
-func aliveText(s keepalive.Stats) string {
+// Alive returns when the server last sent something, and the round-trip times.
+func Alive(s keepalive.Stats) string {
 	text := fmt.Sprintf("server last heard %v ago", time.Since(s.LastHeard).Round(100*time.Millisecond))
 	if s.RTT > 0 {
 		text += fmt.Sprintf(", round trip %v (smoothed %v, worst %v)", short(s.RTT), short(s.SmoothedRTT), short(s.WorstRTT))
@@ -22,16 +21,15 @@ func aliveText(s keepalive.Stats) string {
 	return text
 }
 
-// transferred says what went over the connection, as ssh does at its end.
-func (p *program) transferred(c *client.Client, started time.Time) {
+// Transferred prints how much data the connection has carried, as ssh does when
+// it exits.
+func (p *Printer) Transferred(c *client.Client, started time.Time) {
 	s, took := c.Stats(), time.Since(started).Seconds()
-	p.console.printf(sshconfig.LogVerbose, "Transferred: sent %d, received %d bytes, in %.1f seconds", s.BytesOut, s.BytesIn, took)
+	p.Printf(sshconfig.LogVerbose, "Transferred: sent %d, received %d bytes, in %.1f seconds", s.BytesOut, s.BytesIn, took)
 	if took > 0 {
-		p.console.printf(sshconfig.LogVerbose, "Bytes per second: sent %.1f, received %.1f",
+		p.Printf(sshconfig.LogVerbose, "Bytes per second: sent %.1f, received %.1f",
 			float64(s.BytesOut)/took, float64(s.BytesIn)/took)
 	}
 }
 
 func short(d time.Duration) time.Duration { return d.Round(100 * time.Microsecond) }
-
-func isPeerLost(err error) bool { return errors.Is(err, keepalive.ErrPeerLost) }

@@ -1,4 +1,4 @@
-package cli
+package message
 
 import (
 	"cmp"
@@ -13,15 +13,15 @@ import (
 	"github.com/gossh-project/gossh/client"
 )
 
-// informationText is the answer to ~I and -O conninfo, in the lines of OpenSSH
-// 10.5. x/crypto does not count packets and blocks.
-func (p *program) informationText(c *client.Client, started time.Time) string {
+// Information returns the answer to ~I and -O conninfo in the lines of OpenSSH
+// 10.5. The counts of packets and blocks are missing: x/crypto has none.
+func (p *Printer) Information(c *client.Client, started time.Time) string {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	var b strings.Builder
-	line := func(format string, args ...any) { b.WriteString(printable(fmt.Sprintf(format, args...)) + "\r\n") }
+	line := func(format string, args ...any) { b.WriteString(Printable(fmt.Sprintf(format, args...)) + "\r\n") }
 	line("Connection information for %s pid %d", host, os.Getpid())
 	meta := c.Conn()
 	from, ok := meta.LocalAddr().(*net.TCPAddr)
@@ -36,7 +36,7 @@ func (p *program) informationText(c *client.Client, started time.Time) string {
 		line("  hostkeyalgorithm %s", a.HostKey)
 		line("  cipher %s", bothWays(a.Read.Cipher, a.Write.Cipher))
 		line("  mac %s", bothWays(cmp.Or(a.Read.MAC, "<implicit>"), cmp.Or(a.Write.MAC, "<implicit>")))
-		if limit := p.cfg.RekeyLimit.Bytes; limit > 0 {
+		if limit := p.Config.RekeyLimit.Bytes; limit > 0 {
 			blocks = "blocks " + bothWays(fmt.Sprint(limit/blockSize(a.Read.Cipher)), fmt.Sprint(limit/blockSize(a.Write.Cipher)))
 		}
 	}
@@ -47,7 +47,7 @@ func (p *program) informationText(c *client.Client, started time.Time) string {
 	return b.String()
 }
 
-// bothWays is what is the same in both directions, or each by itself.
+// bothWays returns one value if it is the same in both directions, else both.
 func bothWays(in, out string) string {
 	if in == out {
 		return in
@@ -55,7 +55,7 @@ func bothWays(in, out string) string {
 	return in + " in, " + out + " out"
 }
 
-// blockSize is the block size of a cipher as OpenSSH counts it.
+// blockSize returns the block size of a cipher as OpenSSH counts it.
 func blockSize(cipher string) int64 {
 	if strings.HasPrefix(cipher, "chacha20") || strings.HasPrefix(cipher, "3des") {
 		return 8
@@ -63,7 +63,7 @@ func blockSize(cipher string) int64 {
 	return 16
 }
 
-// timeframe words a duration as OpenSSH does: 00:01:02, 3d04h05m or 06w1d02h.
+// timeframe formats a duration as OpenSSH does: 00:01:02, 3d04h05m or 06w1d02h.
 func timeframe(d time.Duration) string {
 	seconds := int64(d / time.Second)
 	minutes, hours := seconds/60%60, seconds/3600%24
@@ -77,8 +77,8 @@ func timeframe(d time.Duration) string {
 	return fmt.Sprintf("%02d:%02d:%02d", hours, minutes, seconds%60)
 }
 
-// scaled is a number in the form of fmt_scaled(3): three digits at most, or two
-// of which one is a fraction, and the letter of a power of 1024.
+// scaled formats a number like fmt_scaled(3): at most three digits, or two with
+// one decimal, and the letter of a power of 1024.
 func scaled(n uint64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%dB", n)
