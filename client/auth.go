@@ -39,6 +39,7 @@ type authenticator struct {
 	offered []string // fingerprints
 	partial int
 	failed  error
+	errs    []error // that kept credentials from being used
 
 	hostKeyAlgorithm string // as negotiated
 }
@@ -219,7 +220,7 @@ func (a *authenticator) programPassword() (string, error) {
 	a.ownPassword = true
 	password, err := a.d.opts.Password(a.ctx)
 	if err != nil && context.Cause(a.ctx) == nil {
-		a.failed = a.d.callbackError(PhaseAuth, "Password", err)
+		a.failed = &CallbackError{Name: "Password", Err: err}
 	}
 	return password, err
 }
@@ -252,14 +253,23 @@ func (a *authenticator) keyboardInteractive() ssh.AuthMethod {
 	})
 }
 
-// giveUp takes a question that could not be asked for the end of the method:
-// the server is not bothered with it again.
+// giveUp marks the current method as exhausted after a failed prompt. It returns
+// err.
 func (a *authenticator) giveUp(err error) error {
 	if err != nil {
+		a.note(err)
 		a.exhausted = append(a.exhausted, a.current)
 		a.d.debugf("%s: %v", a.current, err)
 	}
 	return err
+}
+
+// note keeps an error that kept a credential from being used, for the AuthError.
+// A nil authenticator lists keys only and ignores it.
+func (a *authenticator) note(err error) {
+	if a != nil && err != nil {
+		a.errs = append(a.errs, err)
+	}
 }
 
 // promptHost is the host as passwords are asked for.
@@ -272,12 +282,12 @@ func (d *dialer) promptHost() string {
 
 // denied is the end: nothing is left that the server would take.
 func (a *authenticator) denied(st *ssh.ClientAuthContext) error {
-	if cause := context.Cause(a.ctx); cause != nil {
-		return cause
+	if ended := contextError(a.ctx); ended != nil {
+		return ended
 	}
 	return &AuthError{
 		User: a.d.cfg.User, Host: a.d.cfg.HostName, Methods: a.allowed,
-		Tried: a.tried, Keys: a.offered, Partial: st.PartialSuccessMethods,
+		Tried: a.tried, Keys: a.offered, Partial: st.PartialSuccessMethods, Errs: a.errs,
 	}
 }
 

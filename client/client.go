@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,26 +64,16 @@ func (c *Client) await() {
 	c.monitor.Stop()
 }
 
-// endCause is the first cause of the end that x/crypto reports as err.
+// endCause returns the first cause of the end that x/crypto reports as err.
 func (c *Client) endCause(err error) error {
-	if lost := c.monitor.Err(); lost != nil {
-		return c.connError(lost)
+	why := c.d.keys.err() // the server showed another host key when it rekeyed
+	if why == nil {
+		why = c.monitor.Err()
 	}
-	if disconnect := asDisconnect(err); disconnect != nil {
-		return c.connError(disconnect)
+	if disconnect := asDisconnect(err); why == nil && disconnect != nil {
+		why = disconnect
 	}
-	if failed := c.d.transport.failure(); failed != nil {
-		return c.connError(failed)
-	}
-	if err == nil {
-		err = io.EOF
-	}
-	return c.connError(err)
-}
-
-func (c *Client) connError(err error) error {
-	return &ConnError{Phase: PhaseConnected, Host: c.d.cfg.HostName, Port: c.d.cfg.Port,
-		Address: peerHost(c.d.watched), Jump: c.d.parent != nil, Err: err}
+	return c.d.connError(PhaseConnected, cmp.Or(why, c.d.transport.failure(), err, io.EOF))
 }
 
 // Command prepares a command to run on the server; see [session.Cmd]. The end

@@ -71,23 +71,18 @@ func (d *dialer) connectTCP(ctx context.Context) (net.Conn, error) {
 	return nil, d.connectError(last)
 }
 
-// ended is the cause of ctx. Package net looks at the deadline by itself, and
-// may have seen it pass before ctx has: that is a matter of moments.
+// ended returns why ctx ended, or nil. Package net checks the deadline by itself
+// and may see it pass before ctx has ended; then ended waits for ctx, which
+// takes a moment.
 func ended(ctx context.Context) error {
 	if at, ok := ctx.Deadline(); ok && !time.Now().Before(at) {
 		<-ctx.Done()
 	}
-	return context.Cause(ctx)
+	return contextError(ctx)
 }
 
-// connectError keeps the cause of ctx as it is, but for our own time limit.
-func (d *dialer) connectError(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	return &ConnError{Phase: PhaseConnect, Host: d.cfg.HostName, Port: d.cfg.Port,
-		Jump: d.parent != nil, Err: err}
-}
+// connectError returns the error of a connection that was not made.
+func (d *dialer) connectError(err error) error { return d.connError(PhaseConnect, err) }
 
 // resolve gives the addresses to try, in the order of trying.
 func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
@@ -101,9 +96,9 @@ func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	addrs, err := d.lookup(ctx, network, host)
 	if err != nil {
 		if cause := ended(ctx); cause != nil {
-			return nil, d.connectError(cause)
+			return nil, d.connError(PhaseResolve, cause)
 		}
-		return nil, &ResolveError{Host: host, Err: err}
+		return nil, d.connError(PhaseResolve, &ResolveError{Host: host, Err: err})
 	}
 	addrs = interleave(addrs)
 	out := make([]netip.AddrPort, len(addrs))

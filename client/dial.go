@@ -25,14 +25,12 @@ import (
 // master's connection. A nil opts is the same as the zero Options. Dial copies
 // opts and does not keep it.
 //
-// The end of ctx ends the Dial, whatever it is waiting for, and has no effect
-// on the Client afterwards. ConnectTimeout bounds the way to the end of the
-// key exchange, and then each step of authentication, leaving out the time
-// that a person takes.
+// If ctx ends before the connection is up, Dial returns at once. The end of ctx
+// has no effect on the Client afterwards. ConnectTimeout bounds the time up to
+// the end of the key exchange, and then each step of authentication; the time
+// in which a person is asked does not count.
 //
-// Errors: [*sshconfig.Error], [*TargetError], [*ResolveError],
-// [*ConnError], [*AuthError], those of package hostkey (which match
-// hostkey.ErrVerification), and the cause of ctx.
+// Every error is a [*ConnError].
 func Dial(ctx context.Context, target string, opts *Options) (*Client, error) {
 	o, err := opts.withDefaults().resolved(ctx, target)
 	if err != nil {
@@ -41,14 +39,29 @@ func Dial(ctx context.Context, target string, opts *Options) (*Client, error) {
 	return newDialer(o, nil).dial(ctx)
 }
 
-// resolved has the target's configuration, loaded if it was not given.
+// resolved returns o with the configuration of the target, which it loads if o
+// has none.
 func (o Options) resolved(ctx context.Context, target string) (Options, error) {
 	if o.Config != nil {
 		return o, nil
 	}
 	var err error
-	o.Config, err = loadConfig(ctx, target, *o.ConfigOptions)
-	return o, err
+	if o.Config, err = loadConfig(ctx, target, *o.ConfigOptions); err != nil {
+		host := target
+		if dest, err := sshconfig.ParseDestination(target); err == nil {
+			host = dest.Host
+		}
+		return o, &ConnError{Host: host, Phase: PhaseConfig, Err: orContextError(ctx, err)}
+	}
+	return o, nil
+}
+
+// orContextError returns why ctx ended, or err if it has not.
+func orContextError(ctx context.Context, err error) error {
+	if ended := contextError(ctx); ended != nil && errors.Is(err, context.Cause(ctx)) {
+		return ended
+	}
+	return err
 }
 
 // loadConfig resolves the configuration for a target as it is typed.
@@ -133,7 +146,7 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 
 // attempt connects and makes the handshake once.
 func (d *dialer) attempt(ctx context.Context) (*Client, error) {
-	d.keys = nil
+	d.keys, d.auth, d.watched = nil, nil, nil
 	conn, err := d.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -151,7 +164,7 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 	sshConfig, err := d.sshConfig(ctx)
 	if err != nil {
 		conn.Close()
-		return nil, err
+		return nil, d.connError(PhaseKex, orContextError(ctx, err))
 	}
 	d.debugf("Local version string %s", sshConfig.ClientVersion)
 	unwatch := context.AfterFunc(ctx, func() { conn.Close() })
@@ -160,11 +173,11 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 	d.watched.SetPacketTimeout(0)
 	if !unwatch() && err == nil { // the context ended in the last moment
 		sc.Close()
-		err = context.Cause(ctx)
+		err = contextError(ctx)
 	}
 	if err != nil {
 		conn.Close()
-		return nil, d.handshakeError(ctx, conn, err)
+		return nil, d.handshakeError(ctx, err)
 	}
 	peer := "via proxy"
 	if host := peerHost(conn); host != "UNKNOWN" {
@@ -194,40 +207,39 @@ func (d *dialer) greeted(line string) {
 	d.debugf("SSH2_MSG_KEXINIT sent")
 }
 
-// handshakeError finds the first cause of a failed handshake.
-func (d *dialer) handshakeError(ctx context.Context, conn net.Conn, err error) error {
+// handshakeError returns the first cause of a failed handshake.
+func (d *dialer) handshakeError(ctx context.Context, err error) error {
 	if err := d.keys.err(); err != nil {
-		return err
+		return d.connError(PhaseKex, err)
 	}
 	if err := d.auth.err(); err != nil {
-		return err
+		return d.connError(PhaseAuth, err)
 	}
-	cause := context.Cause(ctx)
-	if cause != nil && !errors.Is(cause, ErrTimeout) {
-		return cause
+	if ended := contextError(ctx); ended != nil {
+		return d.connError(d.phase(), ended)
 	}
-	e := &ConnError{Phase: d.phase(), Host: d.cfg.HostName, Port: d.cfg.Port,
-		Address: peerHost(conn), Jump: d.parent != nil, KeysOffered: len(d.auth.offered)}
-	var lost *keepalive.PeerLostError
-	var negotiation *ssh.AlgorithmNegotiationError
-	switch disconnect := asDisconnect(err); {
-	case cause != nil:
-		e.Err = cause
-	case errors.As(err, &lost), errors.As(d.transport.failure(), &lost):
-		e.Err = lost
-	case disconnect != nil:
-		e.Err = disconnect
-	case errors.As(err, &negotiation):
-		e.Err = negotiation
-	case d.transport.failure() != nil:
-		e.Err = d.transport.failure()
-	default:
-		e.Err = err
-	}
-	return e
+	return d.connError(d.phase(), d.transportCause(err))
 }
 
-// phase tells how far the handshake had come.
+// transportCause returns the first cause of the end of a connection that
+// x/crypto reports as err.
+func (d *dialer) transportCause(err error) error {
+	failed := d.transport.failure()
+	var lost *keepalive.PeerLostError
+	if errors.As(err, &lost) || errors.As(failed, &lost) {
+		return lost
+	}
+	if disconnect := asDisconnect(err); disconnect != nil {
+		return disconnect
+	}
+	var negotiation *ssh.AlgorithmNegotiationError
+	if errors.As(err, &negotiation) {
+		return negotiation
+	}
+	return cmp.Or(failed, err)
+}
+
+// phase returns the step that the handshake has reached.
 func (d *dialer) phase() Phase {
 	switch {
 	case d.auth.began():
@@ -305,6 +317,6 @@ func sleep(ctx context.Context, t time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return contextError(ctx)
 	}
 }

@@ -1,6 +1,8 @@
 package client
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -8,55 +10,110 @@ import (
 	"strings"
 
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
-// ErrClosed is what a Client ended with when its own side closed it.
+// ErrClosed is the error of a Client after its Close was called.
 var ErrClosed = errors.New("client: connection closed")
 
 // ErrTimeout is the cause of a Dial that ConnectTimeout ended.
 var ErrTimeout = errors.New("client: timed out")
 
-// Phase is how far a Dial had come.
+// Phase is a step of Dial.
 type Phase int
 
 const (
-	PhaseResolve   Phase = iota // looking the host name up
-	PhaseConnect                // TCP, or starting the ProxyCommand
-	PhaseBanner                 // exchanging version lines
+	PhaseConfig    Phase = iota // reading the configuration
+	PhaseResolve                // looking up the host name
+	PhaseConnect                // TCP, or the start of the ProxyCommand
+	PhaseBanner                 // exchange of identification strings
 	PhaseKex                    // key exchange and host key
 	PhaseAuth                   // authentication
-	PhaseConnected              // the connection was up
+	PhaseConnected              // after Dial: the connection was up
 )
 
-// ConnError is a connection that could not be made, or that broke. Its Err is
-// the cause: a net.Error, ErrTimeout, a *keepalive.PeerLostError, io.EOF for
-// a server that hung up, a *DisconnectError, a *VersionError, an
-// *ssh.AlgorithmNegotiationError, a *CallbackError.
+// String returns the name of the phase, such as "key exchange".
+func (p Phase) String() string {
+	names := [...]string{"configuration", "name lookup", "connect", "identification", "key exchange", "authentication", "connected"}
+	if p < 0 || int(p) >= len(names) {
+		return fmt.Sprintf("Phase(%d)", int(p))
+	}
+	return names[p]
+}
+
+// ConnError is the error of every Dial that failed, and of every connection that
+// was lost. It names the host and the phase; Err is the cause:
+//
+//   - [*TargetError], [*sshconfig.Error] or [ErrTooManyJumps] in PhaseConfig
+//   - [*ResolveError] in PhaseResolve
+//   - an error of package net, a *forward.OpenError of a jump host, or that of
+//     Options.NetDial in PhaseConnect
+//   - [*VersionError] in PhaseBanner
+//   - an *ssh.AlgorithmNegotiationError, or an error that matches
+//     hostkey.ErrVerification, in PhaseKex
+//   - [*AuthError] in PhaseAuth
+//   - in any phase: [*CallbackError], [*DisconnectError], [ErrTimeout],
+//     *keepalive.PeerLostError, io.EOF if the server closed the connection, and,
+//     if the context ended, an error that matches both its Err and its cause
+//
+// Causes are found with errors.Is and errors.As.
 type ConnError struct {
-	Phase   Phase
-	Host    string // as it was to be connected to
-	Port    int
-	Address string // the peer's, "UNKNOWN" behind a ProxyCommand; "" before there was one
-	Jump    bool   // Host is a jump host
-	// KeysOffered is how many public keys had been offered: servers hang up
-	// after too many (MaxAuthTries).
+	// Host is the HostName of the target; in PhaseConfig the host as Dial was
+	// given it.
+	Host string
+	// Jump is the HostName of the jump host at which Dial failed. It is empty if
+	// Dial failed at the target itself.
+	Jump string
+	// Phase, Port and Address belong to Jump if it is set, and to Host otherwise.
+	Phase Phase
+	Port  int
+	// Address is the address of the peer. It is "UNKNOWN" behind a ProxyCommand,
+	// and empty if there was no connection.
+	Address string
+	// KeysOffered is the number of public keys that were offered. Servers close
+	// the connection after too many (MaxAuthTries).
 	KeysOffered int
 	Err         error
 }
 
+// Peer returns the host that the error is about: Jump if it is set, and Host
+// otherwise.
+func (e *ConnError) Peer() string { return cmp.Or(e.Jump, e.Host) }
+
 func (e *ConnError) Error() string {
-	return fmt.Sprintf("connection to %s port %d: %v", e.Host, e.Port, e.Err)
+	var b strings.Builder
+	b.WriteString("connection to " + e.Host)
+	if e.Jump != "" {
+		b.WriteString(": jump host " + e.Jump)
+	}
+	if e.Port != 0 {
+		fmt.Fprintf(&b, " port %d", e.Port)
+	}
+	if e.Phase != PhaseConnected {
+		b.WriteString(": " + e.Phase.String())
+	}
+	fmt.Fprintf(&b, ": %v", e.Err)
+	return b.String()
 }
 
+// Unwrap returns Err.
 func (e *ConnError) Unwrap() error { return e.Err }
 
-// Timeout says that time was up: a ConnError is a net.Error.
+// Timeout reports whether the cause is a time limit: ConnectTimeout, a deadline
+// of the context, or one of the network. A ConnError is a net.Error.
 func (e *ConnError) Timeout() bool {
+	var denied *AuthError
 	var cause net.Error
-	return errors.Is(e.Err, ErrTimeout) || errors.As(e.Err, &cause) && cause.Timeout()
+	switch {
+	case errors.As(e.Err, &denied):
+		return false
+	case errors.Is(e.Err, ErrTimeout):
+		return true
+	}
+	return errors.As(e.Err, &cause) && cause.Timeout()
 }
 
-// Temporary reports false: see Retryable.
+// Temporary reports false. Use [Retryable].
 func (e *ConnError) Temporary() bool { return false }
 
 // ResolveError is a host name without an address. Its Err is net's.
@@ -71,26 +128,37 @@ func (e *ResolveError) Error() string {
 
 func (e *ResolveError) Unwrap() error { return e.Err }
 
-// AuthError is a server that accepts none of what there is to offer.
+// AuthError means that the server accepted none of the credentials.
 type AuthError struct {
 	User, Host string
-	// Methods are those that the server would still take.
+	// Methods are the methods that the server would still accept.
 	Methods []string
-	// Tried are the methods that were tried, each once, in order, and Keys the
-	// public keys that were offered, as SHA256 fingerprints.
+	// Tried are the methods that were tried, each once, in order. Keys are the
+	// SHA256 fingerprints of the public keys that were offered.
 	Tried []string
 	Keys  []string
-	// Partial are the methods that did succeed where the server wants several.
+	// Partial are the methods that succeeded, if the server requires several.
 	Partial []string
+	// Errs are the errors on this side that kept a credential from being used:
+	// errors of the Prompter, of a Signer or the agent, and of key files. They may
+	// be the real cause.
+	Errs []error
 }
 
 func (e *AuthError) Error() string {
-	return fmt.Sprintf("%s@%s: Permission denied (%s).", e.User, e.Host, strings.Join(e.Methods, ","))
+	text := fmt.Sprintf("user %s was not authenticated; the server accepts %q, tried %q", e.User, e.Methods, e.Tried)
+	if len(e.Errs) > 0 {
+		text += ": " + errors.Join(e.Errs...).Error()
+	}
+	return text
 }
 
-// CallbackError is the error that a function of Options returned. It is found
-// in a ConnError, which names the host and the phase. One of HostKeyCallback
-// matches hostkey.ErrVerification as well.
+// Unwrap returns Errs.
+func (e *AuthError) Unwrap() []error { return e.Errs }
+
+// CallbackError is an error that a function of Options returned: Dial failed for
+// that reason, not by a decision of the server. An error of HostKeyCallback
+// matches hostkey.ErrVerification, too.
 type CallbackError struct {
 	Name string // of the field of Options: "Password", "HostKeyCallback"
 	Err  error
@@ -108,14 +176,30 @@ func (e *CallbackError) Unwrap() []error {
 
 const hostKeyCallback = "HostKeyCallback"
 
-// callbackError returns the error of a Dial that a function of Options ended.
-func (d *dialer) callbackError(at Phase, name string, err error) error {
-	e := &ConnError{Phase: at, Host: d.cfg.HostName, Port: d.cfg.Port, Jump: d.parent != nil,
-		Err: &CallbackError{Name: name, Err: err}}
+// connError returns the error of a Dial, or of a connection, that ended for the
+// reason err.
+func (d *dialer) connError(phase Phase, err error) error {
+	e := &ConnError{Host: d.target().cfg.HostName, Phase: phase, Port: d.cfg.Port, Err: err}
+	if d.parent != nil {
+		e.Jump = d.cfg.HostName
+	}
 	if d.watched != nil {
 		e.Address = peerHost(d.watched)
 	}
+	if d.auth != nil && phase != PhaseConnected {
+		e.KeysOffered = len(d.auth.offered)
+	}
 	return e
+}
+
+// contextError returns why ctx ended, or nil: a time limit of the dialer, or the
+// error of the caller's context.
+func contextError(ctx context.Context) error {
+	switch err := context.Cause(ctx); err {
+	case ErrTimeout, ErrMasterSilent:
+		return err
+	}
+	return cause.Of(ctx)
 }
 
 // DisconnectError is the server's SSH_MSG_DISCONNECT (RFC 4253, section 11.1).

@@ -41,11 +41,11 @@ func passedConn(ctx context.Context, shell, line string, stderr *os.File) (net.C
 		conn.Close()
 		conn = nil
 	}
-	if cause := context.Cause(ctx); cause != nil {
+	if ended := contextError(ctx); ended != nil {
 		if conn != nil {
 			conn.Close()
 		}
-		return nil, cause
+		return nil, ended
 	}
 	return conn, err
 }
@@ -64,7 +64,7 @@ func waitDialer(ctx context.Context, cmd *exec.Cmd) error {
 	case <-ctx.Done():
 		cmd.Process.Kill()
 		<-waited
-		return context.Cause(ctx)
+		return contextError(ctx)
 	}
 }
 

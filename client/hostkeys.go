@@ -235,7 +235,7 @@ func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error
 	if err != nil && h.refused == nil {
 		h.refused = err
 		if h.verifier == nil && len(h.only) == 0 {
-			h.refused = h.d.callbackError(PhaseKex, hostKeyCallback, err)
+			h.refused = &CallbackError{Name: hostKeyCallback, Err: err}
 			h.mismatch = h.exchanges == 1 && err.Error() == fixedKeyMismatch
 			h.shown = key
 		}

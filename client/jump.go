@@ -24,13 +24,15 @@ var ErrTooManyJumps = errors.New("client: too many jump hosts")
 // (see Options.JumpProgram).
 func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	if d.depth >= maxJumps {
-		return nil, ErrTooManyJumps
+		return nil, d.connError(PhaseConfig, ErrTooManyJumps)
 	}
 	hops := d.cfg.ProxyJump
 	last, before := hops[len(hops)-1], hops[:len(hops)-1]
 	cfg, err := sshconfig.Load(ctx, last.Host, jumpOptions(*d.opts.ConfigOptions, last, before))
 	if err != nil {
-		return nil, err
+		e := &ConnError{Host: d.target().cfg.HostName, Jump: last.Host, Phase: PhaseConfig, Port: last.Port}
+		e.Err = orContextError(ctx, err)
+		return nil, e
 	}
 	d.debugf("Setting up jump host %s for %s port %d", cfg.HostName, d.cfg.HostName, d.cfg.Port)
 	hd := d.hop(cfg, last)
@@ -52,6 +54,14 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	return d.through(ctx, hop)
 }
 
+// target returns the dialer of the host that Dial was called for.
+func (d *dialer) target() *dialer {
+	for d.parent != nil {
+		d = d.parent
+	}
+	return d
+}
+
 // hop returns the dialer for a jump host.
 func (d *dialer) hop(cfg *sshconfig.Config, host sshconfig.JumpHost) *dialer {
 	opts := d.opts
@@ -68,7 +78,7 @@ func (d *dialer) through(ctx context.Context, hop *Client) (net.Conn, error) {
 	conn, err := hop.orCauseConn(hop.forwards.DialStdio(ctx, "tcp", net.JoinHostPort(d.cfg.HostName, strconv.Itoa(d.cfg.Port))))
 	if err != nil {
 		hop.Close()
-		return nil, d.connectError(err)
+		return nil, d.connectError(orContextError(ctx, err))
 	}
 	return &jumpConn{Conn: conn, hop: hop}, nil
 }

@@ -69,7 +69,7 @@ func TestJumpProgram(t *testing.T) {
 	s, hop, socket := jumpSetup(t, "ControlMaster auto")
 	s.opts.JumpProgram = []string{"/bin/sh", "-c", `echo "not 'the' program" >&2; exit 1`}
 	var broken *ConnError
-	if _, err := s.dial(t); !errors.As(err, &broken) || broken.Jump || len(hop.Conns()) != 0 {
+	if _, err := s.dial(t); !errors.As(err, &broken) || broken.Jump != "" || len(hop.Conns()) != 0 {
 		t.Errorf("got %v, and %d connections to the jump host", err, len(hop.Conns()))
 	}
 

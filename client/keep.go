@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
 // Kept is a connection to one target that is made again whenever it is lost:
@@ -247,7 +248,7 @@ func (k *Kept) await(ctx context.Context) (*generation, error) {
 		case <-k.done:
 			return nil, k.Err()
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, cause.Of(ctx)
 		}
 	}
 }

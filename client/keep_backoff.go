@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -48,28 +49,31 @@ const (
 	disconnectHostKeyUncertain = 9
 )
 
-// Retryable says whether another Dial may succeed where one failed with err:
-// true for what networks, name servers and busy or restarting servers do. A
-// refused authentication, a host key that cannot be verified, no algorithm in
-// common, an administrator's refusal and a wrong configuration are not.
+// Retryable reports whether another Dial may succeed after one that failed with
+// err. It is true for failures of networks, name servers, and busy or restarting
+// servers, for time limits, and for a connection that was closed on this side.
+// It is false for a refused authentication, a host key that cannot be verified,
+// no algorithm in common, a server that refuses by policy, an error of a
+// callback, an invalid configuration and a cancelled context.
 func Retryable(err error) bool {
-	var resolve *ResolveError
 	var conn *ConnError
-	switch {
-	case errors.Is(err, hostkey.ErrVerification):
-		return false
-	case errors.As(err, &resolve):
-		return true // without a network no name has an address
-	case !errors.As(err, &conn):
+	if !errors.As(err, &conn) {
 		return false
 	}
+	var denied *AuthError
+	var callback *CallbackError
 	var negotiation *ssh.AlgorithmNegotiationError
 	var disconnect *DisconnectError
 	var open *forward.OpenError
-	var callback *CallbackError
 	switch {
+	case conn.Phase == PhaseConfig:
+		return false
+	case errors.As(conn.Err, &denied), errors.Is(conn.Err, hostkey.ErrVerification):
+		return false
 	case errors.As(conn.Err, &callback):
-		return false // the program knows best whether to ask it again
+		return false // the program knows whether calling it again makes sense
+	case errors.Is(conn.Err, context.Canceled):
+		return false
 	case errors.As(conn.Err, &negotiation):
 		return false
 	case errors.As(conn.Err, &disconnect):

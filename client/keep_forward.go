@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
 // KeptForward is a forward that is opened on each connection of a Kept.
@@ -90,7 +91,7 @@ func (f *KeptForward) Await(ctx context.Context) (*forward.Forward, error) {
 		case <-g.ctx.Done():
 		case <-f.gone:
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, cause.Of(ctx)
 		}
 	}
 }

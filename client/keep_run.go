@@ -3,6 +3,8 @@ package client
 import (
 	"context"
 	"time"
+
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
 // keepDial is one attempt.
@@ -82,13 +84,22 @@ func since(t time.Time) time.Duration {
 	return time.Since(t)
 }
 
-// causeOr prefers the end of the Kept, which a Dial may have ended by, in
-// words of its own.
+// causeOr returns why the Kept was ended, or err if it was not. A Dial that it
+// ended returns the same cause with more around it.
 func (k *Kept) causeOr(err error) error {
-	if cause := context.Cause(k.ctx); cause != nil {
-		return cause
+	if ended := k.endCause(); ended != nil {
+		return ended
 	}
 	return err
+}
+
+// endCause returns ErrClosed after Close, the error of Keep's context if that
+// has ended, and nil otherwise.
+func (k *Kept) endCause() error {
+	if context.Cause(k.ctx) == ErrClosed {
+		return ErrClosed
+	}
+	return cause.Of(k.ctx)
 }
 
 // enter changes the state and tells so.
@@ -124,7 +135,7 @@ func (k *Kept) watch(conn keptConn) error {
 		case <-conn.Done():
 			return conn.Err()
 		case <-k.ctx.Done():
-			return context.Cause(k.ctx)
+			return k.endCause()
 		case <-k.hints:
 			conn.Hint()
 		}
@@ -175,7 +186,7 @@ func (k *Kept) wait(s KeepState, pause *backoff, hinted *time.Time) error {
 	for {
 		select {
 		case <-k.ctx.Done():
-			return context.Cause(k.ctx)
+			return k.endCause()
 		case <-k.now:
 			return nil
 		case <-timer.C:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -333,7 +334,7 @@ func TestKeepFinal(t *testing.T) {
 				k := keep(ctx, (*KeepOptions)(nil).withDefaults(), s.dial)
 				synctest.Wait()
 				cancel(errMine)
-				if err := k.Wait(); err != errMine {
+				if err := k.Wait(); !errors.Is(err, errMine) || !errors.Is(err, context.Canceled) {
 					t.Errorf("%v", err)
 				}
 				if len(s.conns) > 0 && !s.last().closed {
@@ -350,7 +351,7 @@ func TestKeepClientGivesUp(t *testing.T) {
 		errMine := errors.New("mine")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, errMine)
 		defer cancel()
-		if _, err := k.Client(ctx); err != errMine {
+		if _, err := k.Client(ctx); !errors.Is(err, errMine) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -585,7 +586,11 @@ func TestRetryable(t *testing.T) {
 		{conn(PhaseBanner, io.EOF), true},
 		{conn(PhaseKex, ErrTimeout), true},
 		{conn(PhaseAuth, io.EOF), true},
-		{&ResolveError{Host: "web-1", Err: io.EOF}, true},
+		{conn(PhaseResolve, &ResolveError{Host: "web-1", Err: io.EOF}), true},
+		{conn(PhaseConnect, context.DeadlineExceeded), true},
+		{conn(PhaseConnect, context.Canceled), false},
+		{conn(PhaseAuth, &CallbackError{Name: "Password", Err: io.EOF}), false},
+		{conn(PhaseAuth, net.ErrClosed), true},
 		{conn(PhaseAuth, &DisconnectError{Reason: 2}), false},
 		{conn(PhaseKex, &DisconnectError{Reason: 2}), true},
 		{conn(PhaseAuth, &DisconnectError{Reason: 14}), false},
@@ -593,11 +598,11 @@ func TestRetryable(t *testing.T) {
 		{conn(PhaseKex, &ssh.AlgorithmNegotiationError{}), false},
 		{conn(PhaseConnect, &forward.OpenError{Reason: ssh.Prohibited}), false},
 		{conn(PhaseConnect, &forward.OpenError{Reason: ssh.ConnectionFailed}), true},
-		{&AuthError{}, false},
-		{&hostkey.ChangedError{}, false},
-		{&sshconfig.Error{}, false},
-		{&TargetError{}, false},
-		{ErrTooManyJumps, false},
+		{conn(PhaseAuth, &AuthError{Errs: []error{io.EOF}}), false},
+		{conn(PhaseKex, &hostkey.ChangedError{}), false},
+		{conn(PhaseConfig, &sshconfig.Error{}), false},
+		{conn(PhaseConfig, &TargetError{}), false},
+		{conn(PhaseConfig, ErrTooManyJumps), false},
 		{errors.New("whatever"), false},
 	} {
 		if got := Retryable(test.err); got != test.want {

@@ -312,9 +312,10 @@ func (r *keyring) next() (*identity, error) {
 		if k.pub == nil {
 			r.d.debugf("Trying private key: %s", k.file)
 			if err := k.load(); err != nil {
-				if cause := context.Cause(r.ctx); cause != nil {
-					return nil, cause
+				if ended := contextError(r.ctx); ended != nil {
+					return nil, ended
 				}
+				k.failed(err)
 				continue
 			}
 			if len(r.acceptable([]*identity{k})) == 0 {

@@ -54,13 +54,14 @@ func (r *keyring) openToken() error {
 		r.tokens.token = token
 		return nil
 	}
-	if cause := context.Cause(r.ctx); cause != nil {
-		return cause
+	if ended := contextError(r.ctx); ended != nil {
+		return ended
 	}
 	if errors.Is(err, keyhelper.ErrNoKeys) {
 		d.debugf("provider %s returned no keys", d.cfg.PKCS11Provider)
 		return nil
 	}
+	d.auth.note(err)
 	d.notify(KeyHelperFailed{Program: keyhelper.PKCS11Helper, Err: err})
 	return nil
 }

@@ -134,7 +134,7 @@ var _ io.ReadWriteCloser = (*commandConn)(nil)
 // dialProxyCommand is startProxyCommand under a context that is only looked
 // at before: starting a process does not block.
 func dialProxyCommand(ctx context.Context, shell, line string, stderr *os.File, apart bool) (net.Conn, error) {
-	if err := context.Cause(ctx); err != nil {
+	if err := contextError(ctx); err != nil {
 		return nil, err
 	}
 	return startProxyCommand(shell, line, stderr, apart)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/rsa"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -35,6 +36,7 @@ func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (
 	d.debugf("Server accepts key: %s", k.describe())
 	if k.signer == nil {
 		if err := k.load(); err != nil {
+			k.failed(err)
 			return nil, err
 		}
 	}
@@ -52,9 +54,23 @@ func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (
 	if errors.As(err, &other) {
 		k.wrongType(other)
 	} else if err != nil {
+		k.failed(err)
 		d.notify(SignFailed{Key: k.signedBy(), Algo: algo, Err: err})
 	}
 	return sig, err
+}
+
+// failed notes why the key could not be used. A default key file that does not
+// exist is no failure.
+func (k *identity) failed(err error) {
+	if errors.Is(err, fs.ErrNotExist) && !k.named {
+		return
+	}
+	var file *KeyFileError
+	if !errors.As(err, &file) {
+		err = fmt.Errorf("key %s: %w", k.shown, err)
+	}
+	k.ring.d.auth.note(err)
 }
 
 // wrongType deals with an agent that signs with another algorithm than it was

@@ -22,7 +22,7 @@ var layers = [...][]string{
 	{"client", "mux", "sshconfig", "internal/terminal"},
 	{"session", "forward", "agentfwd", "hostkey", "keepalive", "x11fwd"},
 	{"internal/sshkey"},
-	{"internal/nss", "internal/shellexec", "internal/keyhelper", "internal/wipe"},
+	{"internal/nss", "internal/shellexec", "internal/keyhelper", "internal/wipe", "internal/cause"},
 }
 
 // besides are the arrows that go to the same layer, or to a room of tests.

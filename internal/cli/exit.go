@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 
+	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
@@ -36,9 +37,12 @@ func exitStatus(err error) int {
 // died of err, 0 if err is about something else. The process gets to exit on
 // platforms that cannot send themselves a signal.
 func fatalSignal(err error) int {
+	var denied *client.AuthError
 	var death *deathError
 	var question *terminal.SignalError
 	switch {
+	case errors.As(err, &denied): // its Errs may hold a question that was broken off
+		return 0
 	case errors.As(err, &death):
 		return signalNumber(death.sig)
 	case errors.As(err, &question):

@@ -221,7 +221,7 @@ func endsAtOnce(err error) bool {
 	var broken *client.ConnError
 	var killed *message.SignalError
 	return errors.As(err, &killed) || errors.Is(err, keepalive.ErrPeerLost) || errors.Is(err, syscall.ECONNRESET) ||
-		errors.As(err, &broken) && !message.IsEOF(broken.Err)
+		errors.As(err, &broken) && !message.IsRefusal(broken) && !message.IsEOF(broken.Err)
 }
 
 // close gives the descriptors back as they were.

@@ -25,11 +25,14 @@ import (
 // Failure prints what err means to a person. Some errors have no words: the
 // exit status of the remote program, for one.
 func (p *Printer) Failure(err error) {
+	var auth *client.AuthError
 	var exit *session.ExitError
 	var log *LogFileError
 	var broken *client.ConnError
 	var killed *SignalError
 	switch {
+	case errors.As(err, &auth): // whatever its Errs match
+		p.failAuth(auth)
 	case errors.As(err, &exit):
 		p.exitSignal(exit)
 	case errors.As(err, &log):
@@ -37,11 +40,23 @@ func (p *Printer) Failure(err error) {
 	case p.failUsage(err), p.failHostKey(err):
 	case errors.As(err, &killed):
 		p.Printf(sshconfig.LogVerbose, "Killed by signal %d.", killed.Number())
+	case errors.As(err, &broken) && IsRefusal(broken):
+		p.failOther(broken.Err)
 	case errors.As(err, &broken):
 		p.failConn(broken)
 	default:
 		p.failOther(err)
 	}
+}
+
+// IsRefusal reports whether a Dial failed for another reason than the network:
+// the configuration, a name without an address, the host key, authentication,
+// or the end of the context.
+func IsRefusal(e *client.ConnError) bool {
+	var auth *client.AuthError
+	var resolve *client.ResolveError
+	return e.Phase == client.PhaseConfig || errors.As(e.Err, &auth) || errors.As(e.Err, &resolve) ||
+		errors.Is(e.Err, hostkey.ErrVerification) || errors.Is(e.Err, context.Canceled)
 }
 
 // exitSignal prints which signal ended the remote program.
@@ -106,16 +121,16 @@ func (p *Printer) failConn(e *client.ConnError) {
 		p.Fatalf("proxy dialer did not pass back a connection")
 	case errors.As(e.Err, &refused):
 		p.Errorf("channel 0: open failed: %s: %s", refused.Reason, refused.Message)
-		p.Errorf("%s: connect to host %s port %d: %s", p.Program, e.Host, e.Port, cmp.Or(refused.Message, "refused by the jump host"))
+		p.Errorf("%s: connect to host %s port %d: %s", p.Program, e.Peer(), e.Port, cmp.Or(refused.Message, "refused by the jump host"))
 	case errors.As(e.Err, &program) && program.Op == "fork/exec":
 		// The shell of a ProxyCommand. ssh finds out in the child, and then that
 		// the child has gone.
 		p.Printf(sshconfig.LogQuiet, "%s: %s", program.Path, Errno(program))
 		p.Infof("Connection closed by UNKNOWN port 65535")
-	case e.Phase == client.PhaseConnect:
-		p.Errorf("%s: connect to host %s port %d: %s", p.Program, e.Host, e.Port, Errno(e.Err))
+	case e.Phase == client.PhaseConnect, e.Phase == client.PhaseResolve:
+		p.Errorf("%s: connect to host %s port %d: %s", p.Program, e.Peer(), e.Port, Errno(e.Err))
 	case errors.As(e.Err, &lost) && e.Phase == client.PhaseConnected:
-		p.Infof("Timeout, server %s not responding.", e.Host)
+		p.Infof("Timeout, server %s not responding.", e.Peer())
 	case errors.As(e.Err, &disconnect):
 		p.Errorf("Received disconnect from %s:%d: %s", where, disconnect.Reason, disconnect.Message)
 		p.Infof("Disconnected from %s", where)
@@ -180,7 +195,7 @@ func (p *Printer) failHandshake(e *client.ConnError, where string) {
 func (p *Printer) failBroken(e *client.ConnError) {
 	switch {
 	case IsEOF(e.Err):
-		p.Last("Connection to %s closed by remote host.", e.Host)
+		p.Last("Connection to %s closed by remote host.", e.Peer())
 	case errors.Is(e.Err, syscall.ECONNRESET):
 		p.Fatalf("client_loop: send disconnect: Broken pipe")
 	case p.failPacket(e):
@@ -209,7 +224,6 @@ func (p *Printer) failPacket(e *client.ConnError) bool {
 // failOther prints every other error.
 func (p *Printer) failOther(err error) {
 	var resolve *client.ResolveError
-	var auth *client.AuthError
 	var request *session.RequestError
 	var open *ssh.OpenChannelError
 	var fwd *forward.OpenError
@@ -220,8 +234,6 @@ func (p *Printer) failOther(err error) {
 	switch {
 	case errors.As(err, &resolve):
 		p.Errorf("%s: Could not resolve hostname %s: %s", p.Program, resolve.Host, resolverText(resolve.Err))
-	case errors.As(err, &auth):
-		p.failAuth(auth)
 	case errors.As(err, &request):
 		p.Fatalf("%s request failed on channel %d", request.Request, channel)
 	case errors.As(err, &fwd):
@@ -243,7 +255,7 @@ func (p *Printer) failOther(err error) {
 
 // failAuth prints the line that tools look for, and then what was tried.
 func (p *Printer) failAuth(e *client.AuthError) {
-	p.Fatalf("%s", e.Error())
+	p.Fatalf("%s@%s: Permission denied (%s).", e.User, e.Host, strings.Join(e.Methods, ","))
 	p.Errorf("%s", authHint(e))
 }
 

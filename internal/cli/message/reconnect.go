@@ -45,7 +45,7 @@ func Loss(err error) string {
 		return "connection reset by peer"
 	case IsEOF(conn.Err):
 		return "closed by remote host"
-	case conn.Phase == client.PhaseConnect:
+	case conn.Phase == client.PhaseConnect, conn.Phase == client.PhaseResolve:
 		return Errno(conn.Err)
 	}
 	return ErrorText(conn.Err)
