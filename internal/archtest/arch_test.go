@@ -18,6 +18,8 @@ const maxLines = 500
 var layers = [...][]string{
 	{"cmd/gossh"},
 	{"internal/cli"},
+	{"internal/cli/prompt", "internal/cli/keyboard"},
+	{"internal/cli/process"},
 	{"internal/cli/message"},
 	{"client", "mux", "sshconfig", "internal/terminal"},
 	{"session", "forward", "agentfwd", "hostkey", "keepalive", "x11fwd"},

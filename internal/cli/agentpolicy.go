@@ -1,15 +1,13 @@
 package cli
 
 import (
-	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/internal/cli/message"
-	"github.com/gossh-project/gossh/internal/terminal"
+	"github.com/gossh-project/gossh/internal/cli/prompt"
 )
 
 // agentPolicy is what ForwardAgentKeys, ForwardAgentConfirm and ForwardAgentLog
@@ -32,7 +30,7 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 		policy.Keys = keys
 	}
 	if own.ForwardAgentConfirm {
-		policy.Confirm = (&useConfirmer{ask: p.askUse, give: p.print.NoMoreAgentUses}).confirm
+		policy.Confirm = prompt.AgentUse(p.print, p.turns)
 	}
 	log, err := openUsageLog(own.ForwardAgentLog)
 	if err != nil {
@@ -73,102 +71,4 @@ func homePaths(names []string) []string {
 		}
 	}
 	return out
-}
-
-// maxRefusals is how many refusals in a row end the questions of a connection.
-const maxRefusals = 3
-
-// useConfirmer is ForwardAgentConfirm for one connection. After maxRefusals in a
-// row, or the answer never, it refuses without asking: a remote host could
-// otherwise ask until somebody agrees by mistake. Package agentfwd calls confirm
-// for one use at a time.
-type useConfirmer struct {
-	ask      func(ctx context.Context, use agentfwd.Use) (answer useAnswer, err error)
-	give     func() // told once that there are no further questions
-	refusals int
-}
-
-type useAnswer int
-
-const (
-	answerNo useAnswer = iota
-	answerYes
-	answerNever
-)
-
-// errRefusedBefore is why a use is refused without a question.
-var errRefusedBefore = errors.New("refused before, not asked again")
-
-func (c *useConfirmer) confirm(ctx context.Context, use agentfwd.Use) (bool, error) {
-	if c.refusals >= maxRefusals {
-		return false, errRefusedBefore
-	}
-	answer, err := c.ask(ctx, use)
-	switch {
-	case ctx.Err() != nil: // it went away unanswered
-		return false, err
-	case err == nil && answer == answerYes:
-		c.refusals = 0
-		return true, nil
-	case err == nil && answer == answerNever:
-		c.refusals = maxRefusals
-	default:
-		c.refusals++
-	}
-	if c.refusals == maxRefusals {
-		c.give()
-	}
-	return false, err
-}
-
-// askUse asks the person whether a remote host may have a signature: on the
-// terminal, where the session makes way for it, or through askpass.
-func (p *program) askUse(ctx context.Context, use agentfwd.Use) (answer useAnswer, err error) {
-	asker := terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed}
-	text := message.AgentUseQuestion(use)
-	err = p.questions.ask(ctx, func(ctx context.Context) error {
-		if asker.PrefersAskpass() || !haveTerminal() {
-			yes, err := asker.Confirm(ctx, text)
-			if yes {
-				answer = answerYes
-			}
-			return err
-		}
-		typed, err := asker.Ask(ctx, clearTerminal()+text+"\nAnswer (yes/no/never): ", terminal.Echo)
-		switch strings.ToLower(strings.TrimSpace(typed)) {
-		case "yes":
-			answer = answerYes
-		case "never":
-			answer = answerNever
-		}
-		return err
-	})
-	return answer, err
-}
-
-// haveTerminal reports whether there is a terminal to ask on.
-func haveTerminal() bool {
-	tty, err := terminal.OpenTTY()
-	if err != nil {
-		return false
-	}
-	tty.Close()
-	return true
-}
-
-// clearTerminal begins a question in the middle of a session, which has left
-// the terminal in a state of the remote host's choice: on a line of its own, in
-// the usual character set, without colours, and with nothing below.
-func clearTerminal() string {
-	switch os.Getenv("TERM") {
-	case "", "dumb":
-		return "\n"
-	}
-	const (
-		shiftIn = "\x0f"    // character set G0,
-		ascii   = "\x1b(B"  // which is ASCII
-		noSGR   = "\x1b[0m" // no attributes
-		erase   = "\x1b[J"  // to the end of the screen
-	)
-	return shiftIn + ascii + noSGR + "\n" + erase
 }

@@ -7,30 +7,31 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/internal/terminal"
 )
 
-func (t *ttySession) hasCommandLine() bool { return t.r.p.cfg.EnableEscapeCommandline }
+func (t *ttySession) HasCommandLine() bool { return t.r.p.cfg.EnableEscapeCommandline }
 
 // commandLine is the escape ~C: a line of forwardings to open or to cancel, in
 // the middle of a session. It runs on the goroutine that reads the keyboard.
-func (t *ttySession) commandLine() {
+func (t *ttySession) CommandLine() {
 	p := t.r.p
-	if !t.hasCommandLine() {
-		t.say("commandline disabled\r\n")
+	if !t.HasCommandLine() {
+		t.Say("commandline disabled\r\n")
 		return
 	}
 	ctx, cancel := context.WithCancel(t.r.ctx)
 	defer cancel()
 	go func() { // ends with the command line, or with the remote program
 		select {
-		case <-t.r.in.done:
+		case <-t.r.in.Done():
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
-	p.questions.ask(ctx, func(ctx context.Context) error {
-		asker := terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed}
+	p.turns.Ask(ctx, func(ctx context.Context) error {
+		asker := prompt.NewAsker(p.print)
 		line, err := asker.Ask(ctx, "\r\nssh> ", terminal.Echo)
 		if err != nil {
 			return err // ^C, ^D, or the end: there is nothing to do

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -82,15 +83,15 @@ func (p *program) connectOnce(ctx context.Context) (int, error) {
 	if options.Stdio, err = p.takeStdio(); err != nil {
 		return 0, err
 	}
-	p.secrets.guard()
+	p.secrets.Protect()
 	c, err := client.Dial(ctx, p.flags.host, options)
-	p.secrets.forget()
+	p.secrets.Forget()
 	if err != nil {
 		return 0, err
 	}
 	defer c.Close()
-	defer p.awaitQuestion(ctx, c)
-	ctx, quit := p.untilSignal(ctx)
+	defer p.turns.Await(ctx, c.Done())
+	ctx, quit := p.signals.Until(ctx)
 	defer quit(nil)
 	p.quit = quit
 	defer p.watchNetwork(ctx, c.Hint)()
@@ -107,8 +108,8 @@ func (p *program) clientOptions() *client.Options {
 	return &client.Options{
 		Config:        p.cfg,
 		ConfigOptions: &options,
-		Prompter:      p.newPrompter(),
-		Notify:        func(e client.Event) { p.crash.run(func() { p.notify(e) }) },
+		Prompter:      prompt.New(p.print, p.turns, p.signals),
+		Notify:        func(e client.Event) { p.guard.Run(func() { p.notify(e) }) },
 		Logger:        p.print.Logger(),
 		ProxyStderr:   p.proxyStderr,
 		ProxyApart:    p.master,
@@ -121,7 +122,7 @@ func (p *program) clientOptions() *client.Options {
 // notify handles an event of package client.
 func (p *program) notify(e client.Event) {
 	if _, ok := e.(client.SecretRead); ok {
-		p.secrets.note()
+		p.secrets.Note()
 	}
 	p.print.Event(e)
 }
@@ -213,7 +214,7 @@ func (p *program) waitWithoutSession(ctx context.Context, c *client.Client) (int
 	p.setQoS(c, p.cfg.ControlMaster == sshconfig.ControlMasterNo)
 	p.denyMoreSessions(c)
 	p.print.SessionBegins()
-	if err := p.ready.announce(p, nil); err != nil {
+	if err := p.ready.Announce(p.print, nil, p.master); err != nil {
 		return 0, err
 	}
 	select {

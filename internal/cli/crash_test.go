@@ -20,6 +20,8 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
+	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/sshtest"
 )
@@ -138,7 +140,7 @@ func crash(where string) int {
 	files, err := srv.WriteFiles(dir)
 	check(err)
 	p := &program{std: Std{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, name: "gossh",
-		questions: newQuestions(), print: &message.Printer{Console: message.NewConsole(os.Stderr)}, flags: &flags{host: "x"}}
+		turns: prompt.NewTurns(), guard: new(process.Guard), print: &message.Printer{Console: message.NewConsole(os.Stderr)}, flags: &flags{host: "x"}}
 	p.cfg, err = sshconfig.Load(context.Background(), "x", sshconfig.Options{UserFile: files.Config})
 	check(err)
 	p.print.Config = p.cfg
@@ -155,7 +157,7 @@ func crash(where string) int {
 		started := run.cmd.OnStarted
 		run.cmd.OnStarted = func() {
 			started()
-			go p.crash.run(func() { panic(where) })
+			go p.guard.Run(func() { panic(where) })
 		}
 	case "output":
 		run.cmd.Stdout = panicWriter{run.cmd.Stdout}

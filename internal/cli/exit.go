@@ -2,18 +2,18 @@ package cli
 
 import (
 	"errors"
+	"os"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
+	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // exitFailure is the status of every failure that is not the remote program's.
 const exitFailure = 255
-
-// exitSignalled is what a shell adds to the number of a signal.
-const exitSignalled = 128
 
 // exitStatus returns the exit status of an invocation that ends with err.
 func exitStatus(err error) int {
@@ -27,33 +27,41 @@ func exitStatus(err error) int {
 	case errors.As(err, &log):
 		return 1 // as ssh's log_redirect_stderr_to does
 	}
-	if sig := fatalSignal(err); sig > 0 {
-		return exitSignalled + sig
+	if sig := fatalSignal(err); sig != nil {
+		return process.DeathStatus(sig)
 	}
 	return exitFailure
 }
 
-// fatalSignal returns the number of the signal by which the process should have
-// died of err, 0 if err is about something else. The process gets to exit on
-// platforms that cannot send themselves a signal.
-func fatalSignal(err error) int {
+// fatalSignal returns the signal by which the process should have died of err,
+// nil if err is about something else. The process gets to exit on platforms that
+// cannot send themselves a signal.
+func fatalSignal(err error) os.Signal {
 	var denied *client.AuthError
-	var death *deathError
+	var death *process.DeathError
 	var question *terminal.SignalError
 	switch {
-	case errors.As(err, &denied): // its Errs may hold a question that was broken off
-		return 0
+	case errors.As(err, &denied): // its Errs may contain an interrupted question
+		return nil
 	case errors.As(err, &death):
-		return signalNumber(death.sig)
+		return death.Signal
 	case errors.As(err, &question):
-		return signalNumber(question.Signal)
+		return question.Signal
 	}
-	return 0
+	return nil
+}
+
+// terminated reports whether SIGTERM ended a connection without a session, which
+// is the usual way to end one.
+func (p *program) terminated(err error) bool {
+	var s *message.SignalError
+	return errors.As(err, &s) && process.IsTerm(s.Signal) &&
+		(p.cfg.SessionType == sshconfig.SessionNone || !p.cfg.StdioForward.IsZero())
 }
 
 // fail prints why the invocation fails and returns its exit status.
 func (p *program) fail(err error) int {
-	if fatalSignal(err) == 0 { // ssh would die without words
+	if fatalSignal(err) == nil { // ssh would die without words
 		p.print.Failure(err)
 	}
 	return exitStatus(err)

@@ -11,6 +11,7 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -42,7 +43,7 @@ func TestExitStatus(t *testing.T) {
 		{"no status", session.ErrNoStatus, 255},
 		{"cancelled", context.Canceled, 255},
 		{"SIGTERM in a session", &message.SignalError{Signal: syscall.SIGTERM}, 255},
-		{"SIGQUIT before a session", &deathError{syscall.SIGQUIT}, 128 + 3},
+		{"SIGQUIT before a session", &process.DeathError{Signal: syscall.SIGQUIT}, 128 + 3},
 		{"SIGINT at a question", &terminal.SignalError{Signal: syscall.SIGINT}, 128 + 2},
 		{"anything", errors.New("odd"), 255},
 		{"end of input", io.EOF, 255},

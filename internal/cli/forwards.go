@@ -10,6 +10,7 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
@@ -101,7 +102,7 @@ func (p *program) stdioForward(ctx context.Context, c *client.Client) (int, erro
 		return 0, p.onChannel(err)
 	}
 	defer conn.Close()
-	if err := p.ready.announce(p, nil); err != nil {
+	if err := p.ready.Announce(p.print, nil, p.master); err != nil {
 		return 0, err
 	}
 	in, err := terminal.NewInput(int(p.std.Stdin.Fd()))
@@ -162,7 +163,7 @@ func (p *program) localCommand(ctx context.Context) error {
 
 // runLocalCommand runs a line by the user's shell.
 func (p *program) runLocalCommand(line string) {
-	cmd := userShellCommand(line)
+	cmd := process.ShellCommand(line)
 	p.print.Printf(sshconfig.LogDebug3, "debug3: Executing %s -c \"%s\"", cmd.Path, line)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
 	if err := cmd.Start(); err != nil {

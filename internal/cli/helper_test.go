@@ -11,6 +11,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
+	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/sshconfig"
 
 	"github.com/gossh-project/gossh/sshtest"
@@ -98,5 +100,7 @@ func newProgram(level sshconfig.LogLevel) (*program, *bytes.Buffer) {
 	p := &program{name: "ssh", flags: new(flags), cfg: new(sshconfig.Config)}
 	p.print = &message.Printer{Console: message.NewConsole(said), Program: p.name, Config: p.cfg}
 	p.print.SetLevel(level)
+	p.turns, p.guard = prompt.NewTurns(), new(process.Guard)
+	p.signals = process.NewSignals(p.guard, p.turns.Ignores)
 	return p, said
 }

@@ -17,25 +17,26 @@ import (
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
+	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// Std are the descriptors that the process was started with.
-type Std struct {
-	Stdin, Stdout, Stderr *os.File
-}
+// Std holds the descriptors that the process was started with.
+type Std = process.Std
 
 // Main runs the program with its arguments, args[0] being its name, and
 // returns the exit status.
 func Main(args []string, std Std) int {
-	p := &program{std: std, name: programName(args), questions: newQuestions()}
+	p := &program{std: std, name: programName(args), turns: prompt.NewTurns(), guard: new(process.Guard)}
+	p.signals = process.NewSignals(p.guard, p.turns.Ignores)
 	p.print = &message.Printer{Console: message.NewConsole(std.Stderr), Program: p.name}
 	if len(args) == 0 {
 		args = []string{p.name}
 	}
 	p.invoked = args[0]
-	ctx, stop := p.beginSignals(context.Background())
+	ctx, stop := p.signals.Start(context.Background())
 	defer stop()
 	status, err := p.run(ctx, args[1:])
 	if err != nil {
@@ -46,18 +47,19 @@ func Main(args []string, std Std) int {
 
 // program is what one invocation shares.
 type program struct {
-	std       Std
-	name      string // what messages begin with: the name it was called by
-	invoked   string // that with its folder, if one was given
-	args      []string
-	flags     *flags
-	cfg       *sshconfig.Config
-	print     *message.Printer
-	questions *questions
-	crash     crashGuard
-	secrets   secrets
-	ready     *readiness // of a child in the background; nil in the foreground
-	master    bool       // a master that persists, in a process of its own
+	std     Std
+	name    string // what messages begin with: the name it was called by
+	invoked string // that with its folder, if one was given
+	args    []string
+	flags   *flags
+	cfg     *sshconfig.Config
+	print   *message.Printer
+	turns   *prompt.Turns
+	guard   *process.Guard
+	signals *process.Signals
+	secrets process.Secrets
+	ready   *process.Readiness // of a child in the background; nil in the foreground
+	master  bool               // a master that persists, in a process of its own
 
 	proxyStderr *os.File // of a ProxyCommand; nil before there is one
 
@@ -65,7 +67,6 @@ type program struct {
 	shared  *shared      // of a master; nil if nothing is shared
 	channel int          // the number of the session, or of the stdio forwarding
 	parting parting      // of the session, once it has ended
-	signalState
 	// quit ends the invocation with a cause; set while it has a connection.
 	quit context.CancelCauseFunc
 }
@@ -102,7 +103,8 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 	case !f.hasHost:
 		return 0, message.ErrUsage
 	}
-	background := p.inBackground()
+	p.ready = process.InBackground()
+	background := p.ready != nil
 	if err := p.configure(ctx); err != nil {
 		return 0, err
 	}
@@ -119,7 +121,7 @@ func (p *program) run(ctx context.Context, args []string) (int, error) {
 		return 0, err
 	}
 	if p.cfg.ForkAfterAuthentication && !background {
-		_, status, err := p.startBackground()
+		_, status, err := p.background().Start()
 		return status, err
 	}
 	return p.start(ctx)
@@ -218,4 +220,9 @@ func (p *program) listKeys(ctx context.Context) error {
 		fmt.Fprintln(p.std.Stdout, message.OneLine(k.String()))
 	}
 	return err
+}
+
+// background returns what starts this invocation again in the background.
+func (p *program) background() *process.Background {
+	return &process.Background{Program: p.name, Invoked: p.invoked, Args: p.args, Std: p.std, Signals: p.signals}
 }

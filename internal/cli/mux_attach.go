@@ -53,7 +53,7 @@ func (p *program) attach(ctx context.Context) (int, sharing, error) {
 // rideAlong is ride for as long as no signal ends it. It takes mc over.
 func (p *program) rideAlong(ctx context.Context, mc *mux.Client) (int, sharing, error) {
 	defer mc.Close()
-	ctx, quit := p.untilSignal(ctx)
+	ctx, quit := p.signals.Until(ctx)
 	defer quit(nil)
 	return p.ride(ctx, mc)
 }
@@ -172,7 +172,7 @@ func (p *program) rideStdio(ctx context.Context, mc *mux.Client) (int, error) {
 // rideWithoutSession is -N: the forwards are the master's now, and this
 // process waits for the master's end.
 func (p *program) rideWithoutSession(ctx context.Context, mc *mux.Client) (int, error) {
-	if err := p.ready.announce(p, nil); err != nil {
+	if err := p.ready.Announce(p.print, nil, p.master); err != nil {
 		return 0, err
 	}
 	err := mc.Stay(ctx)
@@ -210,7 +210,7 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 		return 0, err
 	}
 	defer s.Close()
-	if err := p.ready.announce(p, nil); err != nil {
+	if err := p.ready.Announce(p.print, nil, p.master); err != nil {
 		return 0, err
 	}
 	leave := func() {}
@@ -218,7 +218,7 @@ func (p *program) rideSession(ctx context.Context, mc *mux.Client) (int, error) 
 		leave = p.rideRaw(ctx, s, size)
 	}
 	var status int
-	p.crash.run(func() { status, err = p.awaitRide(ctx, s) })
+	p.guard.Run(func() { status, err = p.awaitRide(ctx, s) })
 	leave()
 	if req.TTY {
 		p.print.Infof("Shared connection to %s closed.", p.cfg.HostName)
@@ -254,21 +254,21 @@ func (p *program) rideRaw(ctx context.Context, s *mux.ClientSession, size termin
 		p.print.Errorf("tcsetattr: %s", message.Errno(err))
 		return func() {}
 	}
-	p.crash.hold(state)
+	p.guard.Hold(state)
 	ctx, cancel := context.WithCancel(ctx)
 	followed := make(chan struct{})
 	sizes := terminal.Resizes(ctx, fd)
 	if now, err := terminal.GetSize(fd); err == nil && now != size {
 		relayResize(s.MasterPID()) // nobody was told of that change
 	}
-	go p.crash.run(func() { // ends with ctx
+	go p.guard.Run(func() { // ends with ctx
 		defer close(followed)
 		for range sizes {
 			relayResize(s.MasterPID())
 		}
 	})
-	go p.crash.run(func() { state.FollowContinue(ctx) })
-	go p.crash.run(func() { // ends with the session
+	go p.guard.Run(func() { state.FollowContinue(ctx) })
+	go p.guard.Run(func() { // ends with the session
 		select {
 		case <-s.TTYFailed():
 			state.Restore() // the master says why
@@ -341,7 +341,7 @@ func (p *program) proxied(ctx context.Context, mc *mux.Client) (int, error) {
 		return 0, err
 	}
 	defer c.Close()
-	ctx, quit := p.untilSignal(ctx)
+	ctx, quit := p.signals.Until(ctx)
 	defer quit(nil)
 	return p.serve(ctx, c)
 }

@@ -12,7 +12,10 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/keyboard"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
+	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/mux"
 	"github.com/gossh-project/gossh/session"
@@ -41,7 +44,7 @@ func isMaster() bool {
 
 // start runs the session over a master, or over a connection of its own.
 func (p *program) start(ctx context.Context) (int, error) {
-	easeCollector()
+	process.EaseCollector()
 	if p.master = isMaster(); p.master {
 		return p.connect(ctx)
 	}
@@ -50,7 +53,7 @@ func (p *program) start(ctx context.Context) (int, error) {
 		return status, err
 	}
 	if found == sharingVacant && p.persists() && !p.repeats() {
-		ready, status, err := p.startBackground(masterVariable + "=1")
+		ready, status, err := p.background().Start(masterVariable + "=1")
 		if err != nil || !ready {
 			return status, err
 		}
@@ -209,7 +212,7 @@ func (s *shared) options() mux.ServerOptions {
 		ReplaceStale:  true,
 
 		ConnectionInfo: s.information,
-		Left:           new(idleCollector).schedule,
+		Left:           new(process.IdleCollector).Schedule,
 
 		Logger: p.print.Logger(),
 	}
@@ -218,7 +221,7 @@ func (s *shared) options() mux.ServerOptions {
 	}
 	switch p.cfg.ControlMaster {
 	case sshconfig.ControlMasterAsk, sshconfig.ControlMasterAutoAsk:
-		ask := terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed}
+		ask := prompt.NewAsker(p.print)
 		o.Confirm = func(ctx context.Context, question string) bool {
 			yes, err := ask.Confirm(ctx, message.Printable(question))
 			return yes && err == nil
@@ -258,11 +261,11 @@ func (passed) Size(fd int) (session.Size, bool) {
 // passengerEscapes puts the escapes between a passenger's keyboard and its
 // session.
 func (s *shared) passengerEscapes(session *mux.ServerSession, in mux.Input, char byte) mux.Input {
-	return passengerInput{newEscapes(in, char, passenger{session, s.information}), in}
+	return passengerInput{keyboard.NewEscapes(in, char, passenger{session, s.information}), in}
 }
 
 type passengerInput struct {
-	*escapes
+	*keyboard.Escapes
 	in mux.Input
 }
 
@@ -275,23 +278,23 @@ type passenger struct {
 	info func() string // of the connection
 }
 
-func (a passenger) say(text string)    { io.WriteString(a.s.Stderr(), text) }
-func (a passenger) terminate()         { a.s.Close() }
-func (a passenger) sendBreak()         { a.s.Command().Break(breakLength) }
-func (a passenger) suspend()           {}
-func (a passenger) commandLine()       {}
-func (passenger) hasCommandLine() bool { return false }
+func (a passenger) Say(text string)    { io.WriteString(a.s.Stderr(), text) }
+func (a passenger) Terminate()         { a.s.Close() }
+func (a passenger) SendBreak()         { a.s.Command().Break(breakLength) }
+func (a passenger) Suspend()           {}
+func (a passenger) CommandLine()       {}
+func (passenger) HasCommandLine() bool { return false }
 
-func (a passenger) louder(int) sshconfig.LogLevel { return sshconfig.LogInfo }
+func (a passenger) Louder(int) sshconfig.LogLevel { return sshconfig.LogInfo }
 
 // lacks names the escapes that are not for passengers.
-func (passenger) lacks(ch byte) bool {
-	return ch == ctrlZ || ch == '&' || ch == 'C' || ch == 'V' || ch == 'v'
+func (passenger) Lacks(ch byte) bool {
+	return ch == keyboard.CtrlZ || ch == '&' || ch == 'C' || ch == 'V' || ch == 'v'
 }
 
-func (a passenger) information() string { return a.info() }
+func (a passenger) Information() string { return a.info() }
 
-func (a passenger) connections() string {
+func (a passenger) Connections() string {
 	return fmt.Sprintf("The following connections are open:\r\n  #%d client-session\r\n", a.s.ID())
 }
 
@@ -314,7 +317,7 @@ func (p *program) runMaster(ctx context.Context, s *shared, c *client.Client) (i
 	if err := p.localCommand(ctx); err != nil {
 		return 0, err
 	}
-	if err := p.ready.announce(p, nil); err != nil {
+	if err := p.ready.Announce(p.print, nil, p.master); err != nil {
 		return 0, err
 	}
 	if s == nil {

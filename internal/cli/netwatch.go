@@ -20,7 +20,7 @@ func (p *program) watchNetwork(ctx context.Context, hint func()) (stop func()) {
 		return func() {}
 	}
 	done := make(chan struct{})
-	go p.crash.run(func() { // ends with the watch
+	go p.guard.Run(func() { // ends with the watch
 		defer close(done)
 		for range changes {
 			p.print.Printf(sshconfig.LogDebug2, "debug2: the network has changed")

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/gossh-project/gossh/internal/cli/process"
 	"github.com/gossh-project/gossh/session"
 )
 
@@ -23,7 +24,7 @@ const ptyPatience = time.Second
 // ptyCheck watches a session's standard output for the first \r.
 type ptyCheck struct {
 	to      io.Writer
-	crash   *crashGuard
+	crash   *process.Guard
 	settled func(granted bool) // called once, from any goroutine
 	ask     func() (granted, known bool)
 
@@ -32,7 +33,7 @@ type ptyCheck struct {
 }
 
 // start begins the wait. It comes before the first Write.
-func (k *ptyCheck) start() { k.timer = time.AfterFunc(ptyPatience, func() { k.crash.run(k.inquire) }) }
+func (k *ptyCheck) start() { k.timer = time.AfterFunc(ptyPatience, func() { k.crash.Run(k.inquire) }) }
 
 // inquire ends with the server's answer, at the latest with the connection.
 func (k *ptyCheck) inquire() {

@@ -70,7 +70,7 @@ func (p *program) stayConnected(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer p.watchNetwork(ctx, s.kept.Hint)()
-	ctx, quit := p.untilSignal(ctx)
+	ctx, quit := p.signals.Until(ctx)
 	defer quit(nil)
 	p.quit = quit
 	defer func() {
@@ -85,7 +85,7 @@ func (p *program) stayConnected(ctx context.Context) (int, error) {
 		}
 		status, err = p.serveOver(ctx, c)
 	}
-	p.awaitQuestion(ctx, c)
+	p.turns.Await(ctx, c.Done())
 	return status, err
 }
 
@@ -106,7 +106,7 @@ func (s *stay) options() *client.KeepOptions {
 		Attempts:     own.ReconnectAttempts,
 		RequireFirst: true,
 		OnState:      s.tell,
-		OnForward:    func(st client.ForwardState) { s.p.crash.run(func() { s.tellForward(st) }) },
+		OnForward:    func(st client.ForwardState) { s.p.guard.Run(func() { s.tellForward(st) }) },
 	}
 	o.Prompter = aside{o.Prompter.(client.KeyPrompter), s}
 	notify := o.Notify
@@ -122,9 +122,9 @@ func (s *stay) options() *client.KeepOptions {
 // tell notes a state; again shows it.
 func (s *stay) tell(st client.KeepState) {
 	if st.Phase == client.KeepConnecting {
-		s.p.secrets.guard()
+		s.p.secrets.Protect()
 	} else {
-		s.p.secrets.forget()
+		s.p.secrets.Forget()
 	}
 	s.mu.Lock()
 	s.news = append(s.news, news{state: st})

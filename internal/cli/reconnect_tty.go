@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/keyboard"
 	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 )
@@ -51,8 +52,8 @@ func newCountdown(p *program) *countdown {
 	fd := int(p.std.Stdin.Fd())
 	if state, err := terminal.MakeKeywise(fd); err == nil {
 		d.state = state
-		p.crash.hold(state)
-		go p.crash.run(func() { state.FollowContinue(ctx) }) // ends with cancel
+		p.guard.Hold(state)
+		go p.guard.Run(func() { state.FollowContinue(ctx) }) // ends with cancel
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -70,7 +71,7 @@ func (d *countdown) listen() {
 	}
 	d.in = in
 	d.reading.Add(1)
-	go d.p.crash.run(func() { d.read(in) })
+	go d.p.guard.Run(func() { d.read(in) })
 }
 
 // deafen ends that and returns when nothing is read any more. It is called
@@ -164,7 +165,7 @@ func (d *countdown) draw() {
 	}
 	end := "^C: end"
 	if d.escape >= 0 {
-		end = shownChar(byte(d.escape)) + ".: end"
+		end = keyboard.ShownChar(byte(d.escape)) + ".: end"
 	}
 	if help != "" {
 		end = help + ", " + end

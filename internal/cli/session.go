@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gossh-project/gossh/client"
+	"github.com/gossh-project/gossh/internal/cli/keyboard"
 	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/keepalive"
@@ -63,7 +64,7 @@ type sessionRun struct {
 
 	started time.Time
 
-	in       *pausable // nil without standard input
+	in       *keyboard.Input // nil without standard input
 	out, err *terminal.Output
 	tty      *ttySession  // nil without a terminal
 	hold     sync.RWMutex // held while a question is open: nothing is written
@@ -92,11 +93,11 @@ func (r *sessionRun) prepare() error {
 	r.cmd.OnOpened = r.opened
 	r.cmd.OnStarted = r.takeTerminal
 	p.setQoS(r.c, p.allocatesTTY() || r.cmd.X11 != nil)
-	if err := p.ready.announce(p, r); err != nil {
+	if err := p.ready.Announce(p.print, r.keepDescriptors, p.master); err != nil {
 		return err
 	}
 	if !p.cfg.StdinNull {
-		if r.in, err = newPausable(int(p.std.Stdin.Fd())); err != nil {
+		if r.in, err = keyboard.New(int(p.std.Stdin.Fd())); err != nil {
 			return err
 		}
 		r.cmd.Stdin = r.in
@@ -115,7 +116,7 @@ func (r *sessionRun) run() (int, error) {
 		r.err.Cancel()
 	})
 	defer stop()
-	p.crash.cover(r.cmd)
+	p.guard.Cover(r.cmd)
 	var free func() int
 	p.channel, free = r.c.Forwards().Number()
 	p.print.ChannelOpened(p.channel, "session", message.SessionChannel)

@@ -2,9 +2,13 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"os"
+	"strings"
 	"sync"
 
+	"github.com/gossh-project/gossh/internal/cli/keyboard"
 	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
@@ -45,7 +49,7 @@ func (r *sessionRun) attachTTY() {
 	}
 	t.check = &ptyCheck{
 		to:      r.out,
-		crash:   &r.p.crash,
+		crash:   r.p.guard,
 		ask:     func() (granted, known bool) { return askForPTY(r.c, r.cmd.TTY) },
 		settled: t.settled,
 	}
@@ -53,7 +57,7 @@ func (r *sessionRun) attachTTY() {
 	// A server sends stderr apart only when there is no terminal after all.
 	r.cmd.OnStderr = func() { t.check.settle(false) }
 	if r.in != nil && r.p.cfg.EscapeChar >= 0 {
-		r.cmd.Stdin = newEscapes(r.in, byte(r.p.cfg.EscapeChar), t)
+		r.cmd.Stdin = keyboard.NewEscapes(r.in, byte(r.p.cfg.EscapeChar), t)
 	}
 }
 
@@ -86,15 +90,15 @@ func (t *ttySession) enter() {
 	t.mu.Lock()
 	t.state = state
 	t.mu.Unlock()
-	crash := &t.r.p.crash
-	crash.hold(state)
+	guard := t.r.p.guard
+	guard.Hold(state)
 	t.work.Add(1)
 	sizes := terminal.Resizes(t.ctx, t.fd) // before the first output: from here on none is lost
 	if size, err := terminal.GetSize(t.fd); err == nil && size != t.asked {
 		t.r.cmd.Resize(sessionSize(size)) // it changed during the login
 	}
-	go crash.run(func() { t.followSize(sizes) })
-	go crash.run(func() { state.FollowContinue(t.ctx) })
+	go guard.Run(func() { t.followSize(sizes) })
+	go guard.Run(func() { state.FollowContinue(t.ctx) })
 }
 
 // followSize ends with the session.
@@ -139,7 +143,7 @@ func (t *ttySession) settled(granted bool) {
 }
 
 // suspend is the escape ~^Z.
-func (t *ttySession) suspend() {
+func (t *ttySession) Suspend() {
 	t.mu.Lock()
 	state := t.state
 	t.mu.Unlock()
@@ -153,3 +157,39 @@ func (t *ttySession) suspend() {
 		t.r.cmd.Resize(sessionSize(size))
 	}
 }
+
+// The actions of a session's terminal.
+
+func (t *ttySession) Say(text string) { io.WriteString(t.r.p.std.Stderr, text) }
+
+func (t *ttySession) Terminate() { t.r.quit(message.ErrQuit) }
+
+// breakLength is a break's length in milliseconds, as ssh sends it.
+const breakLength = 1000
+
+func (t *ttySession) SendBreak() { t.r.cmd.Break(breakLength) }
+
+func (t *ttySession) Louder(by int) sshconfig.LogLevel {
+	c := t.r.p.print
+	level := min(max(c.Level()+sshconfig.LogLevel(by), sshconfig.LogQuiet), sshconfig.LogDebug3)
+	c.SetLevel(level)
+	return level
+}
+
+// connections lists what goes over the connection, and how that is doing.
+func (t *ttySession) Connections() string {
+	var b strings.Builder
+	b.WriteString("The following connections are open:\r\n")
+	b.WriteString("  #0 client-session (tty)\r\n")
+	for _, f := range t.r.c.Forwards().Forwards() {
+		s := f.Snapshot()
+		fmt.Fprintf(&b, "  %v forward %s: %d accepted, %d failed\r\n", s.Spec.Kind, message.OneLine(s.Spec.String()), s.Accepted, s.Failed)
+		for _, conn := range s.Conns {
+			fmt.Fprintf(&b, "    #%d %s -> %s, %d bytes in, %d out\r\n", conn.ID, message.OneLine(conn.Origin), message.OneLine(conn.Target), conn.In, conn.Out)
+		}
+	}
+	b.WriteString(message.Alive(t.r.c.Stats()) + "\r\n")
+	return b.String()
+}
+
+func (t *ttySession) Information() string { return t.r.p.print.Information(t.r.c, t.r.started) }

@@ -1,4 +1,4 @@
-package cli
+package keyboard
 
 import (
 	"errors"
@@ -7,14 +7,12 @@ import (
 	"github.com/gossh-project/gossh/internal/terminal"
 )
 
-// pausable is the keyboard of a session, which a question may take away for a
-// while. A terminal.Input ends for good, so a pause is the end of one and the
-// going on is another: in between nothing reads the terminal, and what is typed
-// waits in it for whoever asks.
-type pausable struct {
-	fd int
-	// always false for a pipe or a file, which no question is answered from.
-	terminal bool
+// Input is the standard input of a session. It can pause, so that a question gets
+// the keyboard: a pause closes the terminal.Input, and resuming opens a new one.
+// In between nothing reads the terminal.
+type Input struct {
+	fd       int
+	terminal bool // only a terminal pauses: no question reads a pipe or a file
 
 	mu      sync.Mutex
 	in      *terminal.Input // nil while paused, and if err is set
@@ -26,16 +24,17 @@ type pausable struct {
 	done chan struct{} // closed by Cancel
 }
 
-func newPausable(fd int) (*pausable, error) {
+// New returns an Input that reads a descriptor, which it does not close.
+func New(fd int) (*Input, error) {
 	in, err := terminal.NewInput(fd)
 	if err != nil {
 		return nil, err
 	}
-	return &pausable{fd: fd, terminal: terminal.IsTerminal(fd), in: in, done: make(chan struct{})}, nil
+	return &Input{fd: fd, terminal: terminal.IsTerminal(fd), in: in, done: make(chan struct{})}, nil
 }
 
-// Read is terminal.Input's. A pause makes it wait.
-func (k *pausable) Read(p []byte) (int, error) {
+// Read reads. It blocks during a pause.
+func (k *Input) Read(p []byte) (int, error) {
 	for {
 		k.mu.Lock()
 		in, resumed, err := k.in, k.resumed, k.err
@@ -60,7 +59,7 @@ func (k *pausable) Read(p []byte) (int, error) {
 	}
 }
 
-func (k *pausable) ended() bool {
+func (k *Input) ended() bool {
 	select {
 	case <-k.done:
 		return true
@@ -69,10 +68,13 @@ func (k *pausable) ended() bool {
 	}
 }
 
-// pause returns when no read is under way, and until the resume that goes with
-// it none begins. Pauses nest. A read that had taken something gives it to the
-// session first.
-func (k *pausable) pause() {
+// Done returns a channel that is closed by Cancel and Close.
+func (k *Input) Done() <-chan struct{} { return k.done }
+
+// Pause waits until no Read is under way; then none starts before the matching
+// Resume. Pauses nest. A Read that already has data returns it to the session. A
+// nil Input has nothing to pause.
+func (k *Input) Pause() {
 	if k == nil || !k.terminal {
 		return
 	}
@@ -87,7 +89,8 @@ func (k *pausable) pause() {
 	}
 }
 
-func (k *pausable) resume() {
+// Resume ends a pause.
+func (k *Input) Resume() {
 	if k == nil || !k.terminal {
 		return
 	}
@@ -103,8 +106,8 @@ func (k *pausable) resume() {
 	k.resumed = nil
 }
 
-// Cancel ends a Read under way and every later one. It does not wait.
-func (k *pausable) Cancel() {
+// Cancel makes the current Read and every later one fail. It does not wait.
+func (k *Input) Cancel() {
 	k.once.Do(func() { close(k.done) })
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -113,8 +116,8 @@ func (k *pausable) Cancel() {
 	}
 }
 
-// Close cancels, and waits for a Read under way.
-func (k *pausable) Close() error {
+// Close cancels and waits for the current Read.
+func (k *Input) Close() error {
 	k.Cancel()
 	k.mu.Lock()
 	in := k.in

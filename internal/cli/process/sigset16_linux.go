@@ -1,6 +1,6 @@
 //go:build linux && (mips || mipsle || mips64 || mips64le)
 
-package cli
+package process
 
 // kernelSigset is the size in bytes of the kernel's sigset_t.
 const kernelSigset = 16

@@ -1,4 +1,4 @@
-package cli
+package process
 
 import (
 	"os"
@@ -16,7 +16,7 @@ func signalNumber(s os.Signal) int {
 
 func deadlySignals() []os.Signal { return nil }
 func prepareSignals()            {}
-func dieOf(os.Signal)            {}
+func die(os.Signal)              {}
 func raise(os.Signal)            {}
 func isTerm(s os.Signal) bool    { return s == syscall.SIGTERM }
 func isQuit(os.Signal) bool      { return false }

@@ -1,4 +1,4 @@
-package cli
+package process
 
 import (
 	"io"
@@ -8,37 +8,37 @@ import (
 	"github.com/gossh-project/gossh/session"
 )
 
-// crashGuard gives the terminal its own modes back when a goroutine panics.
-// Go ends the process then without a word to the others, and a raw terminal
-// would be left to a shell that cannot use it. It is at the entry of every
-// goroutine of this package that lives while the terminal is raw, and around
-// what package session calls from its own.
-type crashGuard struct {
+// Guard restores the modes of the terminal when a goroutine panics. A panic ends
+// the process without running the deferred calls of other goroutines, and would
+// leave a raw terminal to the shell. Every goroutine that runs while the terminal
+// is raw has to be started through [Guard.Run]; [Guard.Cover] does the same for
+// what package session calls. The zero Guard is ready to use.
+type Guard struct {
 	mu    sync.Mutex
 	state *terminal.State // nil as long as the terminal was never raw
 }
 
-// hold makes state the one that a panic restores.
-func (g *crashGuard) hold(state *terminal.State) {
+// Hold makes state the one that a panic restores.
+func (g *Guard) Hold(state *terminal.State) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.state = state
 }
 
-// run calls f. A panic in it is not recovered from: it goes on to end the
-// process, with its trace, on a terminal that can show it.
-func (g *crashGuard) run(f func()) {
-	well := false
+// Run calls f. If f panics, Run restores the terminal and lets the panic
+// continue, so that the trace is readable.
+func (g *Guard) Run(f func()) {
+	returned := false
 	defer func() {
-		if !well {
+		if !returned {
 			g.restore()
 		}
 	}()
 	f()
-	well = true
+	returned = true
 }
 
-func (g *crashGuard) restore() {
+func (g *Guard) restore() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.state != nil {
@@ -46,24 +46,24 @@ func (g *crashGuard) restore() {
 	}
 }
 
-// cover puts the guard around all that cmd calls of ours.
-func (g *crashGuard) cover(cmd *session.Cmd) {
+// Cover guards the readers, writers and callbacks of cmd.
+func (g *Guard) Cover(cmd *session.Cmd) {
 	if cmd.Stdin != nil {
 		cmd.Stdin = guardedInput{cmd.Stdin, g}
 	}
 	cmd.Stdout, cmd.Stderr = guardedOutput{cmd.Stdout, g}, guardedOutput{cmd.Stderr, g}
 	if onStderr := cmd.OnStderr; onStderr != nil {
-		cmd.OnStderr = func() { g.run(onStderr) }
+		cmd.OnStderr = func() { g.Run(onStderr) }
 	}
 }
 
 type guardedInput struct {
 	from  io.Reader
-	guard *crashGuard
+	guard *Guard
 }
 
 func (i guardedInput) Read(p []byte) (n int, err error) {
-	i.guard.run(func() { n, err = i.from.Read(p) })
+	i.guard.Run(func() { n, err = i.from.Read(p) })
 	return n, err
 }
 
@@ -72,11 +72,11 @@ func (i guardedInput) Cancel() { cancelBlocked(i.from) }
 
 type guardedOutput struct {
 	to    io.Writer
-	guard *crashGuard
+	guard *Guard
 }
 
 func (o guardedOutput) Write(p []byte) (n int, err error) {
-	o.guard.run(func() { n, err = o.to.Write(p) })
+	o.guard.Run(func() { n, err = o.to.Write(p) })
 	return n, err
 }
 

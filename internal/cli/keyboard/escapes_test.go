@@ -1,4 +1,4 @@
-package cli
+package keyboard
 
 import (
 	"bytes"
@@ -39,15 +39,15 @@ type actions struct {
 	noCommandLine bool
 }
 
-func (a *actions) say(text string)      { a.said.WriteString(text) }
-func (a *actions) terminate()           { a.did.WriteString("terminate ") }
-func (a *actions) suspend()             { a.did.WriteString("suspend ") }
-func (a *actions) sendBreak()           { a.did.WriteString("break ") }
-func (a *actions) connections() string  { a.did.WriteString("connections "); return "list\r\n" }
-func (a *actions) information() string  { a.did.WriteString("information "); return "facts\r\n" }
-func (a *actions) commandLine()         { a.did.WriteString("commandline ") }
-func (a *actions) hasCommandLine() bool { return !a.noCommandLine }
-func (a *actions) louder(by int) sshconfig.LogLevel {
+func (a *actions) Say(text string)      { a.said.WriteString(text) }
+func (a *actions) Terminate()           { a.did.WriteString("terminate ") }
+func (a *actions) Suspend()             { a.did.WriteString("suspend ") }
+func (a *actions) SendBreak()           { a.did.WriteString("break ") }
+func (a *actions) Connections() string  { a.did.WriteString("connections "); return "list\r\n" }
+func (a *actions) Information() string  { a.did.WriteString("information "); return "facts\r\n" }
+func (a *actions) CommandLine()         { a.did.WriteString("commandline ") }
+func (a *actions) HasCommandLine() bool { return !a.noCommandLine }
+func (a *actions) Louder(by int) sshconfig.LogLevel {
 	fmt.Fprintf(&a.did, "louder%+d ", by)
 	return sshconfig.LogVerbose
 }
@@ -126,7 +126,7 @@ func TestEscapes(t *testing.T) {
 					if char == 0 {
 						char = '~'
 					}
-					e := newEscapes(&typist{pieces: pieces(test.typed, size)}, char, a)
+					e := NewEscapes(&typist{pieces: pieces(test.typed, size)}, char, a)
 					sent, err := readPieces(e, buf)
 					if err != io.EOF || sent != test.sent || a.did.String() != test.did || !strings.HasPrefix(a.said.String(), test.said) {
 						t.Fatalf("pieces of %d, buffer of %d: sent %q, did %q, said %q, %v", size, buf, sent, a.did.String(), a.said.String(), err)
@@ -144,7 +144,7 @@ func TestEscapes(t *testing.T) {
 func TestEscapeHelp(t *testing.T) {
 	for _, without := range []bool{false, true} {
 		a := &actions{noCommandLine: without}
-		readPieces(newEscapes(&typist{pieces: []string{"~?"}}, '~', a), 8)
+		readPieces(NewEscapes(&typist{pieces: []string{"~?"}}, '~', a), 8)
 		for _, key := range []string{"~.", "~B", "~C", "~I", "~V/v", "~^Z", "~#", "~?", "~~"} {
 			if got, want := strings.Contains(a.said.String(), "\r\n "+key+" "), key != "~C" || !without; got != want {
 				t.Errorf("%s is there: %v, in %q", key, got, a.said.String())
@@ -156,12 +156,12 @@ func TestEscapeHelp(t *testing.T) {
 // TestEscapeErrors: what ends the keyboard ends the filter.
 func TestEscapeErrors(t *testing.T) {
 	lost := errors.New("lost")
-	e := newEscapes(&typist{pieces: []string{"a"}, err: lost}, '~', new(actions))
+	e := NewEscapes(&typist{pieces: []string{"a"}, err: lost}, '~', new(actions))
 	if sent, err := readPieces(e, 8); sent != "a" || err != lost {
 		t.Errorf("%q, %v", sent, err)
 	}
 	// Once terminated it stays so.
-	e = newEscapes(&typist{pieces: []string{"~.", "more"}}, '~', new(actions))
+	e = NewEscapes(&typist{pieces: []string{"~.", "more"}}, '~', new(actions))
 	for range 2 {
 		if n, err := e.Read(make([]byte, 8)); n != 0 || err != io.EOF {
 			t.Errorf("%d, %v", n, err)
@@ -179,7 +179,7 @@ func FuzzEscapes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, typed []byte, char byte, size uint8) {
 		read := func(size, buf int) (string, string) {
 			a := new(actions)
-			sent, err := readPieces(newEscapes(&typist{pieces: pieces(string(typed), size)}, char, a), buf)
+			sent, err := readPieces(NewEscapes(&typist{pieces: pieces(string(typed), size)}, char, a), buf)
 			if err != io.EOF {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package cli
+package prompt
 
 import (
 	"context"
@@ -9,45 +9,67 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 	"golang.org/x/crypto/ssh"
 )
 
-// prompter words the questions of package client; the terminal, or askpass,
-// puts them.
-type prompter struct {
-	p   *program
-	ask asker
+// Prompter asks the questions of package client in ssh's words, on the terminal
+// or by askpass.
+type Prompter struct {
+	print *message.Printer
+	turns *Turns
+	ask   asker
 }
 
-// asker is a terminal.Prompter.
+// asker is implemented by terminal.Prompter.
 type asker interface {
 	Ask(ctx context.Context, prompt string, flags terminal.Flags) (string, error)
 	Confirm(ctx context.Context, prompt string) (bool, error)
 	Notify(ctx context.Context, text string, batch bool) *terminal.Notice
 }
 
-var _ client.KeyPrompter = (*prompter)(nil)
+var _ client.KeyPrompter = (*Prompter)(nil)
 
-func (p *program) newPrompter() *prompter {
-	return &prompter{p: p, ask: watchedAsker{&terminal.Prompter{Logger: p.print.Logger(), ExecFailed: p.print.ExecFailed, Deliver: p.deliver}, p}}
+// New returns a Prompter. Deadly signals wait until a question has restored the
+// terminal.
+func New(print *message.Printer, turns *Turns, signals *process.Signals) *Prompter {
+	asker := NewAsker(print)
+	asker.Deliver = signals.Deliver
+	return &Prompter{print, turns, signalAsker{asker, signals}}
+}
+
+// NewAsker returns the terminal.Prompter of a question without further rules.
+func NewAsker(print *message.Printer) *terminal.Prompter {
+	return &terminal.Prompter{Logger: print.Logger(), ExecFailed: print.ExecFailed}
+}
+
+// signalAsker delays deadly signals until the terminal is restored.
+type signalAsker struct {
+	asker
+	signals *process.Signals
+}
+
+func (s signalAsker) Ask(ctx context.Context, prompt string, flags terminal.Flags) (string, error) {
+	defer s.signals.Asking()()
+	return s.asker.Ask(ctx, prompt, flags)
 }
 
 // Password asks for a password in ssh's words.
-func (a *prompter) Password(ctx context.Context, q client.PasswordQuestion) (string, error) {
+func (a *Prompter) Password(ctx context.Context, q client.PasswordQuestion) (string, error) {
 	if q.Attempt > 1 {
-		a.p.print.Errorf("Permission denied, please try again.")
+		a.print.Errorf("Permission denied, please try again.")
 	}
 	return a.ask.Ask(ctx, message.Banner(fmt.Sprintf("%s@%s's password: ", q.User, q.Host)), 0)
 }
 
-// Challenge shows what the server says, and puts its questions with the host's
-// name in front, so that no server can ask in another's name.
-func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([]string, error) {
+// Challenge shows the server's text and asks its questions. The user and host
+// name in front keep a server from asking in the name of another.
+func (a *Prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([]string, error) {
 	for _, text := range []string{q.Name, q.Instruction} {
-		if text != "" && a.p.print.Level() >= sshconfig.LogInfo {
-			a.p.print.Raw(message.Banner(text) + "\r\n")
+		if text != "" && a.print.Level() >= sshconfig.LogInfo {
+			a.print.Raw(message.Banner(text) + "\r\n")
 		}
 	}
 	answers := make([]string, len(q.Prompts))
@@ -66,42 +88,44 @@ func (a *prompter) Challenge(ctx context.Context, q client.ChallengeQuestion) ([
 	return answers, nil
 }
 
-// Passphrase asks for that of a key file.
-func (a *prompter) Passphrase(ctx context.Context, q client.PassphraseQuestion) (string, error) {
+// Passphrase asks for the passphrase of a key file.
+func (a *Prompter) Passphrase(ctx context.Context, q client.PassphraseQuestion) (string, error) {
 	return a.ask.Ask(ctx, message.Banner(fmt.Sprintf("Enter passphrase for key '%s': ", q.File)), 0)
 }
 
-// AddKey asks as ssh does for AddKeysToAgent ask, which is askpass's business.
-func (a *prompter) AddKey(ctx context.Context, q client.AddKeyQuestion) (bool, error) {
+// AddKey asks whether to add a key to the agent (AddKeysToAgent ask). Like ssh it
+// prefers askpass.
+func (a *Prompter) AddKey(ctx context.Context, q client.AddKeyQuestion) (bool, error) {
 	return a.ask.Confirm(ctx, message.Banner(fmt.Sprintf("Add key %s (%s) to agent?", q.File, q.Fingerprint)))
 }
 
-// HostKey puts the questions of package hostkey, of which the last may come in
-// the middle of a session.
-func (a *prompter) HostKey(ctx context.Context, q hostkey.Question) (yes bool, err error) {
-	err = a.p.questions.ask(ctx, func(ctx context.Context) error {
+// HostKey asks the questions of package hostkey. UpdateQuestion may come during a
+// session.
+func (a *Prompter) HostKey(ctx context.Context, q hostkey.Question) (yes bool, err error) {
+	err = a.turns.Ask(ctx, func(ctx context.Context) error {
 		yes, err = a.hostKey(ctx, q)
 		return err
 	})
 	return yes, err
 }
 
-func (a *prompter) hostKey(ctx context.Context, q hostkey.Question) (bool, error) {
+// hostKey asks one question about a host key.
+func (a *Prompter) hostKey(ctx context.Context, q hostkey.Question) (bool, error) {
 	switch q := q.(type) {
 	case hostkey.NewHostQuestion:
-		return a.confirm(ctx, a.p.print.HostQuestion(q), a.p.print.Fingerprint(q.Key, q.Fingerprint))
+		return a.confirm(ctx, a.print.HostQuestion(q), a.print.Fingerprint(q.Key, q.Fingerprint))
 	case hostkey.AddressQuestion:
-		a.p.print.AddressDiffers(q.AddressDiffers)
+		a.print.AddressDiffers(q.AddressDiffers)
 		return a.confirm(ctx, "Are you sure you want to continue connecting (yes/no)? ", "")
 	case hostkey.UpdateQuestion:
-		a.p.print.UpdateQuestion(q)
+		a.print.UpdateQuestion(q)
 		return a.confirmUpdate(ctx)
 	}
 	return false, fmt.Errorf("unknown question %T", q)
 }
 
 // confirm asks until the answer is yes, no, or the fingerprint.
-func (a *prompter) confirm(ctx context.Context, prompt, fingerprint string) (bool, error) {
+func (a *Prompter) confirm(ctx context.Context, prompt, fingerprint string) (bool, error) {
 	again := "Please type 'yes' or 'no': "
 	if fingerprint != "" {
 		again = "Please type 'yes', 'no' or the fingerprint: "
@@ -123,10 +147,11 @@ func (a *prompter) confirm(ctx context.Context, prompt, fingerprint string) (boo
 	}
 }
 
-// maxUpdateQuestions is how often ssh asks before it takes nonsense for a no.
+// maxUpdateQuestions is how often ssh asks before it takes other words for a no.
 const maxUpdateQuestions = 3
 
-func (a *prompter) confirmUpdate(ctx context.Context) (bool, error) {
+// confirmUpdate asks whether to accept the changes of UpdateHostKeys.
+func (a *Prompter) confirmUpdate(ctx context.Context) (bool, error) {
 	for range maxUpdateQuestions {
 		answer, err := a.ask.Ask(ctx, "Accept updated hostkeys? (yes/no): ", terminal.Echo)
 		if err != nil {
@@ -138,12 +163,13 @@ func (a *prompter) confirmUpdate(ctx context.Context) (bool, error) {
 		case strings.EqualFold(answer, "no"):
 			return false, nil
 		}
-		a.p.print.Infof("Please enter \"yes\" or \"no\"")
+		a.print.Infof("Please enter \"yes\" or \"no\"")
 	}
 	return false, nil
 }
 
-// noAnswer takes nobody to ask, and the end of input, for a no.
+// noAnswer returns nil, which makes the answer no, if there is no terminal, no
+// input, or the user has dismissed askpass. It returns other errors.
 func noAnswer(err error) error {
 	if errors.Is(err, terminal.ErrNoTTY) || errors.Is(err, terminal.ErrRefused) || message.IsEOF(err) {
 		return nil
@@ -152,11 +178,12 @@ func noAnswer(err error) error {
 }
 
 // PIN asks for the PIN of a FIDO key or of PKCS#11 tokens.
-func (a *prompter) PIN(ctx context.Context, q client.PINQuestion) ([]byte, error) {
+func (a *Prompter) PIN(ctx context.Context, q client.PINQuestion) ([]byte, error) {
 	answer, err := a.ask.Ask(ctx, pinPrompt(q), 0)
 	return []byte(answer), err
 }
 
+// pinPrompt returns the question for a PIN.
 func pinPrompt(q client.PINQuestion) string {
 	switch {
 	case q.File != "":
@@ -167,14 +194,15 @@ func pinPrompt(q client.PINQuestion) string {
 	return message.OneLine(fmt.Sprintf("Enter PIN for '%s': ", strings.Join(q.Tokens, "', '")))
 }
 
-// Touch shows that a security key waits, where ssh shows it.
-func (a *prompter) Touch(ctx context.Context, n client.TouchNotice) func(confirmed bool) {
-	kind, print := hostkey.KeyType(n.Key), a.p.print.Fingerprint(n.Key, ssh.FingerprintSHA256(n.Key))
+// Touch shows that a security key waits to be touched. The caller calls the
+// returned function when the wait is over.
+func (a *Prompter) Touch(ctx context.Context, n client.TouchNotice) func(confirmed bool) {
+	kind, print := hostkey.KeyType(n.Key), a.print.Fingerprint(n.Key, ssh.FingerprintSHA256(n.Key))
 	notice := a.ask.Notify(ctx, fmt.Sprintf("Confirm user presence for key %s %s", kind, print), n.Batch)
 	return func(confirmed bool) {
 		notice.Close()
 		if confirmed && notice.OnTerminal() {
-			a.p.print.Raw("User presence confirmed\r\n")
+			a.print.Raw("User presence confirmed\r\n")
 		}
 	}
 }

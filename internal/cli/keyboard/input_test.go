@@ -1,14 +1,12 @@
 //go:build unix
 
-package cli
+package keyboard
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
 	"testing"
-	"testing/synctest"
 
 	"github.com/creack/pty"
 
@@ -33,7 +31,7 @@ func typewriter(t *testing.T) (hand, paper *os.File) {
 }
 
 // reads gives what Read returns, one by one, until its error.
-func reads(k *pausable) (<-chan string, <-chan error) {
+func reads(k *Input) (<-chan string, <-chan error) {
 	got, ended := make(chan string), make(chan error, 1)
 	go func() {
 		buf := make([]byte, 64)
@@ -55,7 +53,7 @@ func reads(k *pausable) (<-chan string, <-chan error) {
 // and what he leaves comes to the session afterwards.
 func TestPause(t *testing.T) {
 	hand, paper := typewriter(t)
-	k, err := newPausable(int(paper.Fd()))
+	k, err := New(int(paper.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,25 +64,25 @@ func TestPause(t *testing.T) {
 		if s := <-got; s != "before" {
 			t.Fatalf("read %q", s)
 		}
-		k.pause()
-		k.pause() // pauses nest
-		k.resume()
+		k.Pause()
+		k.Pause() // pauses nest
+		k.Resume()
 		io.WriteString(hand, "answer")
 		if n, err := paper.Read(buf); err != nil || string(buf[:n]) != "answer" {
 			t.Fatalf("the question got %q, %v", buf[:n], err)
 		}
 		io.WriteString(hand, "ahead")
-		k.resume()
+		k.Resume()
 		if s := <-got; s != "ahead" {
 			t.Fatalf("read %q", s)
 		}
 	}
-	k.pause()
+	k.Pause()
 	k.Cancel()
 	if err := <-ended; !errors.Is(err, terminal.ErrCanceled) {
 		t.Errorf("ended with %v", err)
 	}
-	k.resume()
+	k.Resume()
 	if n, err := k.Read(buf); n != 0 || !errors.Is(err, terminal.ErrCanceled) {
 		t.Errorf("after the end: %d, %v", n, err)
 	}
@@ -100,7 +98,7 @@ func TestPause(t *testing.T) {
 // TestPauseWhileTyping loses and doubles nothing, however it falls.
 func TestPauseWhileTyping(t *testing.T) {
 	hand, paper := typewriter(t)
-	k, err := newPausable(int(paper.Fd()))
+	k, err := New(int(paper.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,8 +119,8 @@ func TestPauseWhileTyping(t *testing.T) {
 			case <-typed:
 				return
 			default:
-				k.pause()
-				k.resume()
+				k.Pause()
+				k.Resume()
 			}
 		}
 	}()
@@ -147,53 +145,19 @@ func TestPauseOfPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	k, err := newPausable(int(r.Fd()))
+	k, err := New(int(r.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer k.Close()
-	k.pause()
+	k.Pause()
 	io.WriteString(w, "data")
 	w.Close()
 	if data, err := io.ReadAll(k); err != nil || string(data) != "data" {
 		t.Errorf("%q, %v", data, err)
 	}
-	k.resume()
-	var none *pausable
-	none.pause()
-	none.resume()
-}
-
-// TestQuestionsInTurn: one question at a time, and a question that has to wait
-// ends with its context.
-func TestQuestionsInTurn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		q := newQuestions()
-		open, release := make(chan struct{}), make(chan struct{})
-		go q.ask(t.Context(), func(ctx context.Context) error {
-			close(open)
-			<-release
-			return nil
-		})
-		<-open
-		if q.ignores(os.Interrupt) {
-			t.Error("^C is ignored outside of a session")
-		}
-		ctx, cancel := context.WithCancelCause(t.Context())
-		ended := make(chan error, 1)
-		go func() {
-			ended <- q.ask(ctx, func(context.Context) error { t.Error("asked beside another"); return nil })
-		}()
-		synctest.Wait()
-		because := errors.New("the server hung up")
-		cancel(because)
-		if err := <-ended; err != because {
-			t.Errorf("got %v", err)
-		}
-		close(release)
-		if err := q.take(t.Context()); err != nil {
-			t.Error(err)
-		}
-		q.give()
-	})
+	k.Resume()
+	var none *Input
+	none.Pause()
+	none.Resume()
 }

@@ -1,6 +1,7 @@
-package cli
+package prompt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -53,11 +54,10 @@ func (p *person) Notify(_ context.Context, text string, _ bool) *terminal.Notice
 	return new(terminal.Notice)
 }
 
-func newTestPrompter(answers ...any) (*prompter, *person, func() string) {
-	p, said := newProgram(sshconfig.LogInfo)
-	p.questions = newQuestions()
+func newTestPrompter(answers ...any) (*Prompter, *person, func() string) {
+	print, said := newPrinter(sshconfig.LogInfo)
 	who := &person{answers: answers}
-	return &prompter{p: p, ask: who}, who, func() string { return strings.ReplaceAll(said.String(), "\r\n", "|") }
+	return &Prompter{print, NewTurns(), who}, who, func() string { return strings.ReplaceAll(said.String(), "\r\n", "|") }
 }
 
 func TestHostKeyQuestions(t *testing.T) {
@@ -109,12 +109,12 @@ func TestHostKeyQuestions(t *testing.T) {
 }
 
 func TestNewHostText(t *testing.T) {
-	p, _ := newProgram(sshconfig.LogInfo)
+	print, _ := newPrinter(sshconfig.LogInfo)
 	var others []hostkey.OtherName
 	for i := range 10 {
 		others = append(others, hostkey.OtherName{Location: hostkey.Location{File: "/k", Line: i + 1}, Hosts: fmt.Sprintf("host%d", i), Hashed: i == 1})
 	}
-	text := p.print.HostQuestion(hostkey.NewHostQuestion{Host: "web", KeyType: "RSA", OtherNames: others, DNS: &hostkey.DNSResult{Matching: true}})
+	text := print.HostQuestion(hostkey.NewHostQuestion{Host: "web", KeyType: "RSA", OtherNames: others, DNS: &hostkey.DNSResult{Matching: true}})
 	for _, line := range []string{
 		"The authenticity of host 'web' can't be established.\n", "Matching host key fingerprint found in DNS.\n",
 		"This host key is known by the following other names/addresses:\n", "    /k:1: host0\n", "    /k:2: [hashed name]\n",
@@ -229,12 +229,12 @@ func TestFingerprintHash(t *testing.T) {
 	}
 	key := signer.PublicKey()
 	for hash, want := range map[sshconfig.FingerprintHash]string{"SHA256": hostkey.Fingerprint(key), "MD5": hostkey.FingerprintMD5(key)} {
-		p := &program{print: &message.Printer{Console: message.NewConsole(io.Discard), Config: &sshconfig.Config{FingerprintHash: hash}}}
+		print := &message.Printer{Console: message.NewConsole(io.Discard), Config: &sshconfig.Config{FingerprintHash: hash}}
 		q := hostkey.NewHostQuestion{Host: "h", Key: key, KeyType: "ED25519", Fingerprint: hostkey.Fingerprint(key)}
-		if text := p.print.HostQuestion(q); !strings.Contains(text, "fingerprint is "+want+".") {
+		if text := print.HostQuestion(q); !strings.Contains(text, "fingerprint is "+want+".") {
 			t.Errorf("%s: %q lacks %s", hash, text, want)
 		}
-		if got := p.print.Fingerprint(key, q.Fingerprint); got != want {
+		if got := print.Fingerprint(key, q.Fingerprint); got != want {
 			t.Errorf("%s: %s", hash, got)
 		}
 	}
@@ -289,10 +289,18 @@ func TestKeyHelperWords(t *testing.T) {
 			"ssh-sk-helper: not found. It is part of OpenSSH's client: package openssh-client (Debian), openssh-clients (Fedora), openssh (others).|" +
 				`sign_and_send_pubkey: signing failed for ED25519-SK "/k": No such file or directory`},
 	} {
-		p, said := newProgram(sshconfig.LogInfo)
-		p.notify(c.event)
+		print, said := newPrinter(sshconfig.LogInfo)
+		print.Event(c.event)
 		if got := strings.ReplaceAll(said.String(), "\r\n", "|"); got != c.want+"|" {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}
+}
+
+// newPrinter returns a Printer that prints to a buffer.
+func newPrinter(level sshconfig.LogLevel) (*message.Printer, *bytes.Buffer) {
+	said := new(bytes.Buffer)
+	print := &message.Printer{Console: message.NewConsole(said), Program: "ssh", Config: new(sshconfig.Config)}
+	print.SetLevel(level)
+	return print, said
 }

@@ -1,0 +1,10 @@
+// Package process is about the process itself: the signals that it gets, panics
+// while the terminal is raw, children in the background, and its memory.
+package process
+
+import "os"
+
+// Std holds the descriptors that the process was started with.
+type Std struct {
+	Stdin, Stdout, Stderr *os.File
+}
