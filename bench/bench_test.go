@@ -47,7 +47,7 @@ func TestCompare(t *testing.T) {
 		t.Skip("ssh is not installed")
 	}
 	// Without MaxStartups many logins at a time would be refused at random.
-	srv := opensshd.New(t, opensshd.Options{Extra: "MaxStartups 100:30:200\nMaxSessions 100\n"})
+	srv := opensshd.NewServer(t, &opensshd.Options{Extra: "MaxStartups 100:30:200\nMaxSessions 100\n"})
 	b := &bench{t: t, config: srv.Config, dir: t.TempDir()}
 	b.gossh = filepath.Join(b.dir, "gossh")
 	if out, err := exec.Command("go", "build", "-o", b.gossh, "../cmd/gossh").CombinedOutput(); err != nil {

@@ -166,7 +166,7 @@ func TestRestricted(t *testing.T) {
 // ssh's -W.
 func TestRestrictedHop(t *testing.T) {
 	s := newSetup(t, sshtest.Options{})
-	hop := sshtest.New(t, sshtest.Options{Users: []sshtest.User{{Name: "test", None: true}}})
+	hop := sshtest.NewServer(t, &sshtest.Options{Users: []sshtest.User{{Name: "test", None: true}}})
 	good, err := os.ReadFile(filepath.Join(s.dir, "known_hosts"))
 	if err != nil {
 		t.Fatal(err)

@@ -55,7 +55,7 @@ func TestCipherOrder(t *testing.T) {
 // TestTinyRekeyLimit: sshd would leave a key exchange during authentication
 // without an answer.
 func TestTinyRekeyLimit(t *testing.T) {
-	srv := opensshd.New(t, opensshd.Options{})
+	srv := opensshd.NewServer(t, nil)
 	s := newSetup(t, sshtest.Options{})
 	_, other := s.newKey(t, "other", ssh.KeyAlgoRSA)
 	s.configure(t, srv.Config, "RekeyLimit 16", "IdentityFile "+other)

@@ -149,7 +149,7 @@ func TestKeyboardInteractive(t *testing.T) {
 func TestTwoMethods(t *testing.T) {
 	s := newSetup(t, sshtest.Options{})
 	key, file := s.newKey(t, "key", ssh.KeyAlgoED25519)
-	srv := sshtest.New(t, sshtest.Options{Users: []sshtest.User{{
+	srv := sshtest.NewServer(t, &sshtest.Options{Users: []sshtest.User{{
 		Name: sshtest.DefaultUser, Keys: []ssh.PublicKey{key.PublicKey()}, Password: "right",
 		Sequence: []string{"publickey", "password"},
 	}}})
@@ -190,7 +190,7 @@ func TestPreferredAuthentications(t *testing.T) {
 	user := sshtest.User{Name: sshtest.DefaultUser, Password: "right"}
 	s := newSetup(t, sshtest.Options{})
 	user.Keys = []ssh.PublicKey{s.srv.ClientKey.PublicKey()}
-	srv := sshtest.New(t, sshtest.Options{Users: []sshtest.User{user}})
+	srv := sshtest.NewServer(t, &sshtest.Options{Users: []sshtest.User{user}})
 	files, err := srv.WriteFiles(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -225,7 +225,7 @@ func TestPassphrase(t *testing.T) {
 				t.Fatal(err)
 			}
 			signer, _ := ssh.NewSignerFromKey(key)
-			s.srv = sshtest.New(t, sshtest.Options{Users: []sshtest.User{{Name: sshtest.DefaultUser, Keys: []ssh.PublicKey{signer.PublicKey()}}}})
+			s.srv = sshtest.NewServer(t, &sshtest.Options{Users: []sshtest.User{{Name: sshtest.DefaultUser, Keys: []ssh.PublicKey{signer.PublicKey()}}}})
 			files, err := s.srv.WriteFiles(t.TempDir())
 			if err != nil {
 				t.Fatal(err)

@@ -206,7 +206,7 @@ func TestProxyCommandThatEnds(t *testing.T) {
 
 func TestJump(t *testing.T) {
 	s := newSetup(t, sshtest.Options{})
-	hop := sshtest.New(t, sshtest.Options{})
+	hop := sshtest.NewServer(t, nil)
 	files, err := hop.WriteFiles(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 func jumpSetup(t *testing.T, lines ...string) (s *setup, hop *sshtest.Server, socket string) {
 	t.Helper()
 	s = newSetup(t, sshtest.Options{})
-	hop = sshtest.New(t, sshtest.Options{})
+	hop = sshtest.NewServer(t, nil)
 	files, err := hop.WriteFiles(t.TempDir())
 	if err != nil {
 		t.Fatal(err)

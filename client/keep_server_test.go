@@ -202,7 +202,7 @@ func TestKeepRestartedServer(t *testing.T) {
 		for range 3 { // attempts at a closed port
 			<-waiting
 		}
-		next, err := sshtest.Start(o)
+		next, err := sshtest.Start(&o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func TestKeepAnotherHostKey(t *testing.T) {
 	again(t, k, nil)
 	addr := s.srv.Addr()
 	s.srv.Close()
-	sshtest.New(t, sshtest.Options{Listen: addr})
+	sshtest.NewServer(t, &sshtest.Options{Listen: addr})
 	if err := k.Wait(); !errors.Is(err, hostkey.ErrVerification) {
 		t.Errorf("ended with %v", err)
 	}
@@ -242,7 +242,7 @@ func TestKeepAnotherHostKeyUnchecked(t *testing.T) {
 			changing := s.srv
 			lines := []string{"StrictHostKeyChecking no", "UserKnownHostsFile /dev/null", "PubkeyAuthentication no"}
 			if viaHop {
-				changing = sshtest.New(t, user)
+				changing = sshtest.NewServer(t, &user)
 				lines = append(lines, "Match originalhost hop", "HostName 127.0.0.1", fmt.Sprintf("Port %d", changing.Port()), "User test",
 					"Match originalhost sshtest", "ProxyJump hop", "Match all")
 			}
@@ -254,11 +254,11 @@ func TestKeepAnotherHostKeyUnchecked(t *testing.T) {
 			same := user
 			same.Listen, same.HostKeys = changing.Addr(), changing.HostKeys()
 			changing.Close()
-			restarted := sshtest.New(t, same)
+			restarted := sshtest.NewServer(t, &same)
 			again(t, k, c)
 
 			restarted.Close()
-			other := sshtest.New(t, sshtest.Options{Listen: same.Listen, Users: user.Users})
+			other := sshtest.NewServer(t, &sshtest.Options{Listen: same.Listen, Users: user.Users})
 			var changed *hostkey.ChangedError
 			if err := k.Wait(); !errors.As(err, &changed) || !changed.Earlier {
 				t.Errorf("ended with %v", err)

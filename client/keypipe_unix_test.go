@@ -54,7 +54,7 @@ func TestKeyFromPipe(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s.srv = sshtest.New(t, sshtest.Options{Users: []sshtest.User{{Name: sshtest.DefaultUser, Keys: []ssh.PublicKey{signer.PublicKey()}}}})
+			s.srv = sshtest.NewServer(t, &sshtest.Options{Users: []sshtest.User{{Name: sshtest.DefaultUser, Keys: []ssh.PublicKey{signer.PublicKey()}}}})
 			files, err := s.srv.WriteFiles(t.TempDir())
 			if err != nil {
 				t.Fatal(err)

@@ -46,7 +46,7 @@ type setup struct {
 // newSetup starts a server; lines are added in front of the configuration.
 func newSetup(t *testing.T, o sshtest.Options, lines ...string) *setup {
 	t.Helper()
-	s := &setup{srv: sshtest.New(t, o), dir: t.TempDir()}
+	s := &setup{srv: sshtest.NewServer(t, &o), dir: t.TempDir()}
 	files, err := s.srv.WriteFiles(s.dir)
 	if err != nil {
 		t.Fatal(err)

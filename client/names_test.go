@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/internal/nss"
+	"github.com/gossh-project/gossh/internal/testenv"
 	"github.com/gossh-project/gossh/sshconfig"
-	"github.com/gossh-project/gossh/sshtest"
 )
 
 // guestNames knows one name, which no file and no name server has.
@@ -26,7 +26,7 @@ esac
 // TestNamesOfOtherSources: targets, jump hosts and BindAddress take names that
 // only the C library knows.
 func TestNamesOfOtherSources(t *testing.T) {
-	switchFile, getent, _ := sshtest.FakeGetent(t, "hosts: files virt\n", guestNames)
+	switchFile, getent, _ := testenv.FakeGetent(t, "hosts: files virt\n", guestNames)
 	names := nss.Resolver{SwitchFile: switchFile, Getent: getent}
 	for family, want := range map[sshconfig.AddressFamily]string{
 		sshconfig.AddressFamilyAny: "[127.0.0.1:22 [::1]:22]", sshconfig.AddressFamilyInet: "[127.0.0.1:22]",

@@ -163,7 +163,7 @@ func TestPeerClosed(t *testing.T) {
 func TestDeadlines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		target, far := net.Pipe()
-		srv, err := sshtest.Start(sshtest.Options{NoListen: true,
+		srv, err := sshtest.Start(&sshtest.Options{NoListen: true,
 			Dial: func(context.Context, string, string) (net.Conn, error) { return target, nil }})
 		if err != nil {
 			t.Fatal(err)
@@ -265,7 +265,7 @@ func TestCloseInterrupts(t *testing.T) {
 func TestLinger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		target, far := net.Pipe()
-		srv, err := sshtest.Start(sshtest.Options{NoListen: true,
+		srv, err := sshtest.Start(&sshtest.Options{NoListen: true,
 			Dial: func(context.Context, string, string) (net.Conn, error) { return target, nil }})
 		if err != nil {
 			t.Fatal(err)

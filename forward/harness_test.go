@@ -54,7 +54,7 @@ func client(t testing.TB, nc net.Conn, cfg *ssh.ClientConfig) *Forwarder {
 // connect starts an in-process server and a Forwarder on it.
 func connect(t testing.TB, opts sshtest.Options) (*Forwarder, *sshtest.Server) {
 	t.Helper()
-	srv := sshtest.New(t, opts)
+	srv := sshtest.NewServer(t, &opts)
 	nc, err := net.Dial("tcp", srv.Addr())
 	if err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func connect(t testing.TB, opts sshtest.Options) (*Forwarder, *sshtest.Server) {
 // connectOpenSSH starts `sshd -i` and a Forwarder on it.
 func connectOpenSSH(t testing.TB, extra string) *Forwarder {
 	t.Helper()
-	srv := opensshd.Prepare(t, opensshd.Options{Extra: extra})
+	srv := opensshd.Prepare(t, &opensshd.Options{Extra: extra})
 	nc, err := srv.Dial()
 	if err != nil {
 		t.Fatal(err)

@@ -6,13 +6,13 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/internal/nss"
-	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // TestNamesOfOtherSources: bind addresses and targets of this side take names
 // that only the C library knows.
 func TestNamesOfOtherSources(t *testing.T) {
-	switchFile, getent, _ := sshtest.FakeGetent(t, "hosts: files virt\n", `
+	switchFile, getent, _ := testenv.FakeGetent(t, "hosts: files virt\n", `
 while [ "${1#--}" != "$1" ]; do shift; done
 case "$1 $2" in
 "ahosts guest") printf '127.0.0.1 STREAM guest\n::1 STREAM\n';;

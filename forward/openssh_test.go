@@ -147,7 +147,7 @@ func TestWireAgainstSSH(t *testing.T) {
 	} {
 		sent := make(map[string]string)
 		for _, who := range []string{"ssh", "gossh"} {
-			srv := sshtest.New(t, sshtest.Options{NoForwarding: true})
+			srv := sshtest.NewServer(t, &sshtest.Options{NoForwarding: true})
 			text := c.spec()
 			spec, err := ParseSpec(c.kind, text)
 			if err != nil {

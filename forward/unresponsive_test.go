@@ -49,7 +49,7 @@ func (l *pipeListener) connect(t *testing.T) net.Conn {
 func fakeServer(t *testing.T) (f *Forwarder, ln *pipeListener, link *faultnet.Link) {
 	t.Helper()
 	ln = newPipeListener()
-	srv, err := sshtest.Start(sshtest.Options{NoListen: true,
+	srv, err := sshtest.Start(&sshtest.Options{NoListen: true,
 		ListenForward: func(string, string) (net.Listener, error) { return ln, nil }})
 	if err != nil {
 		t.Fatal(err)

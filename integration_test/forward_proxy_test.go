@@ -145,7 +145,7 @@ func TestConnectTimeoutEverywhere(t *testing.T) {
 	}
 	t.Cleanup(func() { ln.Close() }) // connections wait in its queue: no banner ever
 	_, port, _ := net.SplitHostPort(ln.Addr().String())
-	stall := sshtest.New(t, sshtest.Options{Faults: sshtest.Faults{StallAt: sshtest.StageKex}})
+	stall := sshtest.NewServer(t, &sshtest.Options{Faults: sshtest.Faults{StallAt: sshtest.StageKex}})
 	for name, args := range map[string][]string{
 		"banner":                        {"-p", port, "sshd"},
 		"banner behind a proxy command": {"-o", "ProxyCommand=nc 127.0.0.1 " + port, "sshd"},

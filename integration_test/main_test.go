@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // gosshPath is the program under test, and binDir the folder of it and of a
@@ -19,7 +19,7 @@ var gosshPath, binDir, raceDir string
 func TestMain(m *testing.M) { os.Exit(mainTest(m)) }
 
 func mainTest(m *testing.M) int {
-	sshtest.HeedSignals()
+	testenv.HeedSignals()
 	dir, err := os.MkdirTemp("", "gossh-it-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

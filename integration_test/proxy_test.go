@@ -94,7 +94,7 @@ func TestProxyCommandInterrupted(t *testing.T) {
 // hops gives a configuration with two jump hosts of their own ports and keys.
 func (w *world) hops() (cfg string, first, second *opensshd.Server) {
 	w.t.Helper()
-	first, second = opensshd.New(w.t, opensshd.Options{}), opensshd.New(w.t, opensshd.Options{})
+	first, second = opensshd.NewServer(w.t, nil), opensshd.NewServer(w.t, nil)
 	text := w.srv.ConfigText()
 	for name, hop := range map[string]*opensshd.Server{"first": first, "second": second} {
 		text += strings.ReplaceAll(hop.ConfigText(), "Host sshd", "Host "+name)

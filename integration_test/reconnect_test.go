@@ -280,7 +280,7 @@ func TestReconnectFirst(t *testing.T) {
 // each loss, a log that says what happened, an end when it is told to.
 func TestReconnectForwards(t *testing.T) {
 	t.Parallel()
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	p := linkTo(t, srv.Addr())
 	w := newWorld(t)
 	w.write("known_hosts", "sshtest "+string(ssh.MarshalAuthorizedKey(srv.HostKey())))

@@ -121,7 +121,7 @@ func (r *restarted) up(change func(*sshtest.Options)) *sshtest.Server {
 	r.w.t.Helper()
 	o := r.opts
 	change(&o)
-	srv, err := sshtest.Start(o)
+	srv, err := sshtest.Start(&o)
 	if err != nil {
 		r.w.t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gossh-project/gossh/internal/testenv"
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
@@ -14,8 +15,8 @@ import (
 // file.
 func withSecurityKey(t *testing.T, kind string, options ...string) (w *world, file, provider string) {
 	t.Helper()
-	provider = opensshd.SKProvider(t)
-	file = opensshd.EnrollSecurityKey(t, provider, kind, options...)
+	provider = testenv.SKProvider(t)
+	file = testenv.EnrollSecurityKey(t, provider, kind, options...)
 	w = withSSHD(t, opensshd.Options{})
 	public, err := os.ReadFile(file + ".pub")
 	if err != nil {
@@ -123,9 +124,9 @@ func skHelper(t *testing.T) string {
 
 // withSoftHSM gives a world with a PKCS#11 token that holds keys of the kinds,
 // and their public keys.
-func withSoftHSM(t *testing.T, kinds ...string) (w *world, hsm *opensshd.SoftHSM, public []string) {
+func withSoftHSM(t *testing.T, kinds ...string) (w *world, hsm *testenv.SoftHSM, public []string) {
 	t.Helper()
-	hsm = opensshd.NewSoftHSM(t, "gossh test", "1234")
+	hsm = testenv.NewSoftHSM(t, "gossh test", "1234")
 	for _, kind := range kinds {
 		hsm.GenerateKey(kind, "key "+kind)
 	}

@@ -47,7 +47,7 @@ func soakTime(t *testing.T) time.Duration {
 func TestSoak(t *testing.T) {
 	t.Parallel()
 	length := soakTime(t)
-	srv := sshtest.New(t, sshtest.Options{AliveInterval: time.Second, AliveCountMax: 2}) // gives up what it has lost, too
+	srv := sshtest.NewServer(t, &sshtest.Options{AliveInterval: time.Second, AliveCountMax: 2}) // gives up what it has lost, too
 	p := linkTo(t, srv.Addr())
 	books := newBooks(t)
 	w := newWorld(t)

@@ -69,7 +69,7 @@ func withOwnSSHD(t *testing.T) *world {
 	t.Helper()
 	need(t, "ssh")
 	w := newWorld(t)
-	w.srv = opensshd.Prepare(t, opensshd.Options{Extra: "SetEnv HOME=" + w.home + "\n"})
+	w.srv = opensshd.Prepare(t, &opensshd.Options{Extra: "SetEnv HOME=" + w.home + "\n"})
 	w.cfg = w.srv.Config
 	w.pre = []string{"-F", w.cfg}
 	return w

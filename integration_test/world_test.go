@@ -84,7 +84,7 @@ func withSSHD(t *testing.T, opts opensshd.Options) *world {
 	w.write(".bash_profile", "PS1='remote$ '\n")
 	w.write(".inputrc", "set enable-bracketed-paste off\n")
 	w.write(".profile", "PS1='remote$ '\n")
-	w.srv = opensshd.New(t, opts)
+	w.srv = opensshd.NewServer(t, &opts)
 	w.cfg = w.srv.Config
 	w.pre = []string{"-F", w.cfg}
 	return w
@@ -95,7 +95,7 @@ func withSSHD(t *testing.T, opts opensshd.Options) *world {
 func withServer(t *testing.T, opts sshtest.Options, lines ...string) (*world, *sshtest.Server) {
 	t.Helper()
 	w := newWorld(t)
-	srv := sshtest.New(t, opts)
+	srv := sshtest.NewServer(t, &opts)
 	w.write("known_hosts", srv.KnownHosts())
 	w.write("config", strings.Join(lines, "\n")+fmt.Sprintf(`
 Host sshtest

@@ -122,7 +122,7 @@ func TestAgentSocketHostile(t *testing.T) {
 // not have it.
 func TestAgentSocketOfSSH(t *testing.T) {
 	client := &openSSH{program: needSSH(t)}
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	client.config = sshd.Config
 	path, _, _ := masters(sshd, client)[0].start(t)
 	c, err := mux.Connect(patient(t), path, mux.ClientOptions{AgentSocket: filepath.Join(shortDir(t), "agent")})

@@ -13,7 +13,7 @@ import (
 // BenchmarkSession runs `true` over a real sshd, from connecting to the control
 // socket to the exit status, by our client at either master.
 func BenchmarkSession(b *testing.B) {
-	sshd := opensshd.New(b, opensshd.Options{})
+	sshd := opensshd.NewServer(b, nil)
 	for _, m := range masters(sshd, &openSSH{needSSH(b), sshd.Config}) {
 		b.Run(m.name, func(b *testing.B) {
 			path, _, _ := m.start(b)
@@ -42,7 +42,7 @@ func BenchmarkSession(b *testing.B) {
 
 // BenchmarkOutput moves 64 MiB from the server to a passenger's pipe.
 func BenchmarkOutput(b *testing.B) {
-	sshd := opensshd.New(b, opensshd.Options{})
+	sshd := opensshd.NewServer(b, nil)
 	for _, m := range masters(sshd, &openSSH{needSSH(b), sshd.Config}) {
 		b.Run(m.name, func(b *testing.B) {
 			path, _, _ := m.start(b)

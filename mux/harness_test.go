@@ -139,7 +139,7 @@ func inProcess(t testing.TB, server sshtest.Options, opts mux.ServerOptions) (*m
 
 func pipeConnection(t testing.TB, server sshtest.Options) (*connection, *sshtest.Server) {
 	t.Helper()
-	s := sshtest.New(t, server)
+	s := sshtest.NewServer(t, &server)
 	return newConnection(t, s.Pipe(), s.ClientConfig()), s
 }
 

@@ -220,7 +220,7 @@ func TestOtherUser(t *testing.T) {
 // TestTerminalOfSSH: a real ssh in a terminal, as passenger of our master.
 func TestTerminalOfSSH(t *testing.T) {
 	opensshd.NeedTerminals(t)
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	client := &openSSH{needSSH(t), sshd.Config}
 	srv := listen(t, dialSSHD(t, sshd), mux.ServerOptions{})
 	cmd := client.command(patient(t), srv.Path(), "-tt", "sshd",

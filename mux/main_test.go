@@ -6,13 +6,13 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 func TestMain(m *testing.M) {
 	if name := os.Getenv(helperVariable); name != "" {
 		os.Exit(runHelper(name, os.Args[1:]))
 	}
-	sshtest.HeedSignals()
+	testenv.HeedSignals()
 	goleak.VerifyTestMain(m)
 }

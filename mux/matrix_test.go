@@ -260,7 +260,7 @@ func freePort(t *testing.T) int {
 func TestPairs(t *testing.T) {
 	program := needSSH(t)
 	// With both families a port that sshd chooses may be bound on ::1 alone.
-	sshd := opensshd.New(t, opensshd.Options{Extra: "AcceptEnv MUXTEST\nMaxSessions 4\nAddressFamily inet"})
+	sshd := opensshd.NewServer(t, &opensshd.Options{Extra: "AcceptEnv MUXTEST\nMaxSessions 4\nAddressFamily inet"})
 	client := &openSSH{program, sshd.Config}
 	for _, m := range masters(sshd, client) {
 		for name, p := range map[string]passenger{"ssh": sshClient{client}, "gossh": ourClient{}} {

@@ -24,7 +24,7 @@ import (
 // TestProxyGlobalRequests: what a program asks of the connection does not end
 // it, though OpenSSH's master hangs up at such requests.
 func TestProxyGlobalRequests(t *testing.T) {
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	for _, m := range masters(sshd, &openSSH{program: needSSH(t), config: sshd.Config}) {
 		t.Run(m.name, func(t *testing.T) {
 			path, _, _ := m.start(t)
@@ -94,7 +94,7 @@ func through(t *testing.T, sshd *opensshd.Server) (path string, harmless func(af
 // TestOpenSSHMasterIsNotHarmed does, each on a connection of its own that then
 // leaves, what ends OpenSSH's master in proxy mode, or its connection.
 func TestOpenSSHMasterIsNotHarmed(t *testing.T) {
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	path, harmless := through(t, sshd)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -159,7 +159,7 @@ func TestOpenSSHMasterIsNotHarmed(t *testing.T) {
 
 // TestOpenSSHMasterServes does what a program wants of a connection.
 func TestOpenSSHMasterServes(t *testing.T) {
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	path, harmless := through(t, sshd)
 	c, err := mux.Dial(patient(t), path)
 	if err != nil {
@@ -260,7 +260,7 @@ func roundTrip(t *testing.T, text string, nc net.Conn) {
 // TestProxyLifeSign: the keepalive of a connection through OpenSSH's master is
 // the server's answer, and its end that of the master.
 func TestProxyLifeSign(t *testing.T) {
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	m := masters(sshd, &openSSH{program: needSSH(t), config: sshd.Config})[0]
 	path, pid, ended := m.start(t)
 	c, err := mux.Dial(patient(t), path)

@@ -121,7 +121,7 @@ func TestWireOpenSSH(t *testing.T) {
 		}
 		t.Skip("OpenSSH's ssh is not installed")
 	}
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	dir, err := os.MkdirTemp("", "mw")
 	if err != nil {
 		t.Fatal(err)

@@ -542,7 +542,7 @@ func TestManySessions(t *testing.T) {
 
 // TestManySSH is fifty processes of OpenSSH's client at once.
 func TestManySSH(t *testing.T) {
-	sshd := opensshd.New(t, opensshd.Options{Extra: "MaxSessions 100"})
+	sshd := opensshd.NewServer(t, &opensshd.Options{Extra: "MaxSessions 100"})
 	client := &openSSH{needSSH(t), sshd.Config}
 	srv := listen(t, dialSSHD(t, sshd), mux.ServerOptions{})
 	var wg sync.WaitGroup
@@ -562,7 +562,7 @@ func TestManySSH(t *testing.T) {
 // TestTwoHundredSessions: one after the other, they leave nothing behind.
 func TestTwoHundredSessions(t *testing.T) {
 	// The server keeps records of everything, so it is not in this process.
-	sshd := opensshd.New(t, opensshd.Options{})
+	sshd := opensshd.NewServer(t, nil)
 	srv := listen(t, dialSSHD(t, sshd), mux.ServerOptions{})
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {

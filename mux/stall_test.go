@@ -50,7 +50,7 @@ func (c *stallable) Close() error {
 // TestSilentServer: a master whose server does not answer any more still
 // answers its clients, notices when one leaves, and can be closed.
 func TestSilentServer(t *testing.T) {
-	s := sshtest.New(t, sshtest.Options{})
+	s := sshtest.NewServer(t, nil)
 	link := &stallable{Conn: s.Pipe(), closed: make(chan struct{})}
 	srv := listen(t, newConnection(t, link, s.ClientConfig()), mux.ServerOptions{})
 	var sessions []*mux.ClientSession

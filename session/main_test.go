@@ -70,7 +70,7 @@ type errLost struct{ error }
 func newServer(t *testing.T, o sshtest.Options) *sshtest.Server {
 	t.Helper()
 	o.NoListen = true
-	return sshtest.New(t, o)
+	return sshtest.NewServer(t, &o)
 }
 
 // newConn is newServer and connect.
@@ -83,7 +83,11 @@ func newConn(t *testing.T, o sshtest.Options) (*liveConn, *sshtest.Server) {
 // wordless is a server that confirms a channel and a program, then says what
 // is in after, and never answers anything else.
 func wordless(confirm, start bool, after ...[]byte) sshtest.Options {
-	return sshtest.Options{Raw: func(ctx context.Context, rc *rawssh.Conn) error {
+	key, err := sshtest.NewSigner(ssh.KeyAlgoED25519)
+	if err != nil {
+		panic(err)
+	}
+	return sshtest.Options{HostKeys: []ssh.Signer{key}, Takeover: rawssh.Serve(key, func(ctx context.Context, rc *rawssh.Conn) error {
 		if _, err := rc.ReadUntil(rawssh.MsgChannelOpen); err != nil {
 			return err
 		}
@@ -116,7 +120,7 @@ func wordless(confirm, start bool, after ...[]byte) sshtest.Options {
 				return err
 			}
 		}
-	}}
+	})}
 }
 
 // packet is a raw message about channel 0.

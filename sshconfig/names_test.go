@@ -8,14 +8,14 @@ import (
 	"testing"
 
 	"github.com/gossh-project/gossh/internal/nss"
-	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // TestUsersAndNamesOfOtherSources: the local user, ~user and canonical names
 // may be known to the C library alone.
 func TestUsersAndNamesOfOtherSources(t *testing.T) {
 	uid := strconv.Itoa(os.Getuid())
-	switchFile, getent, calls := sshtest.FakeGetent(t, "passwd: files sss\nhosts: files virt\n", `
+	switchFile, getent, calls := testenv.FakeGetent(t, "passwd: files sss\nhosts: files virt\n", `
 while [ "${1#--}" != "$1" ]; do shift; done
 case "$1 $2" in
 "passwd `+uid+`") echo 'ann:*:`+uid+`:1::/net/home/ann:/bin/sh';;

@@ -78,7 +78,7 @@ func answers(as ...string) ssh.AuthMethod {
 
 func TestAuthentication(t *testing.T) {
 	key, other, ca := signer(t, ssh.KeyAlgoED25519), signer(t, ssh.KeyAlgoECDSA256), signer(t, ssh.KeyAlgoRSA)
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, Users: []sshtest.User{
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Users: []sshtest.User{
 		{Name: "key", Keys: []ssh.PublicKey{key.PublicKey()}},
 		{Name: "cert", CAs: []ssh.PublicKey{ca.PublicKey()}},
 		{Name: "password", Password: "secret"},
@@ -136,7 +136,7 @@ func TestAuthentication(t *testing.T) {
 }
 
 func TestMaxAuthTries(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, MaxAuthTries: 2})
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, MaxAuthTries: 2})
 	_, err := logIn(t, srv, sshtest.DefaultUser, ssh.PublicKeys(signer(t, ssh.KeyAlgoED25519),
 		signer(t, ssh.KeyAlgoED25519), signer(t, ssh.KeyAlgoED25519)))
 	if n := len(srv.Attempts()); n != 3 || err == nil {
@@ -145,7 +145,7 @@ func TestMaxAuthTries(t *testing.T) {
 }
 
 func TestBannerAndMethods(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, Banner: "Welcome\n", Methods: []string{"password"}})
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Banner: "Welcome\n", Methods: []string{"password"}})
 	config := srv.ClientConfig()
 	var banner string
 	config.BannerCallback = func(s string) error { banner += s; return nil }
@@ -158,7 +158,7 @@ func TestBannerAndMethods(t *testing.T) {
 func TestHostKeys(t *testing.T) {
 	ca, plain, rsa := signer(t, ssh.KeyAlgoED25519), signer(t, ssh.KeyAlgoECDSA256), signer(t, ssh.KeyAlgoRSA)
 	cert := certificate(t, ca, plain, ssh.HostCert, "127.0.0.1")
-	srv := sshtest.New(t, sshtest.Options{HostKeys: []ssh.Signer{cert, plain, rsa}})
+	srv := sshtest.NewServer(t, &sshtest.Options{HostKeys: []ssh.Signer{cert, plain, rsa}})
 	for _, algorithm := range []string{ssh.CertAlgoECDSA256v01, ssh.KeyAlgoECDSA256, ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512} {
 		config := srv.ClientConfig()
 		var got string

@@ -104,8 +104,8 @@ func (c *Conn) run() error {
 			return err
 		}
 	}
-	if s.opts.Raw != nil || s.opts.Faults.Disconnect.At != StageNone {
-		return c.runRaw()
+	if s.opts.Faults.Disconnect.At != StageNone {
+		return c.sendDisconnect()
 	}
 	config := c.config()
 	if f := s.opts.Faults; f.StallAt == StageVersion || f.CloseAt == StageVersion {
@@ -128,8 +128,9 @@ func (c *Conn) run() error {
 	return c.serveChannels(chans, reqs)
 }
 
-// runRaw serves a connection by packets.
-func (c *Conn) runRaw() error {
+// sendDisconnect serves a connection up to the stage of Faults.Disconnect and
+// ends it there. It works on packets, since x/crypto sends no such message.
+func (c *Conn) sendDisconnect() error {
 	o := &c.srv.opts
 	at, key := o.Faults.Disconnect.At, c.srv.hostKeys[0]
 	if at == StageVersion {
@@ -152,10 +153,7 @@ func (c *Conn) runRaw() error {
 	if _, err := rc.Authenticate(); err != nil {
 		return err
 	}
-	if at == StageSession {
-		return c.disconnect(rc)
-	}
-	return o.Raw(c.ctx, rc)
+	return c.disconnect(rc)
 }
 
 // disconnect sends Faults.Disconnect and reads on until the client has closed:

@@ -32,7 +32,7 @@ func handshake(srv *sshtest.Server) (net.Conn, *ssh.Client, error) {
 func TestStallAndCloseAtEachStage(t *testing.T) {
 	for _, stage := range []sshtest.Stage{sshtest.StageAccept, sshtest.StageVersion, sshtest.StageKex, sshtest.StageAuth} {
 		synctest.Test(t, func(t *testing.T) {
-			srv := sshtest.New(t, sshtest.Options{NoListen: true, Faults: sshtest.Faults{StallAt: stage}})
+			srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Faults: sshtest.Faults{StallAt: stage}})
 			begin := time.Now()
 			nc, _, err := handshake(srv)
 			var timeout net.Error
@@ -45,7 +45,7 @@ func TestStallAndCloseAtEachStage(t *testing.T) {
 			}
 		})
 		synctest.Test(t, func(t *testing.T) {
-			srv := sshtest.New(t, sshtest.Options{NoListen: true, Faults: sshtest.Faults{CloseAt: stage}})
+			srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Faults: sshtest.Faults{CloseAt: stage}})
 			begin := time.Now()
 			nc, _, err := handshake(srv)
 			if err == nil || time.Since(begin) != 0 {
@@ -58,7 +58,7 @@ func TestStallAndCloseAtEachStage(t *testing.T) {
 
 func TestStallAfterAuthentication(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := sshtest.New(t, sshtest.Options{NoListen: true, Faults: sshtest.Faults{StallAt: sshtest.StageSession}})
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Faults: sshtest.Faults{StallAt: sshtest.StageSession}})
 		nc, client, err := handshake(srv)
 		if err != nil {
 			t.Fatal(err)
@@ -73,7 +73,7 @@ func TestStallAfterAuthentication(t *testing.T) {
 
 func TestDisconnectWithAReason(t *testing.T) {
 	for _, stage := range []sshtest.Stage{sshtest.StageVersion, sshtest.StageAuth, sshtest.StageSession} {
-		srv := sshtest.New(t, sshtest.Options{Faults: sshtest.Faults{
+		srv := sshtest.NewServer(t, &sshtest.Options{Faults: sshtest.Faults{
 			Disconnect: sshtest.Disconnect{At: stage, Reason: 12, Message: "too many connections"}}})
 		client, err := ssh.Dial("tcp", srv.Addr(), srv.ClientConfig())
 		if err == nil {
@@ -84,7 +84,7 @@ func TestDisconnectWithAReason(t *testing.T) {
 			t.Errorf("stage %d: %v", stage, err)
 		}
 	}
-	if _, err := sshtest.Start(sshtest.Options{Faults: sshtest.Faults{
+	if _, err := sshtest.Start(&sshtest.Options{Faults: sshtest.Faults{
 		Disconnect: sshtest.Disconnect{At: sshtest.StageKex}}}); err == nil {
 		t.Error("a stage at which there is no disconnecting was accepted")
 	}
@@ -93,7 +93,7 @@ func TestDisconnectWithAReason(t *testing.T) {
 func TestDropAfterBytes(t *testing.T) {
 	for _, f := range []sshtest.Faults{{DropAfterSent: 100}, {DropAfterReceived: 100}, {DropAfterSent: 5000}} {
 		synctest.Test(t, func(t *testing.T) {
-			srv := sshtest.New(t, sshtest.Options{NoListen: true, Faults: f, Handler: sshtest.Flood(1<<20, 0)})
+			srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Faults: f, Handler: sshtest.Flood(1<<20, 0)})
 			nc, client, err := handshake(srv)
 			if err == nil {
 				s := newSession(t, client)
@@ -108,7 +108,7 @@ func TestDropAfterBytes(t *testing.T) {
 }
 
 func TestBeforeTheVersion(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, Version: "SSH-2.0-other",
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Version: "SSH-2.0-other",
 		PreVersion: strings.Repeat("garbage\r\n", 500)})
 	client := dial(t, srv, srv.Pipe(), srv.ClientConfig())
 	if v := string(client.ServerVersion()); v != "SSH-2.0-other" {
@@ -149,7 +149,7 @@ func execAnswered(t *testing.T, client *ssh.Client, envs int) bool {
 func TestHoldReplies(t *testing.T) {
 	for hold, answered := range map[int]bool{1: true, 2: false} {
 		synctest.Test(t, func(t *testing.T) {
-			srv := sshtest.New(t, sshtest.Options{NoListen: true, HoldReplies: hold, Handler: sshtest.Say("", "", sshtest.Exit{})})
+			srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, HoldReplies: hold, Handler: sshtest.Say("", "", sshtest.Exit{})})
 			_, client, err := handshake(srv)
 			if err != nil {
 				t.Fatal(err)
@@ -174,7 +174,7 @@ func TestHoldReplies(t *testing.T) {
 
 func TestReactions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := sshtest.New(t, sshtest.Options{NoListen: true, Handler: sshtest.Cat, OnRequest: sshtest.React(map[string]sshtest.Reaction{
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Handler: sshtest.Cat, OnRequest: sshtest.React(map[string]sshtest.Reaction{
 			"keepalive@openssh.com": {Verdict: sshtest.Ignore},
 			"accept":                {Verdict: sshtest.Accept, After: time.Minute},
 			"exec":                  {Verdict: sshtest.Refuse},
@@ -235,7 +235,7 @@ func TestChannelEnds(t *testing.T) {
 			return errors.As(err, &e)
 		}},
 	} {
-		srv := sshtest.New(t, sshtest.Options{NoListen: true, Handler: sshtest.Say("out", "err", tt.exit)})
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Handler: sshtest.Say("out", "err", tt.exit)})
 		s := newSession(t, dial(t, srv, srv.Pipe(), srv.ClientConfig()))
 		var stdout, stderr bytes.Buffer
 		s.Stdout, s.Stderr = &stdout, &stderr
@@ -246,7 +246,7 @@ func TestChannelEnds(t *testing.T) {
 }
 
 func TestSessionLimits(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, MaxSessions: 1, Handler: sshtest.Deaf})
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, MaxSessions: 1, Handler: sshtest.Deaf})
 	client := dial(t, srv, srv.Pipe(), srv.ClientConfig())
 	first := newSession(t, client)
 	var refused *ssh.OpenChannelError
@@ -268,7 +268,7 @@ func TestSessionLimits(t *testing.T) {
 
 func TestServerAlive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := sshtest.New(t, sshtest.Options{NoListen: true, AliveInterval: time.Minute})
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, AliveInterval: time.Minute})
 		_, client, err := handshake(srv)
 		if err != nil {
 			t.Fatal(err)
@@ -295,7 +295,7 @@ func TestServerAlive(t *testing.T) {
 
 func TestWindowOfADeafHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := sshtest.New(t, sshtest.Options{NoListen: true, Handler: sshtest.Deaf})
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Handler: sshtest.Deaf})
 		_, client, err := handshake(srv)
 		if err != nil {
 			t.Fatal(err)
@@ -324,7 +324,7 @@ func TestWindowOfADeafHandler(t *testing.T) {
 }
 
 func TestRekeyUnderAFlood(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, Config: ssh.Config{RekeyThreshold: 64 << 10},
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Config: ssh.Config{RekeyThreshold: 64 << 10},
 		Handler: sshtest.Flood(2<<20, 2<<20)})
 	keys := 0
 	config := srv.ClientConfig()
@@ -348,15 +348,16 @@ func TestRekeyUnderAFlood(t *testing.T) {
 	}
 }
 
-func TestRawAndTakeover(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, Raw: func(_ context.Context, rc *rawssh.Conn) error {
+func TestTakeover(t *testing.T) {
+	key := signer(t, ssh.KeyAlgoED25519)
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, HostKeys: []ssh.Signer{key}, Takeover: rawssh.Serve(key, func(_ context.Context, rc *rawssh.Conn) error {
 		return rc.Send(rawssh.MsgUnimplemented, struct{ Sequence uint32 }{1})
-	}})
+	})})
 	client := dial(t, srv, srv.Pipe(), srv.ClientConfig())
 	if err := client.Wait(); err == nil {
 		t.Error("no error")
 	}
-	srv = sshtest.New(t, sshtest.Options{NoListen: true, Takeover: func(_ context.Context, nc net.Conn) {
+	srv = sshtest.NewServer(t, &sshtest.Options{NoListen: true, Takeover: func(_ context.Context, nc net.Conn) {
 		io.WriteString(nc, "HTTP/1.0 400 Bad Request\r\n")
 	}})
 	nc := srv.Pipe()
@@ -368,7 +369,7 @@ func TestRawAndTakeover(t *testing.T) {
 
 func TestHostKeyRotation(t *testing.T) {
 	next := signer(t, ssh.KeyAlgoRSA)
-	srv := sshtest.New(t, sshtest.Options{NoListen: true, AnnounceHostKeys: true, NextHostKeys: []ssh.Signer{next}})
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, AnnounceHostKeys: true, NextHostKeys: []ssh.Signer{next}})
 	conn, chans, reqs, err := ssh.NewClientConn(srv.Pipe(), srv.Addr(), srv.ClientConfig())
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 // Forwards both ways with no network: Dial and OpenForwardedTCP stand in.
 func TestForwardsInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := sshtest.New(t, sshtest.Options{NoListen: true, Dial: func(_ context.Context, network, addr string) (net.Conn, error) {
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Dial: func(_ context.Context, network, addr string) (net.Conn, error) {
 			if network+addr != "tcpdb:5432" {
 				return nil, syscall.EHOSTUNREACH
 			}
@@ -79,7 +79,7 @@ func TestForwardsInABubble(t *testing.T) {
 func TestCloseDeliversToTheTarget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := faultnet.Pipe()
-		srv := sshtest.New(t, sshtest.Options{NoListen: true,
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true,
 			Dial: func(context.Context, string, string) (net.Conn, error) { return ours, nil }})
 		client := dial(t, srv, srv.Pipe(), srv.ClientConfig())
 		nc, err := client.Dial("tcp", "sink:9")

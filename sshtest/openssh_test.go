@@ -81,7 +81,7 @@ func (o *openSSH) run(stdin string, args ...string) (stdout, stderr string, stat
 }
 
 func TestOpenSSHExec(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	o := newOpenSSH(t, srv)
 	stdout, stderr, status := o.run("in", "-o", "SetEnv=GREETING=hello", "srv", "cat; echo $GREETING; echo err >&2; exit 3")
 	if stdout != "inhello\n" || stderr != "err\n" || status != 3 {
@@ -110,7 +110,7 @@ func TestOpenSSHExec(t *testing.T) {
 
 func TestOpenSSHShellOnAPTY(t *testing.T) {
 	// -tt sends pty-req and shell, which both want an answer, at once.
-	srv := sshtest.New(t, sshtest.Options{HoldReplies: 2})
+	srv := sshtest.NewServer(t, &sshtest.Options{HoldReplies: 2})
 	o := newOpenSSH(t, srv)
 	cmd := o.command("ssh", "-tt", "srv")
 	cmd.Env = append(os.Environ(), "TERM=vt100")
@@ -129,7 +129,7 @@ func TestOpenSSHShellOnAPTY(t *testing.T) {
 
 // A process in the background that keeps the pty does not keep the session.
 func TestPTYHeldInTheBackground(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	o := newOpenSSH(t, srv)
 	begin := time.Now()
 	stdout, stderr, status := o.run("", "-tt", "srv", "trap '' HUP; sleep 25 & echo $!")
@@ -184,7 +184,7 @@ func roundTrip(t *testing.T, network, addr string) {
 }
 
 func TestOpenSSHForwards(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	o := newOpenSSH(t, srv)
 	target := echoServer(t, "tcp", "127.0.0.1:0")
 	unixTarget := echoServer(t, "unix", filepath.Join(o.dir, "target"))
@@ -228,7 +228,7 @@ func TestOpenSSHForwards(t *testing.T) {
 }
 
 func TestCancelForward(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	client := dial(t, srv, srv.Pipe(), srv.ClientConfig())
 	ln, err := client.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -246,7 +246,7 @@ func TestCancelForward(t *testing.T) {
 	if err := ln.Close(); err != nil || c.Forwards() != 0 {
 		t.Errorf("cancel: %v, %d left", err, c.Forwards())
 	}
-	none := sshtest.New(t, sshtest.Options{NoForwarding: true})
+	none := sshtest.NewServer(t, &sshtest.Options{NoForwarding: true})
 	client = dial(t, none, none.Pipe(), none.ClientConfig())
 	if _, err := client.Listen("tcp", "127.0.0.1:0"); err == nil {
 		t.Error("a forbidden forward was made")
@@ -267,7 +267,7 @@ func TestOpenSSHAgent(t *testing.T) {
 		t.Fatal(err)
 	}
 	comments := make(chan string, 1)
-	srv := sshtest.New(t, sshtest.Options{Subsystems: map[string]sshtest.Handler{"agent": func(s *sshtest.Session) sshtest.Exit {
+	srv := sshtest.NewServer(t, &sshtest.Options{Subsystems: map[string]sshtest.Handler{"agent": func(s *sshtest.Session) sshtest.Exit {
 		a, ch, err := s.Conn.OpenAgent()
 		if err != nil {
 			comments <- err.Error()
@@ -318,7 +318,7 @@ func TestOpenSSHSFTP(t *testing.T) {
 	if _, err := exec.LookPath("sftp"); err != nil {
 		t.Skip("OpenSSH's sftp is not installed")
 	}
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	o := newOpenSSH(t, srv)
 	from, to := filepath.Join(o.dir, "from"), filepath.Join(o.dir, "to")
 	if err := os.WriteFile(from, []byte("content"), 0o600); err != nil {
@@ -337,7 +337,7 @@ func TestOpenSSHSFTP(t *testing.T) {
 func TestOpenSSHLearnsNewHostKeys(t *testing.T) {
 	for _, format := range []string{ssh.KeyAlgoRSA, ssh.KeyAlgoECDSA256} {
 		next := signer(t, format)
-		srv := sshtest.New(t, sshtest.Options{AnnounceHostKeys: true, NextHostKeys: []ssh.Signer{next}})
+		srv := sshtest.NewServer(t, &sshtest.Options{AnnounceHostKeys: true, NextHostKeys: []ssh.Signer{next}})
 		o := newOpenSSH(t, srv)
 		line := strings.TrimSpace(string(ssh.MarshalAuthorizedKey(next.PublicKey())))
 		// The proof comes after authentication; the command waits for it.
@@ -368,7 +368,7 @@ func TestDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := sshtest.New(t, opts)
+	srv := sshtest.NewServer(t, &opts)
 	config := srv.ClientConfig()
 	config.User, config.Auth = opts.Users[0].Name, []ssh.AuthMethod{ssh.PublicKeys(key)}
 	client := dial(t, srv, srv.Pipe(), config)
@@ -392,7 +392,7 @@ func TestDemo(t *testing.T) {
 }
 
 func TestSignalsAndTheEndOfTheChannel(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	client := dial(t, srv, srv.Pipe(), srv.ClientConfig())
 	s := newSession(t, client)
 	out, err := s.StdoutPipe()

@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/gossh-project/gossh/internal/rawssh"
 )
 
 // Options describes a server. The zero value listens on a free port of
@@ -121,12 +119,6 @@ type Options struct {
 	// server. When it returns the connection is closed; ctx ends when the
 	// server is closed.
 	Takeover func(ctx context.Context, nc net.Conn)
-
-	// Raw, if set, gets each connection at packet level after anybody was
-	// let in: see rawssh. Users, Faults and all about channels are not used.
-	// HostKeys[0] is the host key and has to be ed25519 or ECDSA.
-	// When Raw returns the connection is closed.
-	Raw func(ctx context.Context, rc *rawssh.Conn) error
 
 	// Log gets what the server does, at debug level. Nil: nothing.
 	Log *slog.Logger

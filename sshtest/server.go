@@ -45,8 +45,13 @@ type Server struct {
 	conns  []*Conn // those that authenticated
 }
 
-// Start starts a server. It runs until Close.
-func Start(opts Options) (*Server, error) {
+// Start starts a server, which runs until Close. A nil o is the same as the zero
+// Options. Tests call [NewServer].
+func Start(o *Options) (*Server, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
 	switch opts.Faults.Disconnect.At {
 	case StageNone, StageVersion, StageAuth, StageSession:
 	default:
@@ -218,17 +223,19 @@ func (s *Server) WaitConn(ctx context.Context, n int) (*Conn, error) {
 	return s.Conns()[n-1], nil
 }
 
-// TB is the part of testing.TB that New uses.
+// TB is the part of testing.TB that NewServer uses. This package does not import
+// package testing, so that programs may link it.
 type TB interface {
 	Helper()
 	Cleanup(func())
 	Fatalf(format string, args ...any)
 }
 
-// New starts a server for a test and closes it at the test's end.
-func New(tb TB, opts Options) *Server {
+// NewServer starts a server for a test and closes it when the test ends. A nil o
+// is the same as the zero Options.
+func NewServer(tb TB, o *Options) *Server {
 	tb.Helper()
-	s, err := Start(opts)
+	s, err := Start(o)
 	if err != nil {
 		tb.Fatalf("start SSH server: %v", err)
 	}

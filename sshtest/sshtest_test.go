@@ -49,7 +49,7 @@ func newSession(t *testing.T, client *ssh.Client) *ssh.Session {
 }
 
 func TestZeroOptionsRunCommands(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	client, err := ssh.Dial("tcp", srv.Addr(), srv.ClientConfig())
 	if err != nil {
 		t.Fatal(err)
@@ -71,7 +71,7 @@ func TestZeroOptionsRunCommands(t *testing.T) {
 
 func TestGoHandlerInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		srv := sshtest.New(t, sshtest.Options{NoListen: true, Handler: func(s *sshtest.Session) sshtest.Exit {
+		srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true, Handler: func(s *sshtest.Session) sshtest.Exit {
 			in, _ := io.ReadAll(s)
 			time.Sleep(time.Hour)
 			fmt.Fprintf(s, "%s %s %v", s.Command, in, s.Env)
@@ -95,7 +95,7 @@ func TestGoHandlerInABubble(t *testing.T) {
 }
 
 func TestDirectTCP(t *testing.T) {
-	srv := sshtest.New(t, sshtest.Options{})
+	srv := sshtest.NewServer(t, nil)
 	client := dial(t, srv, srv.Pipe(), srv.ClientConfig())
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

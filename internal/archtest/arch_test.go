@@ -40,7 +40,7 @@ var besides = [...]struct{ from, to, file, reason string }{
 
 // testRooms are for tests: a test of any room may import them.
 var testRooms = [...]string{
-	"sshtest", "sshtest/faultnet", "sshtest/opensshd", "internal/rawssh",
+	"sshtest", "sshtest/faultnet", "sshtest/opensshd", "internal/rawssh", "internal/testenv",
 }
 
 // tools stand beside the house; nobody imports them.

@@ -126,7 +126,7 @@ func crash(where string) int {
 	dir, err := os.MkdirTemp("", "gossh-crash-")
 	check(err)
 	defer os.RemoveAll(dir)
-	srv, err := sshtest.Start(sshtest.Options{Handler: func(s *sshtest.Session) sshtest.Exit {
+	srv, err := sshtest.Start(&sshtest.Options{Handler: func(s *sshtest.Session) sshtest.Exit {
 		io.WriteString(s, "ready\r\n")
 		bufio.NewReader(s).ReadString('\r')
 		io.WriteString(s.Stderr(), "stderr\r\n")

@@ -58,7 +58,7 @@ func startDemo(dir string) (*sshtest.Server, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	srv, err := sshtest.Start(opts)
+	srv, err := sshtest.Start(&opts)
 	if err != nil {
 		return nil, "", err
 	}

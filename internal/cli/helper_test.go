@@ -15,7 +15,7 @@ import (
 	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/sshconfig"
 
-	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // patience bounds a test that hangs; none is meant to come near it.
@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	if where := os.Getenv(crashVariable); where != "" {
 		os.Exit(crash(where))
 	}
-	sshtest.HeedSignals()
+	testenv.HeedSignals()
 	goleak.VerifyTestMain(m)
 }
 

@@ -6,7 +6,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/sshtest/opensshd"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // TestSecurityKeyWithOpenSSH signs through the helper that is installed, or
@@ -14,10 +14,10 @@ import (
 // the parts of the key from a file that ssh-keygen enrolled.
 func TestSecurityKeyWithOpenSSH(t *testing.T) {
 	needHelper(t, SKHelper)
-	provider := opensshd.SKProvider(t)
+	provider := testenv.SKProvider(t)
 	for _, kind := range []string{"ed25519-sk", "ecdsa-sk"} {
 		t.Run(kind, func(t *testing.T) {
-			file := opensshd.EnrollSecurityKey(t, provider, kind)
+			file := testenv.EnrollSecurityKey(t, provider, kind)
 			key := readSecurityKey(t, file)
 			log := newTestLog(t)
 			data := []byte("data to be signed")
@@ -48,7 +48,7 @@ func TestSecurityKeyWithOpenSSH(t *testing.T) {
 // readSecurityKey takes an unencrypted file of OpenSSH's apart.
 func readSecurityKey(t *testing.T, file string) *SecurityKey {
 	t.Helper()
-	r := &reader{rest: opensshd.PrivateSection(t, file)}
+	r := &reader{rest: testenv.PrivateSection(t, file)}
 	r.uint32()
 	r.uint32()
 	start := len(r.rest)

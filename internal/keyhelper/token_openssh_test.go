@@ -9,14 +9,14 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/sshtest/opensshd"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // TestTokenWithSoftHSM signs with every kind of key through the helper that is
 // installed, or that SSH_PKCS11_HELPER names.
 func TestTokenWithSoftHSM(t *testing.T) {
 	needHelper(t, PKCS11Helper)
-	hsm := opensshd.NewSoftHSM(t, "gossh test", "1234")
+	hsm := testenv.NewSoftHSM(t, "gossh test", "1234")
 	t.Setenv("SOFTHSM2_CONF", hsm.Config)
 	hsm.GenerateKey("rsa:2048", "rsa key")
 	hsm.GenerateKey("EC:prime256v1", "ec key")
@@ -64,7 +64,7 @@ func TestTokenWithSoftHSM(t *testing.T) {
 
 func TestTokenLoginWithSoftHSM(t *testing.T) {
 	needHelper(t, PKCS11Helper)
-	hsm := opensshd.NewSoftHSM(t, "gossh test", "1234")
+	hsm := testenv.NewSoftHSM(t, "gossh test", "1234")
 	t.Setenv("SOFTHSM2_CONF", hsm.Config)
 	hsm.GenerateKey("EC:prime256v1", "ec key")
 	log := newTestLog(t)

@@ -13,13 +13,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // fake returns a resolver with an nsswitch.conf, a getent and users of its own.
 func fake(t *testing.T, nsswitch, script string) (r *Resolver, calls func() []string) {
 	t.Helper()
-	switchFile, getent, calls := sshtest.FakeGetent(t, nsswitch, script)
+	switchFile, getent, calls := testenv.FakeGetent(t, nsswitch, script)
 	passwd := filepath.Join(filepath.Dir(switchFile), "passwd")
 	users := "root:x:0:0:root:/root:/bin/sh\n+nis::::::\nann:x:1001:1001:Ann,,:/home/ann:/bin/sh\n"
 	if err := os.WriteFile(passwd, []byte(users), 0o600); err != nil {

@@ -14,6 +14,7 @@ package rawssh
 
 import (
 	"bufio"
+	"context"
 	"crypto/cipher"
 	"encoding/binary"
 	"errors"
@@ -112,6 +113,21 @@ func Accept(nc net.Conn, hostKey ssh.Signer, version string) (*Conn, error) {
 		return nil, fmt.Errorf("rawssh: message %d before the key exchange", p[0])
 	}
 	return c, c.exchange(p)
+}
+
+// Serve returns a function for Options.Takeover of package sshtest: it accepts a
+// connection, lets anybody in and calls handle. hostKey has to be among the
+// server's HostKeys.
+func Serve(hostKey ssh.Signer, handle func(context.Context, *Conn) error) func(context.Context, net.Conn) {
+	return func(ctx context.Context, nc net.Conn) {
+		c, err := Accept(nc, hostKey, "")
+		if err != nil {
+			return
+		}
+		if _, err := c.Authenticate(); err == nil {
+			handle(ctx, c)
+		}
+	}
 }
 
 // Greet exchanges versions and stops there: packets go out in plain text, and

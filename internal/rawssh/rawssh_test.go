@@ -193,7 +193,7 @@ func TestOpenSSHClient(t *testing.T) {
 	}()
 	dir := t.TempDir()
 	// Any identity will do: rawssh checks none.
-	srv := sshtest.New(t, sshtest.Options{NoListen: true})
+	srv := sshtest.NewServer(t, &sshtest.Options{NoListen: true})
 	f, err := srv.WriteFiles(dir)
 	if err != nil {
 		t.Fatal(err)

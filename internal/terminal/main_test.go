@@ -8,7 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/gossh-project/gossh/sshtest"
+	"github.com/gossh-project/gossh/internal/testenv"
 )
 
 // TestMain is also the entry of the programs that the tests run on a terminal
@@ -17,7 +17,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(helperVariable); name != "" {
 		os.Exit(runHelper(name))
 	}
-	sshtest.HeedSignals()
+	testenv.HeedSignals()
 	// os/signal keeps its own goroutine for the life of the process.
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("os/signal.signal_recv"))
 }

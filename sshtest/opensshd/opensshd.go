@@ -1,6 +1,6 @@
 // Package opensshd runs a real OpenSSH server for tests.
 //
-// The main path: [New] writes a configuration and keys into the test's
+// The main path: [NewServer] writes a configuration and keys into the test's
 // folder, runs `sshd -D -e` on a free loopback port and ends it, with all that
 // it started, when the test ends; `ssh -F srv.Config sshd` then logs in. Where
 // no port is wanted, [Prepare] stops before the daemon, and [Server.Dial] runs
@@ -84,10 +84,11 @@ func Find() (string, error) {
 	return "", err
 }
 
-// New starts a daemon for the length of the test.
-func New(tb testing.TB, opts Options) *Server {
+// NewServer starts a daemon that runs until the test ends. A nil o is the same as
+// the zero Options.
+func NewServer(tb testing.TB, o *Options) *Server {
 	tb.Helper()
-	s := Prepare(tb, opts)
+	s := Prepare(tb, o)
 	// A free port may be taken before sshd binds it: try another then.
 	for range 5 {
 		err := s.startDaemon()
@@ -102,9 +103,13 @@ func New(tb testing.TB, opts Options) *Server {
 	return nil
 }
 
-// Prepare writes all files and starts nothing.
-func Prepare(tb testing.TB, opts Options) *Server {
+// Prepare writes the files of a server and starts no daemon; see [Server.Dial].
+func Prepare(tb testing.TB, o *Options) *Server {
 	tb.Helper()
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
 	sshd, err := Find()
 	if err != nil {
 		if os.Getenv("CI") == "true" {

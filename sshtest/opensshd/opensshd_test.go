@@ -41,7 +41,7 @@ func TestDaemon(t *testing.T) {
 	var pid string
 	var srv *opensshd.Server
 	t.Run("running", func(t *testing.T) {
-		srv = opensshd.New(t, opensshd.Options{
+		srv = opensshd.NewServer(t, &opensshd.Options{
 			HostKeys: []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256},
 			Extra:    "SetEnv GREETING=hello\nMatch User nobody\n  ForceCommand false",
 		})
@@ -98,7 +98,7 @@ func alive(pid string) bool {
 }
 
 func TestInetd(t *testing.T) {
-	srv := opensshd.Prepare(t, opensshd.Options{})
+	srv := opensshd.Prepare(t, nil)
 	if got := runSSH(t, srv, "echo", "by proxy command"); got != "by proxy command\n" {
 		t.Errorf("got %q", got)
 	}

@@ -1,4 +1,4 @@
-package opensshd
+package testenv
 
 import (
 	"encoding/binary"

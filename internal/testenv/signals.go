@@ -1,4 +1,4 @@
-package sshtest
+package testenv
 
 import (
 	"os"
