@@ -39,9 +39,10 @@ type Kept struct {
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	hints  chan struct{} // holds one
-	now    chan struct{} // holds one: Retry
-	done   chan struct{} // closed by run, last of all
+	hints  chan struct{}  // holds one
+	now    chan struct{}  // holds one: Retry
+	done   chan struct{}  // closed by run, last of all
+	work   sync.WaitGroup // listeners; added to with mu held while ctx lasts
 
 	telling sync.Mutex // held during a callback: one at a time
 
@@ -87,6 +88,11 @@ type KeepOptions struct {
 	Forwards       []forward.Spec
 	ForwardOptions forward.Options
 
+	// AcceptWait is how long a connection that a Local or Dynamic forward accepts
+	// during an outage waits for the next connection to the server; then it is
+	// closed. Zero means 30 seconds.
+	AcceptWait time.Duration
+
 	// MinDelay and MaxDelay bound the wait before an attempt. The n-th wait
 	// in a row is random between MinDelay and MinDelay·2ⁿ, or MaxDelay if
 	// that is less. Zero means 1 second and 1 minute.
@@ -120,6 +126,9 @@ func (opts *KeepOptions) withDefaults() KeepOptions {
 		o = *opts
 	}
 	o.Options = o.Options.withDefaults()
+	if o.AcceptWait <= 0 {
+		o.AcceptWait = 30 * time.Second
+	}
 	if o.MinDelay <= 0 {
 		o.MinDelay = time.Second
 	}

@@ -26,6 +26,9 @@ type KeptForward struct {
 }
 
 func newKeptForward(k *Kept, spec forward.Spec, opts forward.Options) *KeptForward {
+	if spec.Kind == forward.Local || spec.Kind == forward.Dynamic {
+		opts.Sockets = forward.NewSockets(k.opts.AcceptWait)
+	}
 	return &KeptForward{k: k, spec: spec, opts: opts, gone: make(chan struct{})}
 }
 
@@ -116,7 +119,15 @@ func (f *KeptForward) forget() {
 	}
 	f.stopped, f.open = true, nil
 	close(f.gone)
+	f.closeSockets()
 	f.k.forwards = slices.DeleteFunc(f.k.forwards, func(o *KeptForward) bool { return o == f })
+}
+
+// closeSockets stops listening on this side.
+func (f *KeptForward) closeSockets() {
+	if f.opts.Sockets != nil {
+		f.opts.Sockets.Close()
+	}
 }
 
 // Forward opens a forward, waiting for a connection if there is none, and from
@@ -125,6 +136,9 @@ func (f *KeptForward) forget() {
 // port may be held by a connection that the server has not given up yet, so it
 // is tried again, with back-off, until it is open or Stop is called. There is
 // none if ctx or the Kept has ended before there was a connection.
+//
+// A Local or Dynamic goes on to listen during an outage. A connection that is
+// accepted meanwhile waits for KeepOptions.AcceptWait at most.
 //
 // Where the port is 0, the one that was chosen last is asked for again; if it
 // cannot be had another is chosen.

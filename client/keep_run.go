@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/gossh-project/gossh/internal/cause"
@@ -33,10 +34,15 @@ func (a *keepDial) dial(ctx context.Context) (*Client, error) {
 func (k *Kept) run() {
 	defer close(k.done)
 	attempt, up, err := k.keep()
-	k.cancel(err)
 	k.mu.Lock()
+	k.cancel(err)
 	k.err = err
+	forwards := slices.Clone(k.forwards)
 	k.mu.Unlock()
+	k.work.Wait()
+	for _, f := range forwards {
+		f.closeSockets()
+	}
 	k.enter(KeepState{Phase: KeepEnded, Attempt: attempt, Cause: err, Up: up})
 }
 

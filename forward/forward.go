@@ -90,7 +90,7 @@ func (f *Forward) listening(front front) error {
 	f.front = front
 	f.unwatch = context.AfterFunc(f.ctx, f.connectionEnded)
 	if err := f.owner.add(f); err != nil {
-		f.Close()
+		f.close()
 		return err
 	}
 	return nil
@@ -137,7 +137,24 @@ func (f *Forward) Err() error {
 // -O cancel does. It returns when no further connection will be accepted. For
 // a server that does not answer it waits five seconds, and then the error is
 // ErrUnresponsive.
-func (f *Forward) Stop() error { return f.stop(ErrClosed) }
+func (f *Forward) Stop() error {
+	f.closeSockets()
+	return f.stop(ErrClosed)
+}
+
+// closeSockets closes Options.Sockets, unless the forwarding has stopped: then
+// the sockets may serve the next connection.
+func (f *Forward) closeSockets() {
+	if f.opts.Sockets == nil {
+		return
+	}
+	f.mu.Lock()
+	stopping := f.stopping
+	f.mu.Unlock()
+	if !stopping {
+		f.opts.Sockets.Close()
+	}
+}
 
 func (f *Forward) stop(cause error) error {
 	f.mu.Lock()
@@ -162,6 +179,12 @@ func (f *Forward) stop(cause error) error {
 // For a server that does not answer it waits five seconds, and then the error
 // is ErrUnresponsive; the goroutines end with the SSH connection.
 func (f *Forward) Close() error {
+	f.closeSockets()
+	return f.close()
+}
+
+// close is Close without closing Options.Sockets.
+func (f *Forward) close() error {
 	f.unwatch() // it is for us to stop it, and to return the error
 	f.discard()
 	limit := time.NewTimer(unresponsive)

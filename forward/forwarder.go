@@ -136,7 +136,7 @@ func (f *Forwarder) Close() error {
 	f.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, fwd := range open {
-		wg.Go(func() { fwd.Close() })
+		wg.Go(func() { fwd.close() })
 	}
 	wg.Wait()
 	return nil

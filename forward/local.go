@@ -10,19 +10,16 @@ import (
 
 // openLocal starts a Local or Dynamic.
 func (f *Forwarder) openLocal(ctx context.Context, spec Spec, opts Options) (*Forward, error) {
-	var lns []net.Listener
-	var failed []BindError
-	if spec.Listen.Socket != "" {
-		ln, err := listenSocket(ctx, spec.Listen.Socket, opts)
-		if err != nil {
-			return nil, err
-		}
-		lns = []net.Listener{ln}
-	} else {
-		var err error
-		if lns, failed, err = f.listenTCP(ctx, spec.Listen, opts); err != nil {
-			return nil, err
-		}
+	listen := func() ([]net.Listener, []BindError, error) { return f.listenLocal(ctx, spec.Listen, opts) }
+	if opts.Sockets != nil {
+		fresh := listen
+		listen = func() ([]net.Listener, []BindError, error) { return opts.Sockets.listen(fresh) }
+	}
+	lns, failed, err := listen()
+	if err != nil {
+		return nil, err
+	}
+	if spec.Listen.Socket == "" {
 		spec.Listen.Port = lns[0].Addr().(*net.TCPAddr).Port
 	}
 	fwd := f.newForward(spec, opts)
@@ -40,6 +37,18 @@ func (f *Forwarder) openLocal(ctx context.Context, spec Spec, opts Options) (*Fo
 		return nil, err
 	}
 	return fwd, nil
+}
+
+// listenLocal listens on each address that a stands for.
+func (f *Forwarder) listenLocal(ctx context.Context, a Addr, opts Options) ([]net.Listener, []BindError, error) {
+	if a.Socket == "" {
+		return f.listenTCP(ctx, a, opts)
+	}
+	ln, err := listenSocket(ctx, a.Socket, opts)
+	if err != nil {
+		return nil, nil, err
+	}
+	return []net.Listener{ln}, nil, nil
 }
 
 // localFront is the listeners of a Local or Dynamic.

@@ -29,6 +29,10 @@ type Options struct {
 	// (StreamLocalBindUnlink).
 	UnlinkSocket bool
 
+	// Sockets, if set, holds the sockets on which a Local or Dynamic listens, so
+	// that they stay open when the SSH connection ends. It is for one Spec.
+	Sockets *Sockets
+
 	// Permit limits where a Remote that speaks SOCKS connects (PermitRemoteOpen).
 	Permit PermitOpen
 
