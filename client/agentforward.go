@@ -50,7 +50,7 @@ func (c *Client) ServesAgent(ctx context.Context) bool {
 	switch {
 	case c.agent.forwarder != nil, c.channels.handles(agentfwd.ChannelType):
 		return true
-	case c.agent.closed, !c.d.cfg.ForwardAgent.Enabled:
+	case c.agent.closed, c.d.opts.AgentForward == nil && !c.d.cfg.ForwardAgent.Enabled:
 		return false
 	}
 	if err := c.serveAgent(ctx); err != nil {
@@ -62,27 +62,14 @@ func (c *Client) ServesAgent(ctx context.Context) bool {
 	return true
 }
 
-// serveAgent forwards the agent by the configuration. It is called with
-// agent.mu held.
+// serveAgent forwards the agent of Options.AgentForward or of the configuration.
+// It is called with agent.mu held.
 func (c *Client) serveAgent(ctx context.Context) error {
-	cfg := c.d.cfg
-	source, err := agentSource(cfg)
-	if socket := cfg.ForwardAgent.Socket; socket != "" {
-		source, err = agentfwd.ParseSource(socket)
-	}
+	config, err := c.agentForwarder(ctx)
 	if err != nil {
 		return err
 	}
-	options := c.d.agentOptions()
-	probe, err := agentfwd.Dial(ctx, source, options)
-	if err != nil {
-		return err
-	}
-	probe.Close()
-	config := agentfwd.ForwarderConfig{Source: source, Agent: *options, Host: cfg.HostName}
-	if config.Policy, err = c.agentPolicy(); err != nil {
-		return err
-	}
+	config.Host = c.d.cfg.HostName
 	if binding, err := c.Binding(); err == nil {
 		config.Binding = &binding
 	}
@@ -94,6 +81,41 @@ func (c *Client) serveAgent(ctx context.Context) error {
 	}
 	c.agent.forwarder = f
 	return nil
+}
+
+// agentForwarder returns the agent to forward, once that has answered, and its
+// policy. It is called with agent.mu held.
+func (c *Client) agentForwarder(ctx context.Context) (agentfwd.ForwarderConfig, error) {
+	options := c.d.agentOptions()
+	if given := c.d.opts.AgentForward; given != nil {
+		source := given.Source
+		if given.Choose != nil {
+			source = given.Choose()
+		}
+		return *given, probeAgent(ctx, source, &given.Agent)
+	}
+	cfg := c.d.cfg
+	source, err := agentSource(cfg)
+	if socket := cfg.ForwardAgent.Socket; socket != "" {
+		source, err = agentfwd.ParseSource(socket)
+	}
+	if err == nil {
+		err = probeAgent(ctx, source, options)
+	}
+	if err != nil {
+		return agentfwd.ForwarderConfig{}, err
+	}
+	policy, err := c.agentPolicy()
+	return agentfwd.ForwarderConfig{Source: source, Agent: *options, Policy: policy}, err
+}
+
+// probeAgent returns an error if the agent does not take a connection.
+func probeAgent(ctx context.Context, source agentfwd.Source, options *agentfwd.Options) error {
+	probe, err := agentfwd.Dial(ctx, source, options)
+	if err != nil {
+		return err
+	}
+	return probe.Close()
 }
 
 // agentPolicy is what ForwardAgentKeys, ForwardAgentConfirm and ForwardAgentLog

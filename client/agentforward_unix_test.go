@@ -60,8 +60,13 @@ func TestSessionForwardsAgent(t *testing.T) {
 	socket := listenAgent(t, func(nc net.Conn) { agent.ServeAgent(keyring, nc) })
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")
+	at := func(path string) agentfwd.Source { return agentfwd.Source{Kind: agentfwd.SourcePath, Value: path} }
+	two, err := agentfwd.NewKeySet("two")
+	if err != nil {
+		t.Fatal(err)
+	}
 	own := func(t *testing.T, c *Client) {
-		f := agentfwd.NewForwarder(agentfwd.ForwarderConfig{Source: agentfwd.Source{Kind: agentfwd.SourcePath, Value: socket}})
+		f := agentfwd.NewForwarder(agentfwd.ForwarderConfig{Source: at(socket)})
 		t.Cleanup(func() { f.Close() })
 		f.Allow()
 		if !c.HandleChannelOpen(agentfwd.ChannelType, f.ServeChannel) {
@@ -73,22 +78,29 @@ func TestSessionForwardsAgent(t *testing.T) {
 		lines  []string
 		before func(*testing.T, *Client)
 		want   string
+		option *agentfwd.ForwarderConfig
 	}{
-		{"ForwardAgent yes", []string{"ForwardAgent yes", "IdentityAgent " + socket}, nil, "one;two;"},
-		{"ForwardAgent socket", []string{"ForwardAgent " + socket, "IdentityAgent none"}, nil, "one;two;"},
-		{"no agent", []string{"ForwardAgent yes", "IdentityAgent none"}, nil, "not asked"},
-		{"nobody at the socket", []string{"ForwardAgent " + filepath.Join(dir, "nothing")}, nil, "not asked"},
-		{"ForwardAgent no", []string{"ForwardAgent no", "IdentityAgent " + socket}, nil, "not asked"},
-		{"a handler of one's own", []string{"ForwardAgent no"}, own, "one;two;"},
-		{"ForwardAgentKeys", []string{"ForwardAgent yes", "IdentityAgent " + socket, "ForwardAgentKeys two"}, nil, "two;"},
-		{"ForwardAgentLog", []string{"ForwardAgent yes", "IdentityAgent " + socket, "ForwardAgentLog " + log}, nil, "one;two;"},
-		{"ForwardAgentConfirm and nobody to ask", []string{"ForwardAgent yes", "IdentityAgent " + socket, "ForwardAgentConfirm yes"}, nil, "not asked"},
+		{"AgentForward", []string{"ForwardAgent no", "IdentityAgent none"}, nil, "one;two;", &agentfwd.ForwarderConfig{Source: at(socket)}},
+		{"AgentForward with a policy", []string{"ForwardAgent yes", "IdentityAgent " + socket}, nil, "two;",
+			&agentfwd.ForwarderConfig{Source: at(socket), Policy: &agentfwd.Policy{Keys: two}}},
+		{"AgentForward without an agent", []string{"ForwardAgent yes", "IdentityAgent " + socket}, nil, "not asked",
+			&agentfwd.ForwarderConfig{Source: agentfwd.Source{Kind: agentfwd.SourceNone}}},
+		{"ForwardAgent yes", []string{"ForwardAgent yes", "IdentityAgent " + socket}, nil, "one;two;", nil},
+		{"ForwardAgent socket", []string{"ForwardAgent " + socket, "IdentityAgent none"}, nil, "one;two;", nil},
+		{"no agent", []string{"ForwardAgent yes", "IdentityAgent none"}, nil, "not asked", nil},
+		{"nobody at the socket", []string{"ForwardAgent " + filepath.Join(dir, "nothing")}, nil, "not asked", nil},
+		{"ForwardAgent no", []string{"ForwardAgent no", "IdentityAgent " + socket}, nil, "not asked", nil},
+		{"a handler of one's own", []string{"ForwardAgent no"}, own, "one;two;", nil},
+		{"ForwardAgentKeys", []string{"ForwardAgent yes", "IdentityAgent " + socket, "ForwardAgentKeys two"}, nil, "two;", nil},
+		{"ForwardAgentLog", []string{"ForwardAgent yes", "IdentityAgent " + socket, "ForwardAgentLog " + log}, nil, "one;two;", nil},
+		{"ForwardAgentConfirm and nobody to ask", []string{"ForwardAgent yes", "IdentityAgent " + socket, "ForwardAgentConfirm yes"}, nil, "not asked", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s := newSetup(t, sshtest.Options{Handler: agentReport})
 			for _, line := range c.lines {
 				s.opts.ConfigOptions.CommandLine = append(s.opts.ConfigOptions.CommandLine, sshconfig.Option(line))
 			}
+			s.opts.AgentForward = c.option
 			conn := s.mustDial(t)
 			if c.before != nil {
 				c.before(t, conn)

@@ -267,7 +267,7 @@ func (a *authenticator) giveUp(err error) error {
 // note keeps an error that kept a credential from being used, for the AuthError.
 // A nil authenticator lists keys only and ignores it.
 func (a *authenticator) note(err error) {
-	if a != nil && err != nil {
+	if a != nil && err != nil && !errors.Is(err, ErrNoAnswer) {
 		a.errs = append(a.errs, err)
 	}
 }

@@ -37,7 +37,7 @@ type hostKeys struct {
 
 func (d *dialer) newHostKeys(ctx context.Context, peer net.Addr) *hostKeys {
 	h := &hostKeys{d: d}
-	if d.parent == nil && len(d.opts.HostKeys) > 0 {
+	if len(d.opts.HostKeys) > 0 {
 		h.only = d.opts.HostKeys
 		return h
 	}

@@ -28,14 +28,15 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	}
 	hops := d.cfg.ProxyJump
 	last, before := hops[len(hops)-1], hops[:len(hops)-1]
-	cfg, err := sshconfig.Load(ctx, last.Host, jumpOptions(*d.opts.ConfigOptions, last, before))
+	opts, err := d.hopOptions(ctx, last, before)
 	if err != nil {
 		e := &ConnError{Host: d.target().cfg.HostName, Jump: last.Host, Phase: PhaseConfig, Port: last.Port}
 		e.Err = orContextError(ctx, err)
 		return nil, e
 	}
+	cfg := opts.Config
 	d.debugf("Setting up jump host %s for %s port %d", cfg.HostName, d.cfg.HostName, d.cfg.Port)
-	hd := d.hop(cfg, last)
+	hd := d.hop(opts, last)
 	if hop := hd.attach(ctx); hop != nil {
 		conn, err := d.throughMaster(ctx, hop)
 		if !errors.Is(err, ErrMasterSilent) {
@@ -45,7 +46,7 @@ func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	} else if len(d.opts.JumpProgram) > 0 && cfg.ControlPath != "" && cfg.ControlMaster != sshconfig.ControlMasterNo {
 		return d.jumpProgram(ctx, last, before)
 	}
-	hd = d.hop(cfg, last)
+	hd = d.hop(opts, last)
 	hd.opts.OwnConnection = true
 	hop, err := hd.dial(ctx)
 	if err != nil {
@@ -62,12 +63,30 @@ func (d *dialer) target() *dialer {
 	return d
 }
 
+// hopOptions returns the Options of a jump host, with its configuration.
+func (d *dialer) hopOptions(ctx context.Context, hop sshconfig.JumpHost, before []sshconfig.JumpHost) (Options, error) {
+	o := d.opts
+	o.Config, o.Password, o.HostKeys, o.AgentForward = nil, nil, nil, nil
+	o.OwnConnection = false
+	if o.JumpOptions != nil {
+		o.JumpOptions(hop.Host, &o)
+		o = o.withDefaults()
+	}
+	if o.Config != nil {
+		if len(before) > 0 {
+			cfg := *o.Config
+			cfg.ProxyJump = before
+			o.Config = &cfg
+		}
+		return o, nil
+	}
+	var err error
+	o.Config, err = sshconfig.Load(ctx, hop.Host, jumpOptions(*o.ConfigOptions, hop, before))
+	return o, err
+}
+
 // hop returns the dialer for a jump host.
-func (d *dialer) hop(cfg *sshconfig.Config, host sshconfig.JumpHost) *dialer {
-	opts := d.opts
-	opts.Config = cfg
-	opts.Password, opts.HostKeys = nil, nil // they are the target's
-	opts.OwnConnection = false
+func (d *dialer) hop(opts Options, host sshconfig.JumpHost) *dialer {
 	hd := newDialer(opts, d)
 	hd.path = hopPath(d.path, host)
 	return hd

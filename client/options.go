@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -56,6 +57,18 @@ type Options struct {
 	// debug2, two below debug3, and one above it LogLevel VERBOSE. Nil is
 	// silence.
 	Logger *slog.Logger
+
+	// JumpOptions, if set, is called for each jump host with its name, as
+	// ProxyJump has it, and the Options that Dial is about to use for it, which it
+	// may change. These are the Options of the target, but with its Config,
+	// Password, HostKeys and AgentForward cleared. A Config that it sets is used
+	// in place of the configuration files.
+	JumpOptions func(host string, o *Options)
+
+	// AgentForward, if set, is the agent that sessions with ForwardAgent get, and
+	// what they may do with it, in place of ForwardAgent and the other keywords
+	// of the configuration. The Client sets Binding and Host.
+	AgentForward *agentfwd.ForwarderConfig
 
 	// JumpProgram is the program and the first arguments that are run, with ssh's
 	// -W, for a jump host whose configuration makes it a master (ControlMaster and
