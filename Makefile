@@ -9,11 +9,12 @@ export CGO_ENABLED = 0
 build:
 	$(GO) build -trimpath -o gossh ./cmd/gossh
 
-# The race detector needs cgo, and so a C compiler. What is moved in bulk is
-# moved once more without it, at its full size: a gibibyte each way.
+# The race detector needs cgo, and so a C compiler. The bulk transfers run without
+# it at their full size, a gibibyte each way. testreport lists at the end which
+# tests were skipped and why.
 test: tools
-	CGO_ENABLED=1 $(GO) test -race -timeout 40m ./...
 	$(GO) test -count=1 -timeout 5m -run '^Test(Forward)?Bulk$$' ./integration_test
+	CGO_ENABLED=1 $(GO) run ./scripts/testreport -race -timeout 40m ./...
 
 test-short:
 	CGO_ENABLED=1 $(GO) test -race -short -timeout 10m ./...

@@ -44,7 +44,7 @@ var testRooms = [...]string{
 }
 
 // tools stand beside the house; nobody imports them.
-var tools = [...]string{"integration_test", "bench", "regress", "internal/archtest"}
+var tools = [...]string{"integration_test", "bench", "regress", "scripts/testreport", "internal/archtest"}
 
 // modules are those of others, with the rooms that may import them outside
 // tests; no rooms: all.
