@@ -13,6 +13,7 @@ type resolved struct {
 	st     state
 	env    func(string) (string, bool)
 	tokens Tokens
+	base   *Config // as Default returned it; nil for a Config from Load
 }
 
 // build makes the Config. What -G prints as it was written is expanded here.

@@ -13,8 +13,8 @@ import (
 // values are as the program uses them: tokens, ~ and ${ENV} are expanded and
 // "none" has become the zero value, except where a field says otherwise.
 //
-// A Config is not changed after Load has returned it; callers must not change
-// its slices either.
+// A Config from [Load] is shared and must not be changed, nor its slices. One
+// from [Default] is made to be changed before its first use.
 type Config struct {
 	// Host is the host as it was given to Load, before HostName and
 	// canonicalisation: %n, and what Host and Match originalhost look at.
@@ -168,15 +168,20 @@ type Own struct {
 // LocalListeners are LocalForward and DynamicForward together, in the order in
 // which they were given: it is the one in which ssh opens them.
 func (c *Config) LocalListeners() []forward.Spec {
-	if c.res == nil {
+	if c.res == nil || c.inCode() {
 		return slices.Concat(c.LocalForward, c.DynamicForward)
 	}
 	return slices.Clone(c.res.st.local)
 }
 
 // IsSet reports whether the command line or a file gave keyword a value; case
-// does not matter.
+// does not matter. For a Config from [Default] it reports whether the program
+// has changed the field.
 func (c *Config) IsSet(keyword string) bool {
+	if c.inCode() {
+		id := lookupKeyword(lowerASCII(keyword))
+		return id != kwBad && c.changed(id)
+	}
 	_, _, ok := c.Origin(keyword)
 	return ok
 }

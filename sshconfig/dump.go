@@ -13,7 +13,7 @@ import (
 // same order and form, one to a line. Our own keywords are printed only where
 // they were set. Errors are w's, or [ErrNotLoaded].
 func (c *Config) Dump(w io.Writer) error {
-	if c.res == nil {
+	if c.res == nil || c.inCode() {
 		return ErrNotLoaded
 	}
 	d := dumper{bufio.NewWriter(w), c, &c.res.st}
@@ -329,7 +329,7 @@ func (d dumper) own() {
 
 // DumpOwn prints the keywords that OpenSSH does not have, set or not.
 func (c *Config) DumpOwn(w io.Writer) error {
-	if c.res == nil {
+	if c.res == nil || c.inCode() {
 		return ErrNotLoaded
 	}
 	d := dumper{bufio.NewWriter(w), c, &c.res.st}

@@ -40,7 +40,8 @@ func (e *Error) Lines() []string {
 	return lines
 }
 
-// ErrNotLoaded is the error for a Config that Load has not made.
+// ErrNotLoaded is returned by the methods of a Config that need what only Load
+// records.
 var ErrNotLoaded = errors.New("sshconfig: the configuration was not loaded")
 
 // ErrUsage is the error for a destination or a flag that ssh answers with its

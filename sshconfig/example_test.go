@@ -52,3 +52,14 @@ func ExampleError() {
 	// Output:
 	// command-line line 0: Bad port 'many'.
 }
+
+func ExampleDefault() {
+	cfg := sshconfig.Default("db-1", "deploy")
+	cfg.HostName = "192.0.2.7"
+	cfg.Port = 2222
+	cfg.ProxyJump = []sshconfig.JumpHost{{Host: "gate.example.com"}}
+	cfg.StrictHostKeyChecking = sshconfig.StrictYes
+	fmt.Printf("%s@%s:%d via %s\n", cfg.User, cfg.HostName, cfg.Port, cfg.ProxyJump[0].Host)
+	// Output:
+	// deploy@192.0.2.7:2222 via gate.example.com
+}

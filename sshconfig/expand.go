@@ -188,25 +188,32 @@ type connection struct {
 	port                              int
 }
 
+// machine is what the common tokens say about the local side.
+type machine struct{ hostname, home, uid, user string }
+
 // tokens returns the tokens that most keywords take. %C is a hash of %l%h%p%r%j.
-func (l *loader) tokens(c connection) Tokens {
-	this, _, _ := strings.Cut(l.opts.Hostname, ".")
+func (c connection) tokens(m machine) Tokens {
+	this, _, _ := strings.Cut(m.hostname, ".")
 	port := strconv.Itoa(c.port)
-	hash := sha1.Sum([]byte(l.opts.Hostname + c.host + port + c.user + c.jump))
+	hash := sha1.Sum([]byte(m.hostname + c.host + port + c.user + c.jump))
 	return Tokens{
 		'C': hex.EncodeToString(hash[:]),
 		'L': this,
-		'd': l.opts.Home,
+		'd': m.home,
 		'h': c.host,
-		'i': l.uidText(),
+		'i': m.uid,
 		'j': c.jump,
 		'k': c.alias,
-		'l': l.opts.Hostname,
+		'l': m.hostname,
 		'n': c.original,
 		'p': port,
 		'r': c.user,
-		'u': l.opts.LocalUser,
+		'u': m.user,
 	}
+}
+
+func (l *loader) tokens(c connection) Tokens {
+	return c.tokens(machine{hostname: l.opts.Hostname, home: l.opts.Home, uid: l.uidText(), user: l.opts.LocalUser})
 }
 
 // earlyTokens are the tokens while files are still read: of what is known so

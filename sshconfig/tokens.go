@@ -8,10 +8,13 @@ import (
 
 // ConnectionTokens returns the tokens that most keywords take, for this
 // connection: %C %d %h %i %j %k %L %l %n %p %r %u.
-// A Config that Load has not made has none.
+// A Config that neither Load nor Default has made has none.
 func (c *Config) ConnectionTokens() Tokens {
 	if c.res == nil {
 		return Tokens{}
+	}
+	if c.inCode() {
+		return c.tokensInCode()
 	}
 	return maps.Clone(c.res.tokens)
 }
