@@ -76,13 +76,14 @@ func (c *Client) endCause(err error) error {
 	return c.d.connError(PhaseConnected, cmp.Or(why, c.d.transport.failure(), err, io.EOF))
 }
 
-// Command prepares a command to run on the server; see [session.Cmd]. The end
-// of ctx closes its channel.
+// Command returns a command to run on the server; see [session.Cmd]. It is the bare
+// command: SetEnv, SendEnv, RequestTTY, ForwardAgent and ForwardX11 of the
+// configuration are not applied to it, unlike in ssh. Set the fields of the Cmd.
 func (c *Client) Command(ctx context.Context, line string) *session.Cmd {
 	return session.Command(ctx, c, line)
 }
 
-// Subsystem prepares a subsystem of the server, such as sftp.
+// Subsystem returns a subsystem of the server to run, such as sftp.
 func (c *Client) Subsystem(ctx context.Context, name string) *session.Cmd {
 	return session.Subsystem(ctx, c, name)
 }

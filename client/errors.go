@@ -13,8 +13,9 @@ import (
 	"github.com/gossh-project/gossh/internal/cause"
 )
 
-// ErrClosed is the error of a Client after its Close was called.
-var ErrClosed = errors.New("client: connection closed")
+// ErrClosed is the error of a Client or Kept after its Close was called. It matches
+// net.ErrClosed.
+var ErrClosed = fmt.Errorf("client: connection closed: %w", net.ErrClosed)
 
 // ErrTimeout is the cause of a Dial that ConnectTimeout ended.
 var ErrTimeout = errors.New("client: timed out")

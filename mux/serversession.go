@@ -221,7 +221,7 @@ func (s *ServerSession) prepare(conn Connection) {
 		return
 	}
 	s.size, _ = opts.Descriptors.Size(s.fds[0])
-	s.cmd.TTY = &session.TTY{Term: s.req.Term, Size: s.size, Modes: opts.Descriptors.Modes(s.fds[0]), Refused: s.ttyRefused}
+	s.cmd.TTY = &session.TTY{Term: s.req.Term, Size: s.size, EncodedModes: opts.Descriptors.Modes(s.fds[0]), Refused: s.ttyRefused}
 	if s.req.EscapeChar > 0 && opts.Escapes != nil {
 		s.cmd.Stdin = opts.Escapes(s, s.in, byte(s.req.EscapeChar))
 	}

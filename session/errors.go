@@ -9,13 +9,15 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
-// ErrNoStatus says that the channel closed without telling how the program
-// ended.
+// ErrNoStatus means that the server closed the channel without an exit status or
+// signal.
 var ErrNoStatus = errors.New("session: the remote program ended without an exit status")
 
-// RequestError is the server's refusal to start the program.
+// RequestError means that the server refused to start the program.
 type RequestError struct {
 	Request string // "exec", "shell" or "subsystem"
 }
@@ -24,19 +26,20 @@ func (e *RequestError) Error() string {
 	return "session: the server refused the " + e.Request + " request"
 }
 
-// ExitError is the end of a program other than exit status 0 (RFC 4254,
-// section 6.10).
+// ExitError means that the program ended with an exit status other than 0, or by
+// a signal (RFC 4254, section 6.10).
 type ExitError struct {
-	// Status is the exit status, when Signal is empty.
+	// Status is the exit status. It is valid if Signal is empty.
 	Status int
-	// Signal is the name of the signal that ended the program, without
-	// "SIG"; Core, Message and Lang come with it. The texts are the server's:
-	// not for a terminal as they are.
+	// Signal is the name of the signal that ended the program, without "SIG".
+	// Core, Message and Lang come with it. These texts come from the server: they
+	// may hold control characters.
 	Signal  string
 	Core    bool
 	Message string
 	Lang    string
-	// Stderr is what the program wrote there, if Output collected it.
+	// Stderr is the last part of the program's standard error, if Output
+	// collected it.
 	Stderr []byte
 }
 
@@ -54,36 +57,34 @@ func (e *ExitError) Error() string {
 	return text
 }
 
-// OutputError is a program that ended well while Stdout or Stderr no longer
-// took what it wrote.
+// OutputError means that the program exited with status 0, but a Write to Stdout
+// or Stderr failed.
 type OutputError struct{ Err error }
 
 func (e *OutputError) Error() string { return "session: output: " + e.Err.Error() }
 func (e *OutputError) Unwrap() error { return e.Err }
 
-// Lost reports whether something that was wanted is missing, as after a write
-// to a full disk. It is false where the reader has gone, who wants no more.
+// Lost reports whether output is missing that was wanted, as after a write to a
+// full disk. It is false if the reader has closed the pipe or connection.
 func (e *OutputError) Lost() bool {
 	return !errors.Is(e.Err, syscall.EPIPE) && !errors.Is(e.Err, syscall.ECONNRESET) && !errors.Is(e.Err, io.ErrClosedPipe)
 }
 
-// lifeSignLimit is how long a connection may take to show that it lives. Any
-// server answers a global request (RFC 4254, section 4), but this is asked of
-// one that has just closed a channel without a word.
-const lifeSignLimit = 10 * time.Second
+// probeLimit is how long connectionEnd waits for an answer. Any server answers a
+// global request (RFC 4254, section 4).
+const probeLimit = 10 * time.Second
 
-// connectionEnd tells why conn is gone, or nil if it is alive. x/crypto
-// closes the channels of a lost connection just as a server closes one, so
-// a connection that has not yet said that it is done is asked for a sign of
-// life.
+// connectionEnd returns why conn has ended, or nil if it has not. x/crypto closes
+// the channels of a lost connection just as a server closes one, and may report
+// the loss later, so connectionEnd sends a request that any server answers.
 func connectionEnd(ctx context.Context, conn Conn) error {
-	e, tells := conn.(ended)
-	w, waits := conn.(interface{ Wait() error })
-	if !tells && !waits {
+	e, hasErr := conn.(ended)
+	w, hasWait := conn.(interface{ Wait() error })
+	if !hasErr && !hasWait {
 		return nil
 	}
 	var done <-chan struct{}
-	if tells {
+	if hasErr {
 		done = e.Done()
 	}
 	alive := make(chan error, 1)
@@ -91,7 +92,7 @@ func connectionEnd(ctx context.Context, conn Conn) error {
 		_, _, err := conn.SendRequest("keepalive@openssh.com", true, nil)
 		alive <- err
 	}()
-	limit := time.NewTimer(lifeSignLimit)
+	limit := time.NewTimer(probeLimit)
 	defer limit.Stop()
 	for {
 		select {
@@ -102,19 +103,19 @@ func connectionEnd(ctx context.Context, conn Conn) error {
 				return nil
 			}
 			alive = nil // the request failed: the end is on its way
-			if !tells {
+			if !hasErr {
 				end := awaitConn(w)
 				e, done = end, end.done
 			}
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return cause.Of(ctx)
 		case <-limit.C:
 			return nil
 		}
 	}
 }
 
-// connEnd is the end of a connection that tells of it by Wait alone.
+// connEnd implements ended for a connection that has only Wait.
 type connEnd struct {
 	done chan struct{}
 	err  error
@@ -123,7 +124,7 @@ type connEnd struct {
 func (e *connEnd) Done() <-chan struct{} { return e.done }
 func (e *connEnd) Err() error            { return e.err }
 
-// awaitConn waits for a connection that is ending.
+// awaitConn returns the end of a connection that is about to end.
 func awaitConn(w interface{ Wait() error }) *connEnd {
 	e := &connEnd{done: make(chan struct{})}
 	go func() { // ends with the connection
@@ -140,7 +141,7 @@ func endErr(e ended) error {
 	return io.ErrUnexpectedEOF
 }
 
-// errOnce keeps the first error that it is given.
+// errOnce keeps the first error that is set.
 type errOnce struct {
 	mu  sync.Mutex
 	err error

@@ -5,13 +5,14 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
 var errNotStarted = errors.New("session: not started")
 
-// StdinPipe returns a pipe to the program's standard input, to be used after
-// Start, from one goroutine at a time. Its Close sends the program's
-// end-of-file.
+// StdinPipe returns a pipe to the program's standard input. It may be used after
+// Start, by one goroutine at a time. Close sends end-of-file.
 func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 	if c.Stdin != nil || c.stdinPiped || c.ended != nil {
 		return nil, errors.New("session: Stdin already set, or started")
@@ -21,12 +22,12 @@ func (c *Cmd) StdinPipe() (io.WriteCloser, error) {
 }
 
 // StdoutPipe returns a pipe from the program's standard output. It may be read
-// before Start, which Read then waits for, and after Wait. Data that is not read
-// holds up the program once the channel's window (2 MiB) is full.
+// after Wait, and before Start: Read then waits for Start. Data that is not read
+// holds up the program when the channel's window (2 MiB) is full.
 //
-// Read returns io.EOF only if the program closed its output. If the context
-// ends, Read returns its cause at once; if the connection ends, Read returns the
-// cause of that after the last data that arrived.
+// Read returns io.EOF only if the program closed its output. If the context ends,
+// Read returns the error of the context at once. If the connection ends, Read
+// returns the reason after the data that has arrived.
 func (c *Cmd) StdoutPipe() (io.Reader, error) {
 	if c.Stdout != nil || c.stdoutPiped || c.ended != nil || c.begun == nil {
 		return nil, errors.New("session: Stdout already set, or started")
@@ -44,7 +45,7 @@ func (c *Cmd) StderrPipe() (io.Reader, error) {
 	return &outputPipe{c: c, stream: func() io.Reader { return c.ch.Stderr() }}, nil
 }
 
-// inputPipe is the writing end of the program's standard input.
+// inputPipe is the writing end of a pipe to the program's standard input.
 type inputPipe struct{ c *Cmd }
 
 func (p inputPipe) Write(b []byte) (int, error) {
@@ -62,23 +63,23 @@ func (p inputPipe) Close() error {
 	if err := p.c.ch.CloseWrite(); !errors.Is(err, io.EOF) {
 		return err
 	}
-	return nil // the program was first
+	return nil // the program has ended
 }
 
-// pipeError returns the error of a Write to a channel that may have ended:
-// x/crypto has io.EOF for that.
+// pipeError returns the error of a Write for one of x/crypto, which has io.EOF for
+// a channel that has ended.
 func (c *Cmd) pipeError(err error) error {
 	if err == nil {
 		return nil
 	}
-	if cause := c.stopCause(); cause != nil {
-		return cause
+	if stopped := c.stopCause(); stopped != nil {
+		return stopped
 	}
 	return closedPipe(err)
 }
 
-// closedPipe returns what a pipe says where x/crypto gives io.EOF for the end
-// of the channel.
+// closedPipe returns io.ErrClosedPipe for io.EOF, x/crypto's error of a write to a
+// channel that has ended.
 func closedPipe(err error) error {
 	if errors.Is(err, io.EOF) {
 		return io.ErrClosedPipe
@@ -86,18 +87,18 @@ func closedPipe(err error) error {
 	return err
 }
 
-// outputPipe is the reading end of one of the program's outputs. A Read of the
-// channel has no way to be ended from here, so it happens on a goroutine of its
-// own, one at a time, which ends with the data or with the channel.
+// outputPipe is the reading end of a pipe from one of the program's outputs. A
+// Read of the channel cannot be cancelled, so a goroutine does it. The goroutine
+// ends with the data or with the channel.
 type outputPipe struct {
 	c      *Cmd
 	stream func() io.Reader // valid once the program has started
 
 	mu      sync.Mutex // held by Read
 	buf     []byte     // filled by the goroutine
-	rest    []byte     // the part of buf that was not returned yet
+	rest    []byte     // the part of buf that Read has not returned yet
 	pending chan filled
-	err     error // the end
+	err     error // of the end of the stream
 }
 
 // filled is the result of one Read of the channel.
@@ -126,7 +127,7 @@ func (p *outputPipe) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// fill gets data or the end.
+// fill reads data into rest, or sets err.
 func (p *outputPipe) fill() {
 	if p.pending == nil {
 		if p.buf == nil {
@@ -146,14 +147,14 @@ func (p *outputPipe) fill() {
 			p.err = p.c.streamEnd(f.err)
 		}
 	case <-p.c.caller.Done():
-		p.err = context.Cause(p.c.caller)
+		p.err = cause.Of(p.c.caller)
 	case <-p.c.closed:
 		p.err = errClosed
 	}
 }
 
-// awaitStart blocks until Start has succeeded or failed. It returns Start's
-// error, or the cause of the context.
+// awaitStart blocks until Start has succeeded or failed. It returns the error of
+// Start or of the context.
 func (c *Cmd) awaitStart() error {
 	select {
 	case <-c.begun:
@@ -164,29 +165,38 @@ func (c *Cmd) awaitStart() error {
 	case <-c.begun:
 		return c.startErr
 	case <-c.caller.Done():
-		return context.Cause(c.caller)
+		return cause.Of(c.caller)
 	case <-c.closed:
 		return errClosed
 	}
 }
 
-// stopCause returns why this side gave the program up, or nil.
+// stopCause returns errClosed after Close, the error of the context if that has
+// ended, and nil otherwise.
 func (c *Cmd) stopCause() error {
 	select {
 	case <-c.closed:
 		return errClosed
 	default:
 	}
-	return context.Cause(c.caller)
+	return cause.Of(c.caller)
 }
 
-// streamEnd returns what the end of a stream means: x/crypto gives io.EOF when
-// the server sent end-of-file, and when the connection is lost.
-func (c *Cmd) streamEnd(err error) error {
-	if cause := c.stopCause(); cause != nil {
-		return cause
+// contextError returns why ctx has ended, or nil if it has not.
+func (c *Cmd) contextError() error {
+	if stopped := c.stopCause(); stopped != nil {
+		return stopped
 	}
-	if told, _ := c.exit.get(); told && errors.Is(err, io.EOF) {
+	return context.Cause(c.ctx)
+}
+
+// streamEnd returns the error of a stream that ended with err. x/crypto has io.EOF
+// both for the server's end-of-file and for a lost connection.
+func (c *Cmd) streamEnd(err error) error {
+	if stopped := c.stopCause(); stopped != nil {
+		return stopped
+	}
+	if known, _ := c.exit.get(); known && errors.Is(err, io.EOF) {
 		return io.EOF
 	}
 	if lost := c.connectionLost(); lost != nil {
@@ -195,19 +205,19 @@ func (c *Cmd) streamEnd(err error) error {
 	return err
 }
 
-// connectionLost returns why the connection is gone, or nil if it is alive.
+// connectionLost returns why the connection ended, or nil if it has not.
 func (c *Cmd) connectionLost() error {
 	var transport <-chan struct{}
 	if t, ok := c.conn.(interface{ TransportEnded() <-chan struct{} }); ok {
 		transport = t.TransportEnded()
 	}
-	e, tells := c.conn.(ended)
-	if transport == nil || !tells {
+	e, ok := c.conn.(ended)
+	if transport == nil || !ok {
 		return connectionEnd(c.caller, c.conn)
 	}
 	select {
 	case <-transport:
-		<-e.Done() // follows at once
+		<-e.Done() // is closed at once
 		return endErr(e)
 	default:
 		return nil

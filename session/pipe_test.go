@@ -98,12 +98,12 @@ func TestPipeContext(t *testing.T) {
 			}
 			cancel(cause)
 			for _, got := range []<-chan result{gotOut, gotErr} {
-				if err := finishes(t, "Read", func() error { return (<-got).err }); !errors.Is(err, cause) {
+				if err := finishes(t, "Read", func() error { return (<-got).err }); !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
 					t.Errorf("got %v", err)
 				}
 			}
 			if name != "not started" {
-				if err := finishes(t, "Wait", cmd.Wait); !errors.Is(err, cause) {
+				if err := finishes(t, "Wait", cmd.Wait); !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
 					t.Errorf("Wait: %v", err)
 				}
 			}

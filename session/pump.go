@@ -2,17 +2,17 @@ package session
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"reflect"
 	"sync"
 )
 
-// chunk is what one channel packet of x/crypto carries at the most.
+// chunk is the largest payload of a channel packet of x/crypto.
 const chunk = 32 << 10
 
-// startPumps moves the data. Each pump ends with its side of the channel.
+// startPumps starts the goroutines that copy input and output. Each ends with its
+// direction of the channel.
 func (c *Cmd) startPumps() {
 	if sameWriter(c.Stdout, c.Stderr) {
 		c.single = new(sync.Mutex)
@@ -30,13 +30,14 @@ func (c *Cmd) startPumps() {
 	}
 }
 
-// sameWriter compares without a panic over types that cannot be compared.
+// sameWriter reports whether a and b are the same writer. Types that cannot be
+// compared are not.
 func sameWriter(a, b io.Writer) bool {
 	t := reflect.TypeOf(a)
 	return t != nil && t == reflect.TypeOf(b) && reflect.ValueOf(a).Comparable() && a == b
 }
 
-// pumpInput ends when Stdin or the channel does.
+// pumpInput copies Stdin to the channel. It ends with either.
 func (c *Cmd) pumpInput() {
 	if c.Stdin != nil {
 		buf := make([]byte, chunk)
@@ -55,7 +56,7 @@ func (c *Cmd) pumpInput() {
 	c.ch.CloseWrite()
 }
 
-// readInput reads Stdin, unless the pump is to stop.
+// readInput reads Stdin, unless stopInput was called.
 func (c *Cmd) readInput(p []byte) (int, error) {
 	c.reading.Lock()
 	defer c.reading.Unlock()
@@ -65,21 +66,22 @@ func (c *Cmd) readInput(p []byte) (int, error) {
 	return c.Stdin.Read(p)
 }
 
-// stopInput makes the Stdin pump read no more.
+// stopInput makes pumpInput stop reading.
 func (c *Cmd) stopInput() {
 	c.noInput.Store(true)
 	cancelBlocked(c.Stdin)
 }
 
-// cancelBlocked ends what blocks in a reader or writer that has a way to.
-func cancelBlocked(end any) {
-	if s, ok := end.(Canceler); ok {
+// cancelBlocked unblocks a reader or writer that is a Canceler.
+func cancelBlocked(stream any) {
+	if s, ok := stream.(Canceler); ok {
 		s.Cancel()
 	}
 }
 
-// pumpOutput ends at the channel's end-of-file. After a failed Write it
-// goes on reading, so that the server, told by failed, is never held up.
+// pumpOutput copies one output of the program to a writer, and ends at its
+// end-of-file. It calls first, if not nil, before the first Write, and failed after
+// a Write that failed. Then it goes on to read, so that the server is not held up.
 func (c *Cmd) pumpOutput(from io.Reader, to io.Writer, first, failed func()) {
 	defer c.output.Done()
 	if to == nil {
@@ -107,11 +109,11 @@ func (c *Cmd) pumpOutput(from io.Reader, to io.Writer, first, failed func()) {
 	}
 }
 
-// outputFailed notes the first failed Write, unless it is the context's end
-// that made it fail.
+// outputFailed records a failed Write. If the context has ended, that was the
+// reason.
 func (c *Cmd) outputFailed(err error) {
-	if cause := context.Cause(c.ctx); cause != nil {
-		c.pumpErr.set(cause)
+	if ended := c.contextError(); ended != nil {
+		c.pumpErr.set(ended)
 		return
 	}
 	c.pumpErr.set(&OutputError{err})
@@ -119,7 +121,7 @@ func (c *Cmd) outputFailed(err error) {
 
 var errStopped = errors.New("session: no longer waited for")
 
-// deliver writes unless Wait has already returned.
+// deliver writes p, unless Wait has returned.
 func (c *Cmd) deliver(to io.Writer, p []byte) error {
 	c.gate.RLock()
 	defer c.gate.RUnlock()
@@ -134,8 +136,7 @@ func (c *Cmd) deliver(to io.Writer, p []byte) error {
 	return err
 }
 
-// stopOutput ends the delivery: a Write under way ends first, and no other
-// follows.
+// stopOutput waits for Writes in progress and prevents others.
 func (c *Cmd) stopOutput() {
 	cancelBlocked(c.Stdout)
 	cancelBlocked(c.Stderr)
@@ -144,15 +145,15 @@ func (c *Cmd) stopOutput() {
 	c.gate.Unlock()
 }
 
-// sendEOW tells an OpenSSH server that nobody reads the output any more, at
-// which it closes the program's (OpenSSH PROTOCOL, section 2.1). Other servers
-// take no notice of a request that they do not know and that wants no reply.
+// sendEOW asks the server to close the program's output, because it is not read any
+// more (OpenSSH PROTOCOL, section 2.1). Servers ignore an unknown request that
+// wants no reply.
 func (c *Cmd) sendEOW() {
 	c.ch.SendRequest("eow@openssh.com", false, nil)
 }
 
-// Output runs the program and returns what it wrote to its standard output.
-// If Stderr is nil, an [*ExitError] carries the end of what went there.
+// Output runs the program and returns its standard output. If Stderr is nil, an
+// [*ExitError] holds the last 64 KiB of standard error.
 func (c *Cmd) Output() ([]byte, error) {
 	if c.Stdout != nil || c.stdoutPiped {
 		return nil, errors.New("session: Stdout already set")
@@ -172,8 +173,10 @@ func (c *Cmd) Output() ([]byte, error) {
 	return stdout.Bytes(), err
 }
 
-// CombinedOutput runs the program and returns its standard output and
-// error, in the order in which they came.
+// CombinedOutput runs the program and returns its standard output and standard
+// error. Each of the two is in order. SSH sends them as separate streams: how they
+// are interleaved may differ from the order in which the program wrote them, unless
+// a TTY makes one stream of them.
 func (c *Cmd) CombinedOutput() ([]byte, error) {
 	if c.Stdout != nil || c.Stderr != nil || c.stdoutPiped || c.stderrPiped {
 		return nil, errors.New("session: Stdout or Stderr already set")
@@ -182,4 +185,17 @@ func (c *Cmd) CombinedOutput() ([]byte, error) {
 	c.Stdout, c.Stderr = &both, &both
 	err := c.Run()
 	return both.Bytes(), err
+}
+
+// tail keeps the last 64 KiB that are written to it.
+type tail struct{ kept []byte }
+
+const tailSize = 64 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.kept = append(t.kept, p...)
+	if over := len(t.kept) - tailSize; over > 0 {
+		t.kept = append(t.kept[:0], t.kept[over:]...)
+	}
+	return len(p), nil
 }

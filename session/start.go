@@ -2,17 +2,19 @@ package session
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"io"
+	"maps"
+	"slices"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// Start opens the channel, asks for everything in one go and returns when
-// the server has confirmed the program's start. Its error is an
-// [*ssh.OpenChannelError] when the channel was refused, a [*RequestError]
-// when the program was, or the cause of the context or of the connection's
-// end.
+// Start opens the channel, sends all requests at once and returns when the server
+// has confirmed the start of the program. The error is an [*ssh.OpenChannelError]
+// if the server refused the channel, a [*RequestError] if it refused to start the
+// program, the error of the context, or the reason why the connection ended.
 func (c *Cmd) Start() error {
 	if c.ctx == nil || c.conn == nil {
 		return errors.New("session: not made by Command or Subsystem")
@@ -23,7 +25,7 @@ func (c *Cmd) Start() error {
 	c.ended = make(chan struct{})
 	c.closing.Lock()
 	c.ctx, c.cancel = context.WithCancelCause(c.caller)
-	if c.stopCause() != nil { // Close came first
+	if c.stopCause() != nil { // Close was called before
 		c.cancel(c.stopCause())
 	}
 	c.closing.Unlock()
@@ -32,7 +34,7 @@ func (c *Cmd) Start() error {
 	return c.startErr
 }
 
-// start is Start for a Cmd that has not been started yet.
+// start does the work of Start.
 func (c *Cmd) start() error {
 	ch, reqs, err := c.open()
 	if err != nil {
@@ -57,9 +59,9 @@ func (c *Cmd) start() error {
 	return nil
 }
 
-// requestAll is request under the context: x/crypto waits for an answer
-// without one. The goroutine ends with the answer, or when the channel that
-// the context's end closes is closed by the server too.
+// requestAll calls request and returns early if the context ends, which x/crypto
+// does not look at. The goroutine ends with the answer, or when the channel is
+// closed by both sides, which the end of the context begins.
 func (c *Cmd) requestAll() error {
 	done := make(chan error, 1)
 	go func() { done <- c.request() }()
@@ -67,22 +69,22 @@ func (c *Cmd) requestAll() error {
 	case err := <-done:
 		return err
 	case <-c.ctx.Done():
-		return context.Cause(c.ctx)
+		return c.contextError()
 	}
 }
 
-// opened is what OpenChannel gives.
+// opened is the result of OpenChannel.
 type opened struct {
 	ch   ssh.Channel
 	reqs <-chan *ssh.Request
 	err  error
 }
 
-// open waits for the channel or for the context, whichever is first;
-// x/crypto's OpenChannel knows no context, so a channel that comes too late
-// is closed by the goroutine that waited for it.
+// open opens the channel and returns early if the context ends. x/crypto's
+// OpenChannel takes no context, so the goroutine goes on to wait, and closes a
+// channel that comes too late.
 func (c *Cmd) open() (ssh.Channel, <-chan *ssh.Request, error) {
-	if err := context.Cause(c.ctx); err != nil {
+	if err := c.contextError(); err != nil {
 		return nil, nil, err
 	}
 	result := make(chan opened)
@@ -94,11 +96,11 @@ func (c *Cmd) open() (ssh.Channel, <-chan *ssh.Request, error) {
 		}
 		return r.ch, r.reqs, nil
 	case <-c.ctx.Done():
-		return nil, nil, context.Cause(c.ctx)
+		return nil, nil, c.contextError()
 	}
 }
 
-// openChannel ends when the server has answered or the connection is gone.
+// openChannel ends when the server has answered or the connection has ended.
 func openChannel(ctx context.Context, conn Conn, result chan<- opened) {
 	ch, reqs, err := conn.OpenChannel("session", nil)
 	select {
@@ -111,7 +113,8 @@ func openChannel(ctx context.Context, conn Conn, result chan<- opened) {
 	}
 }
 
-// openError gives the connection's own cause where x/crypto only saw its end.
+// openError returns the reason why the connection ended, if it did, in place of
+// x/crypto's error.
 func (c *Cmd) openError(err error) error {
 	var refused *ssh.OpenChannelError
 	if errors.As(err, &refused) {
@@ -120,10 +123,9 @@ func (c *Cmd) openError(err error) error {
 	return c.cause(err)
 }
 
-// request sends all that the program needs. Only the last one asks for an
-// answer: x/crypto lets one request of a channel wait at a time
-// (channel.SendRequest holds a lock until its answer), so a second answer
-// would cost a round trip.
+// request sends all requests. Only the last one wants an answer: x/crypto lets one
+// request of a channel wait at a time (channel.SendRequest holds a lock until the
+// answer comes), so a second answer would cost a round trip.
 func (c *Cmd) request() error {
 	type req struct {
 		name    string
@@ -158,8 +160,8 @@ func (c *Cmd) request() error {
 	return nil
 }
 
-// sendRequest waits for no answer, except to a pty-req or an x11-req whose
-// refusal has a callback: that is one round trip more.
+// sendRequest does not wait for an answer, except for a pty-req or an x11-req with
+// a Refused function, which costs a round trip.
 func (c *Cmd) sendRequest(name string, payload []byte) error {
 	var refused func()
 	switch {
@@ -175,18 +177,19 @@ func (c *Cmd) sendRequest(name string, payload []byte) error {
 	return err
 }
 
-// servesAgent reports whether there is a use in asking for the agent.
+// servesAgent reports whether the connection serves agent channels.
 func (c *Cmd) servesAgent() bool {
-	s, tells := c.conn.(agentServer)
-	return !tells || s.ServesAgent(c.ctx)
+	s, ok := c.conn.(agentServer)
+	return !ok || s.ServesAgent(c.ctx)
 }
 
+// restricted reports whether nothing may be forwarded to the server.
 func (c *Cmd) restricted() bool {
-	r, tells := c.conn.(restricted)
-	return tells && r.Restricted()
+	r, ok := c.conn.(restricted)
+	return ok && r.Restricted()
 }
 
-// program is the request that starts the program (RFC 4254, section 6.5).
+// program returns the request that starts the program (RFC 4254, section 6.5).
 func (c *Cmd) program() (name string, payload []byte) {
 	line := ssh.Marshal(struct{ Line string }{c.Line})
 	switch {
@@ -198,11 +201,17 @@ func (c *Cmd) program() (name string, payload []byte) {
 	return "shell", nil
 }
 
-// Marshal is the body of pty-req.
+// ttyOpEnd ends encoded terminal modes.
+const ttyOpEnd = 0
+
+// Marshal returns the body of pty-req.
 func (t *TTY) Marshal() []byte {
-	modes := t.Modes
+	modes := t.EncodedModes
 	if len(modes) == 0 {
-		modes = []byte{0} // TTY_OP_END
+		for _, opcode := range slices.Sorted(maps.Keys(t.Modes)) {
+			modes = binary.BigEndian.AppendUint32(append(modes, opcode), t.Modes[opcode])
+		}
+		modes = append(modes, ttyOpEnd)
 	}
 	return ssh.Marshal(struct {
 		Term                         string
@@ -220,15 +229,15 @@ func (x *X11) marshal() []byte {
 	}{x.SingleConnection, x.AuthProtocol, x.AuthCookie, x.Screen})
 }
 
-// cause prefers what the context or the connection knows over the plain
-// io.EOF that x/crypto gives for a channel that has ended.
+// cause returns why the channel ended, for which x/crypto has io.EOF only: the
+// error of the context, the reason why the connection ended, or else err.
 func (c *Cmd) cause(err error) error {
 	var refused *RequestError
 	if errors.As(err, &refused) {
 		return err
 	}
-	if cause := context.Cause(c.ctx); cause != nil {
-		return cause
+	if ended := c.contextError(); ended != nil {
+		return ended
 	}
 	if lost := connectionEnd(c.ctx, c.conn); lost != nil {
 		return lost

@@ -61,9 +61,12 @@ func TestRequests(t *testing.T) {
 		{"env", func(c *session.Cmd) { c.Env = []session.EnvVar{{"A", "x=y"}, {"B", ""}} }, []string{
 			"env " + u32 + "\x01A" + u32 + "\x03x=y", "env " + u32 + "\x01B" + u32 + "\x00", "exec " + u32 + "\x04true"}},
 		{"pty", func(c *session.Cmd) {
-			c.TTY = &session.TTY{Term: "vt100", Size: session.Size{Columns: 80, Rows: 24, Width: 640, Height: 480}, Modes: []byte(modes)}
+			c.TTY = &session.TTY{Term: "vt100", Size: session.Size{Columns: 80, Rows: 24, Width: 640, Height: 480}, EncodedModes: []byte(modes)}
 		}, []string{"pty-req " + u32 + "\x05vt100" + u32 + "P" + u32 + "\x18" + "\x00\x00\x02\x80" + "\x00\x00\x01\xe0" +
 			u32 + "\x06" + modes, "exec " + u32 + "\x04true"}},
+		{"pty with modes in order", func(c *session.Cmd) {
+			c.TTY = &session.TTY{Modes: ssh.TerminalModes{ssh.TTY_OP_OSPEED: 9600, ssh.ECHO: 0}}
+		}, []string{"pty-req " + strings.Repeat("\x00", 20) + u32 + "\x0b" + "\x35" + u32 + "\x00" + "\x81\x00\x00\x25\x80" + "\x00", "exec " + u32 + "\x04true"}},
 		{"pty of nothing known", func(c *session.Cmd) { c.TTY = new(session.TTY) }, []string{
 			"pty-req " + strings.Repeat("\x00", 20) + u32 + "\x01" + "\x00", "exec " + u32 + "\x04true"}},
 		{"x11", func(c *session.Cmd) {
@@ -178,7 +181,7 @@ func TestStartCancelled(t *testing.T) {
 			}
 			cmd := session.Command(ctx, conn, "true")
 			cmd.OnStarted = func() { t.Error("OnStarted called") }
-			if err := finishes(t, "Start", cmd.Start); !errors.Is(err, cause) {
+			if err := finishes(t, "Start", cmd.Start); !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 			if err := finishes(t, "Wait", cmd.Wait); err == nil {

@@ -1,40 +1,40 @@
 package session
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
 
-// exitStatus is what the server has told of the program's end.
+// exitStatus holds how the program ended, once the server has sent it.
 type exitStatus struct {
-	mu   sync.Mutex
-	told bool
-	err  *ExitError // nil for status 0
+	mu    sync.Mutex
+	known bool
+	err   *ExitError // nil for status 0
 }
 
-// set keeps the first that is told.
+// set keeps the first status.
 func (s *exitStatus) set(err *ExitError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.told {
-		s.told, s.err = true, err
+	if !s.known {
+		s.known, s.err = true, err
 	}
 }
 
-func (s *exitStatus) get() (told bool, err *ExitError) {
+func (s *exitStatus) get() (known bool, err *ExitError) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.told, s.err
+	return s.known, s.err
 }
 
-// serveRequests takes what the server sends beside the data. It ends when
-// the channel has been closed by both sides, or the connection is gone.
+// serveRequests handles the channel requests of the server. It ends when both
+// sides have closed the channel, or the connection has ended.
 func (c *Cmd) serveRequests(reqs <-chan *ssh.Request) {
 	defer close(c.ended)
 	for r := range reqs {
@@ -47,8 +47,7 @@ func (c *Cmd) serveRequests(reqs <-chan *ssh.Request) {
 		case "eow@openssh.com":
 			c.stopInput() // the program no longer reads
 		default:
-			// Also the server's keepalive@openssh.com, for which a failure
-			// is as good an answer as any.
+			// This includes keepalive@openssh.com: the server wants any answer.
 			ok = false
 		}
 		r.Reply(ok, nil)
@@ -61,9 +60,9 @@ func (c *Cmd) exitStatusRequest(payload []byte) bool {
 		return false
 	}
 	if msg.Status == 0 {
-		c.told(nil)
+		c.setExit(nil)
 	} else {
-		c.told(&ExitError{Status: int(msg.Status)})
+		c.setExit(&ExitError{Status: int(msg.Status)})
 	}
 	return true
 }
@@ -78,22 +77,22 @@ func (c *Cmd) exitSignalRequest(payload []byte) bool {
 	if ssh.Unmarshal(payload, &msg) != nil {
 		return false
 	}
-	c.told(&ExitError{Signal: msg.Signal, Core: msg.Core, Message: msg.Message, Lang: msg.Lang})
+	c.setExit(&ExitError{Signal: msg.Signal, Core: msg.Core, Message: msg.Message, Lang: msg.Lang})
 	return true
 }
 
-// told takes the program's end, unless it is our own that the program met: the
-// context's end has closed the channel.
-func (c *Cmd) told(err *ExitError) {
+// setExit records how the program ended. A status that comes after the context has
+// ended is ignored: the program ended because the channel was closed.
+func (c *Cmd) setExit(err *ExitError) {
 	if c.ctx.Err() == nil {
 		c.exit.set(err)
 	}
 }
 
-// Wait returns when the program has ended and all that it wrote has been
-// delivered: nil for exit status 0, an [*ExitError] for any other end that
-// the server told, an [*OutputError], [ErrNoStatus], or the cause of the
-// context's or the connection's end. It is called once.
+// Wait waits until the program has ended and its output has been written to Stdout
+// and Stderr. It returns nil for exit status 0, an [*ExitError] for another status
+// or a signal, an [*OutputError], [ErrNoStatus], the error of the context, or the
+// reason why the connection ended. It must be called once.
 func (c *Cmd) Wait() error {
 	if c.ch == nil {
 		return errNotStarted
@@ -111,27 +110,28 @@ func (c *Cmd) Wait() error {
 		complete = false
 	}
 	if complete {
-		c.ch.Close() // for whoever keeps account of channels: the server has closed it
+		c.ch.Close() // the server has closed it; wrappers of the channel learn of it
 	}
 	err := c.result(complete)
 	c.release(err)
 	return err
 }
 
-// awaitEnd closes finished when output and channel have ended. It ends with
-// the channel, at the latest with the connection.
+// awaitEnd closes finished when the output and the channel have ended. It ends
+// with the channel, or with the connection.
 func (c *Cmd) awaitEnd(finished chan<- struct{}) {
 	c.output.Wait()
 	<-c.ended
 	close(finished)
 }
 
-// result tells how it ended. A status that the server told before the context
-// ended wins over that, save that success takes the whole output.
+// result returns how the program ended. A status that came before the context
+// ended takes precedence over the context's error, but status 0 only if the output
+// is complete.
 func (c *Cmd) result(complete bool) error {
-	told, exit := c.exit.get()
+	known, exit := c.exit.get()
 	switch {
-	case !told:
+	case !known:
 		return c.cause(ErrNoStatus)
 	case exit != nil:
 		return exit
@@ -139,34 +139,36 @@ func (c *Cmd) result(complete bool) error {
 	if err := c.pumpErr.get(); err != nil || complete {
 		return err
 	}
-	return context.Cause(c.ctx)
+	return c.contextError()
 }
 
-// release gives back what Start took. A Stdin that can be cancelled is no
-// longer read when it returns; another one is left alone after its next Read.
-// The pump itself may be in a Write to the channel, and ends with that.
+// release frees what Start took. When it returns, a Stdin that is a Canceler is no
+// longer read; another one may be in a last Read. The pump may be in a Write to
+// the channel, and ends when that returns.
 func (c *Cmd) release(err error) {
 	c.stopCtx()
 	c.stopInput()
 	c.cancel(err)
 	if _, ok := c.Stdin.(Canceler); ok {
-		c.reading.Lock() // waits for the Read under way
+		c.reading.Lock() // waits for the Read in progress
 		defer c.reading.Unlock()
 	}
 }
 
-// Signal sends a signal to the remote program, by its name without "SIG"
-// (RFC 4254, section 6.9). Some servers ignore it.
+// Signal sends a signal to the remote program (RFC 4254, section 6.9). name is the
+// signal's name, with or without "SIG": "TERM" or "SIGTERM". The server does not
+// confirm signals, and may ignore them.
 func (c *Cmd) Signal(name string) error {
+	name = strings.TrimPrefix(name, "SIG")
 	return c.send("signal", ssh.Marshal(struct{ Name string }{name}))
 }
 
-// Break sends a break of the given length in milliseconds (RFC 4335).
+// Break sends a break of the given length to the terminal (RFC 4335).
 func (c *Cmd) Break(milliseconds uint32) error {
 	return c.send("break", ssh.Marshal(struct{ Length uint32 }{milliseconds}))
 }
 
-// Resize tells the server the terminal's new size (RFC 4254, section 6.7).
+// Resize sends the new size of the terminal (RFC 4254, section 6.7).
 func (c *Cmd) Resize(s Size) error {
 	return c.send("window-change", ssh.Marshal(s))
 }
@@ -179,11 +181,11 @@ func (c *Cmd) send(name string, payload []byte) error {
 	return closedPipe(err)
 }
 
-// errClosed is the error of a program that Close gave up.
+// errClosed is the error of a Cmd after Close.
 var errClosed = fmt.Errorf("session: %w", net.ErrClosed)
 
-// Close closes the channel without waiting for the program, and ends a Start
-// under way. It frees Wait and the Reads of pipes, whose error then matches
+// Close closes the channel and does not wait for the program. It unblocks Start,
+// Wait and Reads of pipes, which then return an error that matches
 // [net.ErrClosed].
 func (c *Cmd) Close() error {
 	if c.closed == nil {
@@ -206,7 +208,7 @@ func (c *Cmd) Close() error {
 		if c.ch == nil {
 			return nil
 		}
-		if err := c.ch.Close(); !errors.Is(err, io.EOF) { // closed already, by the context's end or the server
+		if err := c.ch.Close(); !errors.Is(err, io.EOF) { // io.EOF: it was closed already
 			return err
 		}
 	default:

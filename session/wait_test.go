@@ -214,7 +214,7 @@ func TestCancelled(t *testing.T) {
 				}()
 			}
 			cancel(cause)
-			if err := finishes(t, "Wait", cmd.Wait); !errors.Is(err, cause) {
+			if err := finishes(t, "Wait", cmd.Wait); !errors.Is(err, cause) || !errors.Is(err, context.Canceled) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -318,7 +318,7 @@ func TestMessages(t *testing.T) {
 	for _, err := range []error{
 		cmd.Resize(session.Size{Columns: 132, Rows: 43, Width: 1, Height: 2}),
 		cmd.Break(1000),
-		cmd.Signal("INT"),
+		cmd.Signal("SIGINT"),
 	} {
 		if err != nil {
 			t.Error(err)
@@ -348,7 +348,7 @@ func TestMessages(t *testing.T) {
 	if len(want) != 0 {
 		t.Errorf("not sent: %q", want)
 	}
-	if err := cmd.Signal("INT"); !errors.Is(err, io.ErrClosedPipe) {
+	if err := cmd.Signal("SIGINT"); !errors.Is(err, io.ErrClosedPipe) {
 		t.Errorf("Signal after the end: %v", err)
 	}
 }

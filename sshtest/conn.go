@@ -176,6 +176,7 @@ func (c *Conn) reach(stage Stage) error {
 	switch stage {
 	case f.CloseAt:
 		c.cancel(errFault)
+		c.nc.Close() // at once: what cancel starts comes a little later
 		return errFault
 	case f.StallAt:
 		<-c.ctx.Done()

@@ -40,9 +40,9 @@ func (r *sessionRun) attachTTY() {
 	r.tty = t
 	t.asked, _ = terminal.GetSize(t.fd) // zeros are "unknown" in pty-req, too
 	r.cmd.TTY = &session.TTY{
-		Term:  r.p.userTerm(os.Getenv),
-		Size:  sessionSize(t.asked),
-		Modes: terminal.Modes(t.fd),
+		Term:         r.p.userTerm(os.Getenv),
+		Size:         sessionSize(t.asked),
+		EncodedModes: terminal.Modes(t.fd),
 	}
 	if t.wanted() {
 		r.cmd.TTY.Refused = func() { r.quit(message.ErrNoTTY) }
