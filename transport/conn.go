@@ -203,6 +203,29 @@ func (c *Conn) WritePacket(head, body []byte) error {
 	return c.err
 }
 
+// WritePackets sends several messages in one piece, as far as the connection
+// allows. Otherwise it is like WritePacket.
+func (c *Conn) WritePackets(packets ...[]byte) error {
+	for _, p := range packets {
+		if err := checkPayload(p, nil); err != nil {
+			return err
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for c.err == nil && (c.exchange != nil || len(c.out.pending) > maxPending) {
+		c.changed.Wait()
+	}
+	if c.err != nil {
+		return c.err
+	}
+	for _, p := range packets {
+		c.out.append(p, nil)
+	}
+	c.flush()
+	return c.err
+}
+
 // QueuePacket sends a message as WritePacket does, but never blocks: the message
 // is kept until it can be sent. It is for answers to what was read. If far too
 // many wait, the connection ends.
