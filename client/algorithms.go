@@ -14,11 +14,8 @@ import (
 // sshConfig sets every list that x/crypto has a default for: its defaults
 // still offer SHA-1.
 func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
-	if d.hostKeyAlgorithms == nil {
-		var err error
-		if d.hostKeyAlgorithms, err = d.keys.algorithms(ctx); err != nil {
-			return nil, err
-		}
+	if err := d.offerHostKeys(ctx); err != nil {
+		return nil, err
 	}
 	return &ssh.ClientConfig{
 		Config: ssh.Config{
@@ -29,12 +26,20 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 			MACs:           list(d.cfg.MACs),
 		},
 		User:              d.cfg.User,
-		AuthCallback:      d.auth.next,
+		AuthCallback:      d.auth.nextOfCrypto,
 		HostKeyCallback:   d.keys.callback,
 		HostKeyAlgorithms: list(d.hostKeyAlgorithms),
 		BannerCallback:    d.banner,
 		ClientVersion:     d.clientVersion(),
 	}, nil
+}
+
+// offerHostKeys chooses the host key algorithms to offer, unless that was done.
+func (d *dialer) offerHostKeys(ctx context.Context) (err error) {
+	if d.hostKeyAlgorithms == nil {
+		d.hostKeyAlgorithms, err = d.keys.algorithms(ctx)
+	}
+	return err
 }
 
 // ciphers gives the order of preference. OpenSSH's begins with ChaCha20, for
@@ -107,7 +112,7 @@ func (d *dialer) warnWeak(kex string) {
 	if d.cfg.WarnWeakCrypto == sshconfig.WarnWeakCryptoNo || d.cfg.IsSet("KexAlgorithms") || postQuantum(kex) {
 		return
 	}
-	if slices.ContainsFunc(d.observer.ServerKexAlgorithms(), postQuantum) {
+	if slices.ContainsFunc(d.engine.serverKexAlgorithms(), postQuantum) {
 		d.debugf("server has a post-quantum key exchange algorithm that is not supported here")
 		return
 	}

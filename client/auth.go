@@ -9,6 +9,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/wipe"
+	"github.com/gossh-project/gossh/userauth"
 )
 
 // methodsByDefault is ssh's order of PreferredAuthentications. x/crypto's
@@ -68,29 +69,69 @@ func (a *authenticator) lastMethod() string {
 	return a.current
 }
 
-// next is the ssh.ClientAuthCallback.
-func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+// authState is what the server has said so far.
+type authState struct {
+	sessionID        []byte
+	algorithms       ssh.NegotiatedAlgorithms
+	allowed, partial []string
+}
+
+// authMethod is one attempt to authenticate, of which one field is set.
+type authMethod struct {
+	key       *identity
+	password  func() (string, error)
+	challenge ssh.KeyboardInteractiveChallenge
+}
+
+// nextOfCrypto is the ssh.ClientAuthCallback.
+func (a *authenticator) nextOfCrypto(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+	st := authState{sessionID: c.Metadata.SessionID(), algorithms: c.Algorithms,
+		allowed: c.AllowedMethods, partial: c.PartialSuccessMethods}
+	m, err := a.next(&st)
+	switch {
+	case err != nil || m == nil:
+		return nil, err
+	case m.key != nil:
+		return ssh.PublicKeys(m.key), nil
+	case m.password != nil:
+		return ssh.PasswordCallback(m.password), nil
+	}
+	return ssh.KeyboardInteractive(m.challenge), nil
+}
+
+// own is the method for package userauth.
+func (m *authMethod) own(d *dialer) userauth.Method {
+	switch {
+	case m.key != nil:
+		return userauth.PublicKey(m.key)
+	case m.password != nil:
+		return userauth.Password(m.password, nil)
+	}
+	var devices []string
+	if d.cfg.KbdInteractiveDevices != "" {
+		devices = strings.Split(d.cfg.KbdInteractiveDevices, ",")
+	}
+	return userauth.KeyboardInteractive(devices, m.challenge)
+}
+
+// next chooses the next attempt.
+func (a *authenticator) next(st *authState) (*authMethod, error) {
 	if !a.started {
 		a.started = true
 		a.logNegotiated(st)
 	}
-	// x/crypto goes on asking for methods after the connection has ended.
-	if err := a.d.transport.ended(); err != nil {
-		return nil, err
-	}
 	if a.failed != nil {
 		return nil, a.failed
 	}
-	// Without another method x/crypto returns the error that ended its reading.
-	if a.attempted && a.d.transport.readerGone() {
-		return nil, nil
+	if goOn, err := a.d.engine.mayAuthenticate(!a.attempted); !goOn {
+		return nil, err
 	}
 	a.attempted = true
 	a.d.limit.restart()
-	a.allowed = st.AllowedMethods
-	if n := len(st.PartialSuccessMethods); n > a.partial {
+	a.allowed = st.allowed
+	if n := len(st.partial); n > a.partial {
 		a.partial = n
-		a.d.logf(levelVerbose, "Authenticated using \"%s\" with partial success.", st.PartialSuccessMethods[n-1])
+		a.d.logf(levelVerbose, "Authenticated using \"%s\" with partial success.", st.partial[n-1])
 		a.current = ""
 		if a.keys != nil {
 			a.keys.reset()
@@ -104,7 +145,7 @@ func (a *authenticator) next(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) 
 	return method, err
 }
 
-func (a *authenticator) choose(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+func (a *authenticator) choose(st *authState) (*authMethod, error) {
 	for {
 		name := a.nextName()
 		if name == "" {
@@ -167,7 +208,7 @@ func (a *authenticator) enabled(name string) bool {
 func (a *authenticator) hasOwnPassword() bool { return a.d.opts.Password != nil && !a.ownPassword }
 
 // method gives the method's next attempt, nil if it has none.
-func (a *authenticator) method(name string, st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+func (a *authenticator) method(name string, st *authState) (*authMethod, error) {
 	switch name {
 	case "publickey":
 		return a.publicKey(st)
@@ -180,10 +221,10 @@ func (a *authenticator) method(name string, st *ssh.ClientAuthContext) (ssh.Auth
 
 // publicKey offers one key; each goes out in a method of its own, so that the
 // order is ours and the next question is ours too.
-func (a *authenticator) publicKey(st *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
+func (a *authenticator) publicKey(st *authState) (*authMethod, error) {
 	if a.keys == nil {
 		// Private keys are read where there is no public half beside them.
-		wipe.OnOwnStack(func() { a.keys = a.d.newKeyring(a.ctx, st.Metadata.SessionID()) })
+		wipe.OnOwnStack(func() { a.keys = a.d.newKeyring(a.ctx, st.sessionID) })
 	}
 	id, err := a.keys.next()
 	if err != nil || id == nil {
@@ -192,15 +233,15 @@ func (a *authenticator) publicKey(st *ssh.ClientAuthContext) (ssh.AuthMethod, er
 	if id.only == "" {
 		a.offered = append(a.offered, fingerprint(id.pub))
 	}
-	return ssh.PublicKeys(id), nil
+	return &authMethod{key: id}, nil
 }
 
-func (a *authenticator) password() ssh.AuthMethod {
+func (a *authenticator) password() *authMethod {
 	if !a.hasOwnPassword() && a.passwords >= a.d.cfg.NumberOfPasswordPrompts {
 		return nil
 	}
 	a.passwords++
-	return ssh.PasswordCallback(func() (password string, err error) {
+	return &authMethod{password: func() (password string, err error) {
 		if a.hasOwnPassword() {
 			return a.programPassword()
 		}
@@ -211,7 +252,7 @@ func (a *authenticator) password() ssh.AuthMethod {
 		})
 		a.d.notify(SecretRead{})
 		return password, a.giveUp(err)
-	})
+	}}
 }
 
 // programPassword asks Options.Password, once. Its error ends the Dial: without
@@ -225,12 +266,12 @@ func (a *authenticator) programPassword() (string, error) {
 	return password, err
 }
 
-func (a *authenticator) keyboardInteractive() ssh.AuthMethod {
+func (a *authenticator) keyboardInteractive() *authMethod {
 	if a.challenges >= a.d.cfg.NumberOfPasswordPrompts || (a.challenges > 0 && !a.questioned) {
 		return nil
 	}
 	a.challenges++
-	return ssh.KeyboardInteractive(func(name, instruction string, prompts []string, echos []bool) (answers []string, err error) {
+	return &authMethod{challenge: func(name, instruction string, prompts []string, echos []bool) (answers []string, err error) {
 		a.questioned = true
 		q := ChallengeQuestion{User: a.d.cfg.User, Host: a.d.promptHost(), Name: name,
 			Instruction: instruction, Attempt: a.challenges}
@@ -250,7 +291,7 @@ func (a *authenticator) keyboardInteractive() ssh.AuthMethod {
 		})
 		a.d.notify(SecretRead{})
 		return answers, a.giveUp(err)
-	})
+	}}
 }
 
 // giveUp marks the current method as exhausted after a failed prompt. It returns
@@ -281,19 +322,19 @@ func (d *dialer) promptHost() string {
 }
 
 // denied is the end: nothing is left that the server would take.
-func (a *authenticator) denied(st *ssh.ClientAuthContext) error {
+func (a *authenticator) denied(st *authState) error {
 	if ended := contextError(a.ctx); ended != nil {
 		return ended
 	}
 	return &AuthError{
 		User: a.d.cfg.User, Host: a.d.cfg.HostName, Methods: a.allowed,
-		Tried: a.tried, Keys: a.offered, Partial: st.PartialSuccessMethods, Errs: a.errs,
+		Tried: a.tried, Keys: a.offered, Partial: st.partial, Errs: a.errs,
 	}
 }
 
 // logNegotiated says what ssh -v says of the key exchange.
-func (a *authenticator) logNegotiated(st *ssh.ClientAuthContext) {
-	n := st.Algorithms
+func (a *authenticator) logNegotiated(st *authState) {
+	n := st.algorithms
 	a.hostKeyAlgorithm = n.HostKey
 	a.d.warnWeak(n.KeyExchange)
 	a.d.debugf("kex: algorithm: %s", n.KeyExchange)

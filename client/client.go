@@ -73,7 +73,7 @@ func (c *Client) endCause(err error) error {
 	if disconnect := asDisconnect(err); why == nil && disconnect != nil {
 		why = disconnect
 	}
-	return c.d.connError(PhaseConnected, cmp.Or(why, c.d.transport.failure(), err, io.EOF))
+	return c.d.connError(PhaseConnected, cmp.Or(why, c.d.engine.failure(), err, io.EOF))
 }
 
 // Command returns a command to run on the server; see [session.Cmd]. It is the bare
@@ -168,7 +168,7 @@ func (c *Client) Conn() ssh.ConnMetadata { return c.conn }
 
 // Binding names the server to an agent that is forwarded to it.
 func (c *Client) Binding() (agentfwd.Binding, error) {
-	return c.d.observer.Binding(c.conn.SessionID())
+	return c.d.engine.binding(c.conn.SessionID())
 }
 
 // Stats is how the connection is doing.

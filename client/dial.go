@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
-	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/internal/nss"
 	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -97,11 +96,10 @@ type dialer struct {
 
 	names nss.Resolver
 
-	watched   *keepalive.Conn
-	transport *transport
-	observer  *agentfwd.KexObserver
-	auth      *authenticator
-	keys      *hostKeys
+	watched *keepalive.Conn
+	engine  engine
+	auth    *authenticator
+	keys    *hostKeys
 
 	hostKeyAlgorithms []string // as offered; set before the handshake to restrict them
 }
@@ -161,15 +159,14 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 	d.keys = d.newHostKeys(ctx, conn.RemoteAddr())
 	d.auth = newAuthenticator(ctx, d)
 	defer d.auth.close()
-	sshConfig, err := d.sshConfig(ctx)
-	if err != nil {
+	if err := d.offerHostKeys(ctx); err != nil {
 		conn.Close()
 		return nil, d.connError(PhaseKex, orContextError(ctx, err))
 	}
-	d.debugf("Local version string %s", sshConfig.ClientVersion)
+	d.debugf("Local version string %s", d.clientVersion())
 	unwatch := context.AfterFunc(ctx, func() { conn.Close() })
 	d.watched.SetPacketTimeout(d.keepaliveOptions().PacketTimeout())
-	sc, chans, reqs, err := ssh.NewClientConn(d.observer, d.address(), sshConfig)
+	sc, chans, reqs, err := d.engine.connect(ctx)
 	d.watched.SetPacketTimeout(0)
 	if !unwatch() && err == nil { // the context ended in the last moment
 		sc.Close()
@@ -190,12 +187,12 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 // layers puts what we want to know of a connection on top of it.
 func (d *dialer) layers(conn net.Conn) {
 	d.watched = keepalive.WrapConn(conn)
-	d.transport = newTransport(d.watched)
-	d.transport.onGreet = d.greeted
-	d.transport.onNotice = func(number int, line string) {
-		d.debugf("kex_exchange_identification: banner line %d: %s", number, line)
-	}
-	d.observer = agentfwd.ObserveKex(d.transport)
+	d.engine = d.newEngine()
+}
+
+// noticed is called with each line that comes before the server's version line.
+func (d *dialer) noticed(number int, line string) {
+	d.debugf("kex_exchange_identification: banner line %d: %s", number, line)
 }
 
 // greeted is called with the server's version line.
@@ -224,7 +221,7 @@ func (d *dialer) handshakeError(ctx context.Context, err error) error {
 // transportCause returns the first cause of the end of a connection that
 // x/crypto reports as err.
 func (d *dialer) transportCause(err error) error {
-	failed := d.transport.failure()
+	failed := d.engine.failure()
 	var lost *keepalive.PeerLostError
 	if errors.As(err, &lost) || errors.As(failed, &lost) {
 		return lost
@@ -244,7 +241,7 @@ func (d *dialer) phase() Phase {
 	switch {
 	case d.auth.began():
 		return PhaseAuth
-	case d.transport.versionsExchanged():
+	case d.engine.versionsExchanged():
 		return PhaseKex
 	}
 	return PhaseBanner

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/cause"
+	"github.com/gossh-project/gossh/transport"
 )
 
 // ErrClosed is the error of a Client or Kept after its Close was called. It matches
@@ -244,8 +245,13 @@ func (e *TargetError) Error() string { return fmt.Sprintf("invalid %s %q", e.Wha
 // does not export (messages.go, disconnectMsg.Error).
 const disconnectPrefix = "ssh: disconnect, reason "
 
-// asDisconnect finds the server's disconnect message in an error of x/crypto.
+// asDisconnect finds the server's disconnect message in an error of either
+// transport.
 func asDisconnect(err error) *DisconnectError {
+	var own *transport.DisconnectError
+	if errors.As(err, &own) {
+		return &DisconnectError{Reason: own.Reason, Message: own.Message}
+	}
 	for ; err != nil; err = errors.Unwrap(err) {
 		text, ok := strings.CutPrefix(err.Error(), disconnectPrefix)
 		if !ok {

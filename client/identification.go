@@ -67,7 +67,7 @@ func (id *identification) endLine() (bool, error) {
 
 // identify reads up to the end of the identification, and leaves that, and
 // what came after it, to be read.
-func (t *transport) identify() error {
+func (t *transportConn) identify() error {
 	id := identification{notice: t.onNotice}
 	for {
 		n, err := t.receive(t.buf)

@@ -271,10 +271,10 @@ func (r *keyring) agentKeys(sessionID []byte) []*identity {
 // bindAgent names the server to the agent, so that keys limited to hosts are
 // usable (session-bind@openssh.com).
 func (r *keyring) bindAgent(sessionID []byte) {
-	if r.d.observer == nil {
+	if r.d.engine == nil {
 		return // there is no connection
 	}
-	binding, err := r.d.observer.Binding(sessionID)
+	binding, err := r.d.engine.binding(sessionID)
 	if err == nil {
 		err = r.agent.Bind(r.ctx, binding, false)
 	}

@@ -77,6 +77,10 @@ type Options struct {
 	// no master, and ends with the one to the target.
 	JumpProgram []string
 
+	// Transport is the implementation of the SSH transport, for jump hosts, too.
+	// Empty means TransportXCrypto.
+	Transport Transport
+
 	// NetDial connects to an address in place of a net.Dialer. Nil means that
 	// BindAddress, TCPKeepAlive and so on of the configuration are obeyed.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)

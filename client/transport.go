@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// transport is the net.Conn that x/crypto reads: it takes large pieces from
+// transportConn is the net.Conn that x/crypto reads: it takes large pieces from
 // the connection below, since x/crypto's own buffer is 4 KiB, and remembers
 // what failed first, which x/crypto does not always tell.
-type transport struct {
+type transportConn struct {
 	net.Conn
 	buf    []byte
 	r, w   int // what buf holds
@@ -36,12 +36,12 @@ type transport struct {
 // readSize holds two full channel packets.
 const readSize = 64 << 10
 
-func newTransport(c net.Conn) *transport {
-	return &transport{Conn: c, buf: make([]byte, readSize), shut: make(chan struct{}), steps: make(chan struct{}, 1)}
+func newTransport(c net.Conn) *transportConn {
+	return &transportConn{Conn: c, buf: make([]byte, readSize), shut: make(chan struct{}), steps: make(chan struct{}, 1)}
 }
 
 // Read has one caller at a time, x/crypto's read loop.
-func (t *transport) Read(p []byte) (int, error) {
+func (t *transportConn) Read(p []byte) (int, error) {
 	if !t.greeted.Load() {
 		if err := t.identify(); err != nil {
 			return 0, err
@@ -71,7 +71,7 @@ func (t *transport) Read(p []byte) (int, error) {
 }
 
 // receive reads from the connection below.
-func (t *transport) receive(p []byte) (int, error) {
+func (t *transportConn) receive(p []byte) (int, error) {
 	t.receiving.Store(true)
 	t.step()
 	n, err := t.note(t.Conn.Read(p))
@@ -81,7 +81,7 @@ func (t *transport) receive(p []byte) (int, error) {
 
 // note keeps the first failure. What fails because we have closed the
 // connection tells nothing.
-func (t *transport) note(n int, err error) (int, error) {
+func (t *transportConn) note(n int, err error) (int, error) {
 	if err == nil {
 		return n, nil
 	}
@@ -101,12 +101,12 @@ func (t *transport) note(n int, err error) (int, error) {
 
 // Close closes the connection below. x/crypto does so, too, when it received
 // something that it could not decrypt.
-func (t *transport) Close() error {
+func (t *transportConn) Close() error {
 	t.shutOnce.Do(func() { close(t.shut) })
 	return t.Conn.Close()
 }
 
-func (t *transport) step() {
+func (t *transportConn) step() {
 	select {
 	case t.steps <- struct{}{}:
 	default:
@@ -120,7 +120,7 @@ const readerLimit = 100 * time.Millisecond
 // readerGone reports whether x/crypto's read loop has ended. The loop either
 // reads again, at once, or ends and closes the connection: x/crypto says
 // neither when it asks for the next authentication method.
-func (t *transport) readerGone() bool {
+func (t *transportConn) readerGone() bool {
 	limit := time.NewTimer(readerLimit)
 	defer limit.Stop()
 	for !t.receiving.Load() {
@@ -135,7 +135,7 @@ func (t *transport) readerGone() bool {
 	return false
 }
 
-func (t *transport) Write(p []byte) (int, error) { return t.note(t.Conn.Write(p)) }
+func (t *transportConn) Write(p []byte) (int, error) { return t.note(t.Conn.Write(p)) }
 
 // checkVersion takes protocol 2, and 1.99 for a server of both (RFC 4253,
 // section 5.1).
@@ -152,7 +152,7 @@ func checkVersion(line string) error {
 }
 
 // failure is what reading or writing ended with, nil while both go on.
-func (t *transport) failure() error {
+func (t *transportConn) failure() error {
 	if err := t.failed.Load(); err != nil {
 		return *err
 	}
@@ -161,7 +161,7 @@ func (t *transport) failure() error {
 
 // ended returns the first failure of reading or writing, no matter which side
 // caused it, or nil while both go on.
-func (t *transport) ended() error {
+func (t *transportConn) ended() error {
 	if err := t.failure(); err != nil {
 		return err
 	}
@@ -172,4 +172,4 @@ func (t *transport) ended() error {
 }
 
 // versionsExchanged says that the server's version line was read.
-func (t *transport) versionsExchanged() bool { return t.greeted.Load() }
+func (t *transportConn) versionsExchanged() bool { return t.greeted.Load() }

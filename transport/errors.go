@@ -10,7 +10,7 @@ var ErrClosed = errors.New("transport: connection closed")
 
 // ErrCorrupted is the error of a packet whose authentication code is wrong. What
 // was delivered before it is genuine.
-var ErrCorrupted = errors.New("transport: corrupted MAC on input")
+var ErrCorrupted = errors.New("transport: message authentication failed")
 
 // ErrTooManyQueued is the error of a connection whose peer asked for more answers
 // during a key exchange than are kept.

@@ -23,6 +23,8 @@ var layers = [...][]string{
 	{"internal/cli/message"},
 	{"client", "mux", "sshconfig", "internal/terminal"},
 	{"session", "forward", "agentfwd", "hostkey", "keepalive", "x11fwd"},
+	{"connection", "userauth"},
+	{"transport"},
 	{"internal/sshkey"},
 	{"internal/nss", "internal/shellexec", "internal/keyhelper", "internal/wipe", "internal/cause"},
 }

@@ -1,0 +1,208 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/agentfwd"
+	"github.com/gossh-project/gossh/connection"
+	"github.com/gossh-project/gossh/transport"
+	"github.com/gossh-project/gossh/userauth"
+)
+
+// Transport names an implementation of the SSH transport.
+type Transport string
+
+// The transports. What they differ in is in docs/compatibility.md.
+const (
+	// TransportXCrypto is the transport of golang.org/x/crypto/ssh.
+	TransportXCrypto Transport = "x/crypto"
+
+	// TransportGossh is package transport of this module.
+	TransportGossh Transport = "gossh"
+)
+
+// engine makes an SSH connection out of a network connection, by one transport.
+type engine interface {
+	// connect exchanges versions and keys, and authenticates.
+	connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error)
+
+	// failure returns what reading or writing failed with first, nil while both
+	// go on.
+	failure() error
+
+	// versionsExchanged reports whether the server's identification was read.
+	versionsExchanged() bool
+
+	// mayAuthenticate returns an error if it makes no sense to try another
+	// method, and false if the engine itself has the error.
+	mayAuthenticate(first bool) (bool, error)
+
+	// binding names the server to an agent.
+	binding(sessionID []byte) (agentfwd.Binding, error)
+
+	// serverKexAlgorithms returns what the server offered.
+	serverKexAlgorithms() []string
+}
+
+// newEngine puts the engine that Options.Transport names over d.watched.
+func (d *dialer) newEngine() engine {
+	if d.opts.Transport == TransportGossh {
+		return &ownEngine{d: d, reading: newTransport(d.watched)}
+	}
+	e := &cryptoEngine{d: d, transport: newTransport(d.watched)}
+	e.transport.onGreet = d.greeted
+	e.transport.onNotice = d.noticed
+	e.observer = agentfwd.ObserveKex(e.transport)
+	return e
+}
+
+// cryptoEngine is golang.org/x/crypto/ssh.
+type cryptoEngine struct {
+	d         *dialer
+	transport *transportConn
+	observer  *agentfwd.KexObserver
+}
+
+func (e *cryptoEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	config, err := e.d.sshConfig(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return ssh.NewClientConn(e.observer, e.d.address(), config)
+}
+
+func (e *cryptoEngine) failure() error                { return e.transport.failure() }
+func (e *cryptoEngine) versionsExchanged() bool       { return e.transport.versionsExchanged() }
+func (e *cryptoEngine) serverKexAlgorithms() []string { return e.observer.ServerKexAlgorithms() }
+
+func (e *cryptoEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
+	return e.observer.Binding(sessionID)
+}
+
+// mayAuthenticate is there because x/crypto goes on asking for methods after the
+// connection has ended. Without another method it returns the error that ended
+// its reading.
+func (e *cryptoEngine) mayAuthenticate(first bool) (bool, error) {
+	if err := e.transport.ended(); err != nil {
+		return false, err
+	}
+	return first || !e.transport.readerGone(), nil
+}
+
+// ownEngine is packages transport, userauth and connection.
+type ownEngine struct {
+	d       *dialer
+	reading *transportConn // remembers what failed first
+	conn    *transport.Conn
+	greeted bool
+}
+
+func (e *ownEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
+	d := e.d
+	config, err := d.sshConfig(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	e.conn, err = transport.Client(noted{e.reading}, &transport.Config{
+		Version:           config.ClientVersion,
+		KeyExchanges:      config.KeyExchanges,
+		HostKeyAlgorithms: config.HostKeyAlgorithms,
+		Ciphers:           config.Ciphers,
+		MACs:              config.MACs,
+		Rand:              d.opts.Rand,
+		RekeyBytes:        uint64(max(0, d.cfg.RekeyLimit.Bytes)),
+		RekeyInterval:     time.Duration(d.cfg.RekeyLimit.Time),
+		HostKey: func(k transport.HostKey) error {
+			return d.keys.callback(d.address(), d.watched.RemoteAddr(), k.Key)
+		},
+		OnLine: d.noticed,
+		OnVersion: func(line string) {
+			e.greeted = true
+			d.greeted(line)
+		},
+	})
+	if err != nil {
+		return nil, nil, nil, ownError(err)
+	}
+	meta := metadata{e.conn, d.cfg.User}
+	st := authState{sessionID: e.conn.SessionID(), algorithms: meta.Algorithms()}
+	err = userauth.Client(e.conn, userauth.Config{
+		User: d.cfg.User, Rand: d.opts.Rand, Banner: d.banner,
+		Next: func(s userauth.State) (userauth.Method, error) {
+			st.allowed, st.partial = s.Allowed, s.Partial
+			method, err := d.auth.next(&st)
+			if method == nil || err != nil {
+				return nil, err
+			}
+			return method.own(d), nil
+		},
+	})
+	if err != nil {
+		e.conn.Close()
+		return nil, nil, nil, ownError(err)
+	}
+	c := connection.New(e.conn, connection.Options{Metadata: meta})
+	return c, c.Channels(), c.Requests(), nil
+}
+
+func (e *ownEngine) failure() error                     { return e.reading.failure() }
+func (e *ownEngine) versionsExchanged() bool            { return e.greeted }
+func (e *ownEngine) serverKexAlgorithms() []string      { return e.conn.ServerKeyExchanges() }
+func (e *ownEngine) mayAuthenticate(bool) (bool, error) { return true, nil }
+
+func (e *ownEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
+	k := e.conn.HostKey()
+	b := agentfwd.Binding{HostKey: k.Key, SessionID: sessionID, Signature: k.Signature}
+	return b, b.Verify()
+}
+
+// noted is a connection whose first failure is remembered. Nothing else of
+// transportConn is used: package transport has its own buffer.
+type noted struct{ *transportConn }
+
+func (n noted) Read(p []byte) (int, error) { return n.note(n.Conn.Read(p)) }
+
+// metadata is what is known of a login.
+type metadata struct {
+	conn *transport.Conn
+	user string
+}
+
+var _ ssh.AlgorithmsConnMetadata = metadata{}
+
+func (m metadata) User() string          { return m.user }
+func (m metadata) SessionID() []byte     { return m.conn.SessionID() }
+func (m metadata) ClientVersion() []byte { return []byte(m.conn.ClientVersion()) }
+func (m metadata) ServerVersion() []byte { return []byte(m.conn.ServerVersion()) }
+func (m metadata) RemoteAddr() net.Addr  { return m.conn.RemoteAddr() }
+func (m metadata) LocalAddr() net.Addr   { return m.conn.LocalAddr() }
+
+func (m metadata) Algorithms() ssh.NegotiatedAlgorithms {
+	a := m.conn.Algorithms()
+	return ssh.NegotiatedAlgorithms{KeyExchange: a.KeyExchange, HostKey: a.HostKey,
+		Read:  ssh.DirectionAlgorithms{Cipher: a.Read.Cipher, MAC: a.Read.MAC},
+		Write: ssh.DirectionAlgorithms{Cipher: a.Write.Cipher, MAC: a.Write.MAC}}
+}
+
+// ownError returns an error of package transport as Dial's callers know it.
+func ownError(err error) error {
+	var version *transport.VersionError
+	if !errors.As(err, &version) {
+		return err
+	}
+	for own, known := range map[error]error{
+		transport.ErrLineTooLong:  ErrLineTooLong,
+		transport.ErrLineInvalid:  ErrLineInvalid,
+		transport.ErrTooManyLines: ErrTooManyLines,
+	} {
+		if errors.Is(version.Err, own) {
+			return &VersionError{Line: version.Line, Err: known}
+		}
+	}
+	return checkVersion(version.Line)
+}
