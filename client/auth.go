@@ -114,12 +114,17 @@ func (m *authMethod) own(d *dialer) userauth.Method {
 	return userauth.KeyboardInteractive(devices, m.challenge)
 }
 
-// next chooses the next attempt.
-func (a *authenticator) next(st *authState) (*authMethod, error) {
+// begin notes that the key exchange is over, unless that was noted.
+func (a *authenticator) begin(st *authState) {
 	if !a.started {
 		a.started = true
 		a.logNegotiated(st)
 	}
+}
+
+// next chooses the next attempt.
+func (a *authenticator) next(st *authState) (*authMethod, error) {
+	a.begin(st)
 	if a.failed != nil {
 		return nil, a.failed
 	}

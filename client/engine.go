@@ -131,6 +131,7 @@ func (e *ownEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChanne
 	}
 	meta := metadata{e.conn, d.cfg.User}
 	st := authState{sessionID: e.conn.SessionID(), algorithms: meta.Algorithms()}
+	d.auth.begin(&st)
 	err = userauth.Client(e.conn, userauth.Config{
 		User: d.cfg.User, Rand: d.opts.Rand, Banner: d.banner,
 		Next: func(s userauth.State) (userauth.Method, error) {
@@ -147,7 +148,7 @@ func (e *ownEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChanne
 		return nil, nil, nil, ownError(err)
 	}
 	c := connection.New(e.conn, connection.Options{Metadata: meta})
-	return c, c.Channels(), c.Requests(), nil
+	return ownConn{c, meta}, c.Channels(), c.Requests(), nil
 }
 
 func (e *ownEngine) failure() error                     { return e.reading.failure() }
@@ -161,6 +162,17 @@ func (e *ownEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
 	return b, b.Verify()
 }
 
+// ownConn is a connection that knows its algorithms.
+type ownConn struct {
+	*connection.Conn
+	meta metadata
+}
+
+var _ ssh.AlgorithmsConnMetadata = ownConn{}
+
+// Algorithms returns what the latest key exchange has agreed on.
+func (c ownConn) Algorithms() ssh.NegotiatedAlgorithms { return c.meta.Algorithms() }
+
 // noted is a connection whose first failure is remembered. Nothing else of
 // transportConn is used: package transport has its own buffer.
 type noted struct{ *transportConn }
@@ -172,8 +184,6 @@ type metadata struct {
 	conn *transport.Conn
 	user string
 }
-
-var _ ssh.AlgorithmsConnMetadata = metadata{}
 
 func (m metadata) User() string          { return m.user }
 func (m metadata) SessionID() []byte     { return m.conn.SessionID() }

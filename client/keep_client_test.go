@@ -17,8 +17,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/faultnet"
 )
 
-// connection is what programs use of a Client, and of a Kept in its place.
-type connection interface {
+// connectionLike is what programs use of a Client, and of a Kept in its place.
+type connectionLike interface {
 	Command(ctx context.Context, line string) *session.Cmd
 	Subsystem(ctx context.Context, name string) *session.Cmd
 	DialContext(ctx context.Context, network, addr string) (net.Conn, error)
@@ -30,7 +30,7 @@ type connection interface {
 	Close() error
 }
 
-var _, _ connection = (*Client)(nil), (*Kept)(nil)
+var _, _ connectionLike = (*Client)(nil), (*Kept)(nil)
 
 // outageSetup is a Kept whose network can be taken away.
 type outageSetup struct {
