@@ -198,7 +198,7 @@ func TestPartialSuccess(t *testing.T) {
 // TestOpenSSH logs in to OpenSSH's server, which binds the host key.
 func TestOpenSSH(t *testing.T) {
 	t.Parallel()
-	srv := opensshd.Prepare(t, opensshd.Options{Extra: "LogLevel DEBUG2\n"})
+	srv := opensshd.Prepare(t, &opensshd.Options{Extra: "LogLevel DEBUG2\n"})
 	key := readKey(t, srv.ClientKey)
 	for _, quick := range []bool{false, true} {
 		nc, err := srv.Dial()
