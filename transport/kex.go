@@ -1,12 +1,8 @@
 package transport
 
 import (
-	"errors"
-	"fmt"
 	"io"
 	"slices"
-	"strings"
-	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -349,60 +345,6 @@ func (c *Conn) nextKex() ([]byte, error) {
 	}
 }
 
-// verifyHostKey checks that the server has signed the exchange with its host key,
-// with the algorithm that was agreed on, and asks Config.HostKey.
-func (c *Conn) verifyHostKey(t *transcript, algorithm string) error {
-	bad := func(err error) error { return &HostKeyError{Algorithm: algorithm, Err: err} }
-	key, err := ssh.ParsePublicKey(t.hostKey)
-	if err != nil {
-		return bad(err)
-	}
-	var sig ssh.Signature
-	if err := ssh.Unmarshal(t.signature, &sig); err != nil || len(sig.Rest) > 0 && !strings.HasPrefix(sig.Format, "sk-") {
-		return bad(errors.New("malformed signature"))
-	}
-	if want := plainAlgorithm(algorithm); sig.Format != want || !ofType(key, algorithm) {
-		return bad(fmt.Errorf("key of type %q with a signature of %q", key.Type(), sig.Format))
-	}
-	if err := key.Verify(t.sum, &sig); err != nil {
-		return bad(err)
-	}
-	hk := HostKey{Algorithm: algorithm, Key: key, Signature: t.signature}
-	if c.sessionID == nil {
-		c.firstHostKey = hk
-	}
-	if c.cfg.HostKey == nil {
-		return bad(errors.New("no Config.HostKey"))
-	}
-	if err := c.cfg.HostKey(hk); err != nil {
-		return bad(err)
-	}
-	return nil
-}
-
-const certSuffix = "-cert-v01@openssh.com"
-
-// plainAlgorithm is the signature algorithm of a host key algorithm, which may be
-// one of certificates.
-func plainAlgorithm(algorithm string) string {
-	base, cert := strings.CutSuffix(algorithm, certSuffix)
-	if cert && strings.HasPrefix(base, "sk-") {
-		return base + "@openssh.com"
-	}
-	return base
-}
-
-// ofType reports whether a key is one that an algorithm is for.
-func ofType(key ssh.PublicKey, algorithm string) bool {
-	switch algorithm {
-	case ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512:
-		return key.Type() == ssh.KeyAlgoRSA
-	case ssh.CertAlgoRSASHA256v01, ssh.CertAlgoRSASHA512v01:
-		return key.Type() == ssh.CertAlgoRSAv01
-	}
-	return key.Type() == algorithm
-}
-
 // switchKeys sends NEWKEYS, waits for the server's, and uses the new keys.
 func (c *Conn) switchKeys(t *transcript, agreed Algorithms) error {
 	read, err := t.protection(agreed.Read, c.sessionID, 'B', 'D', 'F', true)
@@ -483,63 +425,4 @@ func (c *Conn) nextNewKeys() ([]byte, error) {
 		}
 		return nil, protocolErrorf("message %d in place of NEWKEYS", p[0])
 	}
-}
-
-// Rekey begins a key exchange, unless one is under way. It does not wait for its
-// end.
-func (c *Conn) Rekey() error { return c.startExchange() }
-
-// AllowRekey has keys exchanged again by the limits of Config. It is called once
-// the user is authenticated: OpenSSH's server answers no key exchange before.
-func (c *Conn) AllowRekey() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.mayRekey = true
-	c.restartTimer()
-}
-
-func (c *Conn) restartTimer() {
-	if c.cfg.RekeyInterval <= 0 || !c.mayRekey || c.err != nil {
-		return
-	}
-	if c.rekeyTimer == nil {
-		c.rekeyTimer = time.AfterFunc(c.cfg.RekeyInterval, func() { c.Rekey() })
-		return
-	}
-	c.rekeyTimer.Reset(c.cfg.RekeyInterval)
-}
-
-// maxPacketsPerKey is far below the 2^32 after which sequence numbers repeat.
-const maxPacketsPerKey = 1 << 31
-
-// rekeyLimit is the number of bytes for which keys of a cipher are used: as
-// OpenSSH has it, by RFC 4344, section 3.2, and Config.RekeyBytes.
-func (c *Conn) rekeyLimit(cipher string) uint64 {
-	limit := uint64(16) << 32
-	if s := cipherByName(cipher); s != nil && s.smallBlocks {
-		limit = 1 << 30
-	}
-	if c.cfg.RekeyBytes > 0 {
-		limit = min(limit, c.cfg.RekeyBytes)
-	}
-	return limit
-}
-
-// rekeyIfDue is called by the reader.
-func (c *Conn) rekeyIfDue() {
-	if c.in.packets < maxPacketsPerKey && c.in.bytes < c.limits[0] {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.mayRekey {
-		c.startExchangeLocked()
-	}
-}
-
-func (c *Conn) rekeyIfDueLocked() error {
-	if c.mayRekey && (c.out.packets >= maxPacketsPerKey || c.out.bytes >= c.limits[1]) {
-		return c.startExchangeLocked()
-	}
-	return nil
 }
