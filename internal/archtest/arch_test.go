@@ -18,7 +18,9 @@ const maxLines = 500
 var layers = [...][]string{
 	{"cmd/gossh"},
 	{"internal/cli"},
-	{"internal/cli/prompt", "internal/cli/keyboard"},
+	{"internal/cli/share", "internal/cli/reconnect"},
+	{"internal/cli/backchannel", "internal/cli/keyboard", "internal/cli/task"},
+	{"internal/cli/prompt"},
 	{"internal/cli/process"},
 	{"internal/cli/message"},
 	{"client", "mux", "sshconfig", "internal/terminal"},

@@ -2,61 +2,60 @@ package cli
 
 import (
 	"context"
-	"slices"
 	"strings"
 
-	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/internal/cli/prompt"
 	"github.com/gossh-project/gossh/internal/terminal"
 )
 
-func (t *ttySession) HasCommandLine() bool { return t.r.p.cfg.EnableEscapeCommandline }
+// HasCommandLine reports whether the escape ~C is enabled.
+func (t *ttySession) HasCommandLine() bool { return t.r.cfg.EnableEscapeCommandline }
 
-// commandLine is the escape ~C: a line of forwardings to open or to cancel, in
-// the middle of a session. It runs on the goroutine that reads the keyboard.
+// CommandLine is the escape ~C: the user types a forwarding to open or to cancel.
+// It runs on the goroutine that reads the keyboard.
 func (t *ttySession) CommandLine() {
-	p := t.r.p
+	r := t.r
 	if !t.HasCommandLine() {
 		t.Say("commandline disabled\r\n")
 		return
 	}
-	ctx, cancel := context.WithCancel(t.r.ctx)
+	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	go func() { // ends with the command line, or with the remote program
 		select {
-		case <-t.r.in.Done():
+		case <-r.in.Done():
 			cancel()
 		case <-ctx.Done():
 		}
 	}()
-	p.turns.Ask(ctx, func(ctx context.Context) error {
-		asker := prompt.NewAsker(p.print)
+	r.turns.Ask(ctx, func(ctx context.Context) error {
+		asker := prompt.NewAsker(r.print)
 		line, err := asker.Ask(ctx, "\r\nssh> ", terminal.Echo)
 		if err != nil {
-			return err // ^C, ^D, or the end: there is nothing to do
+			return err // ^C, ^D, or the end of the session
 		}
-		p.runCommandLine(ctx, t.r, line)
+		r.runCommandLine(ctx, line)
 		return nil
 	})
 }
 
-// blanks are C's isspace.
+// blanks are the characters of C's isspace.
 const blanks = " \t\n\v\f\r"
 
-// runCommandLine does what a line of ~C asks for, and says so in ssh's words.
-func (p *program) runCommandLine(ctx context.Context, r *sessionRun, line string) {
+// runCommandLine does what a line of ~C asks for, and prints the result.
+func (r *remoteSession) runCommandLine(ctx context.Context, line string) {
 	line = strings.TrimPrefix(strings.TrimLeft(line, blanks), "-")
 	if line == "" {
 		return
 	}
 	switch line[0] {
 	case 'h', 'H', '?':
-		p.commandLineHelp()
+		r.commandLineHelp()
 		return
 	case '!':
-		if p.cfg.PermitLocalCommand {
-			p.runLocalCommand(line[1:])
+		if r.cfg.PermitLocalCommand {
+			runLocalCommand(r.print, line[1:], r.std)
 			return
 		}
 	}
@@ -64,27 +63,27 @@ func (p *program) runCommandLine(ctx context.Context, r *sessionRun, line string
 	kinds := map[string]forward.Kind{"L": forward.Local, "R": forward.Remote, "D": forward.Dynamic}
 	kind, ok := kinds[line[:min(1, len(line))]]
 	if !ok {
-		p.print.Infof("Invalid command.")
+		r.print.Infof("Invalid command.")
 		return
 	}
 	text := strings.TrimLeft(line[1:], blanks)
 	if cancel {
-		p.cancelForward(r, kind, text)
+		r.cancelForward(kind, text)
 		return
 	}
 	spec, err := forward.ParseSpec(kind, text)
 	if err != nil {
-		p.print.Infof("Bad %s forwarding specification.", sideName(kind))
+		r.print.Infof("Bad %s forwarding specification.", sideName(kind))
 		return
 	}
-	if err := p.openForward(ctx, r.c, spec, false); err != nil { // whoever typed it knows
-		p.print.Infof("Port forwarding failed.")
+	if err := r.forwards.open(ctx, r.connection, spec, false); err != nil {
+		r.print.Infof("Port forwarding failed.")
 		return
 	}
-	p.print.Infof("Forwarding port.")
+	r.print.Infof("Forwarding port.")
 }
 
-// sideName is what ssh calls a kind here: a dynamic one is a local one to it.
+// sideName returns what ssh calls a kind here. It calls a dynamic forwarding local.
 func sideName(kind forward.Kind) forward.Kind {
 	if kind == forward.Dynamic {
 		return forward.Local
@@ -92,7 +91,8 @@ func sideName(kind forward.Kind) forward.Kind {
 	return kind
 }
 
-func (p *program) commandLineHelp() {
+// commandLineHelp prints the help of ~C.
+func (r *remoteSession) commandLineHelp() {
 	lines := []string{
 		"Commands:",
 		"      -L[bind_address:]port:host:hostport    Request local forward",
@@ -102,62 +102,29 @@ func (p *program) commandLineHelp() {
 		"      -KR[bind_address:]port                 Cancel remote forward",
 		"      -KD[bind_address:]port                 Cancel dynamic forward",
 	}
-	if p.cfg.PermitLocalCommand {
+	if r.cfg.PermitLocalCommand {
 		lines = append(lines, "      !args                                  Execute local command")
 	}
 	for _, line := range lines {
-		p.print.Infof("%s", line)
+		r.print.Infof("%s", line)
 	}
 }
 
-// cancelForward stops what listens there. Connections that are up stay.
-func (p *program) cancelForward(r *sessionRun, kind forward.Kind, text string) {
-	// What is cancelled is named by where it listens, as a -D is.
+// cancelForward stops the listeners at an address. Open connections stay.
+func (r *remoteSession) cancelForward(kind forward.Kind, text string) {
+	// The user types only the listening address, as for -D.
 	spec, err := forward.ParseSpec(forward.Dynamic, text)
 	if err != nil {
-		p.print.Infof("Bad forwarding close specification.")
+		r.print.Infof("Bad forwarding close specification.")
 		return
 	}
-	named := p.forwardsAt(r.c, kind, listenName(spec.Listen))
+	named := r.forwards.at(r.connection, kind, listenName(spec.Listen))
 	for _, f := range named {
 		f.Stop()
 	}
 	if len(named) == 0 {
-		p.print.Infof("Unknown port forwarding.")
+		r.print.Infof("Unknown port forwarding.")
 		return
 	}
-	p.print.Infof("Canceled forwarding.")
-}
-
-// forwardsAt are the forwardings that listen there; with Reconnect also those
-// that are to listen there again, under each port that was told for them.
-func (p *program) forwardsAt(c *client.Client, kind forward.Kind, at forward.Addr) (found []interface{ Stop() error }) {
-	if p.kept == nil {
-		for _, f := range c.Forwards().Forwards() {
-			if s := f.Spec(); s.Kind == kind && f.Err() == nil && listenName(s.Listen) == at {
-				found = append(found, f)
-			}
-		}
-		return found
-	}
-	for _, f := range p.kept.Forwards() {
-		s := f.Spec()
-		if s.Listen.Port == 0 && slices.Contains(f.Ports(), at.Port) {
-			s.Listen.Port = at.Port
-		}
-		if s.Kind == kind && listenName(s.Listen) == at {
-			found = append(found, f)
-		}
-	}
-	return found
-}
-
-// listenName is a listening address as ssh compares it to cancel a forwarding:
-// the default, every interface and localhost are one.
-func listenName(a forward.Addr) forward.Addr {
-	if a.Host == "*" || a.Host == "localhost" {
-		a.Host = ""
-	}
-	a.EmptyHost = false
-	return a
+	r.print.Infof("Canceled forwarding.")
 }

@@ -11,13 +11,13 @@ import (
 // cooked runs f with the terminal in the modes of before the session, the
 // keyboard not read, and nothing written. It is for questions.ask, which sees
 // to it that there is one at a time.
-func (r *sessionRun) Cooked(ctx context.Context, f func(context.Context) error) error {
+func (r *remoteSession) Cooked(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() { // ends with the connection or with the question
 		select {
-		case <-r.c.Done():
-			cancel(r.c.Err())
+		case <-r.client.Done():
+			cancel(r.client.Err())
 		case <-ctx.Done():
 		}
 	}()
@@ -34,8 +34,8 @@ func (r *sessionRun) Cooked(ctx context.Context, f func(context.Context) error) 
 
 // takeTerminal makes the terminal the session's, once no question of the login
 // is open any more.
-func (r *sessionRun) takeTerminal() {
-	r.p.turns.Enter(r.ctx, r, func() {
+func (r *remoteSession) takeTerminal() {
+	r.turns.Enter(r.ctx, r, func() {
 		if r.tty != nil {
 			r.tty.enter()
 		}
@@ -43,27 +43,27 @@ func (r *sessionRun) takeTerminal() {
 }
 
 // leaveTerminal restores the terminal. An open question keeps the keyboard.
-func (r *sessionRun) leaveTerminal() {
-	r.p.turns.Leave(r)
+func (r *remoteSession) leaveTerminal() {
+	r.turns.Leave(r)
 	if r.tty != nil {
 		r.tty.leave()
 	}
 }
 
 // held is a session's output, which waits while a question is open.
-type held struct {
+type heldOutput struct {
 	to   io.Writer
 	hold *sync.RWMutex
 }
 
-func (h held) Write(p []byte) (int, error) {
+func (h heldOutput) Write(p []byte) (int, error) {
 	h.hold.RLock()
 	defer h.hold.RUnlock()
 	return h.to.Write(p)
 }
 
 // Cancel ends a blocked Write.
-func (h held) Cancel() {
+func (h heldOutput) Cancel() {
 	if c, ok := h.to.(interface{ Cancel() }); ok {
 		c.Cancel()
 	}
@@ -90,7 +90,7 @@ func (t *ttySession) raw() {
 }
 
 // keepDescriptors moves the session's output to descriptors of its own.
-func (r *sessionRun) keepDescriptors() error {
+func (r *remoteSession) keepDescriptors() error {
 	var err error
 	if r.out, err = process.KeepOutput(r.out, 1); err != nil {
 		return err
@@ -98,6 +98,6 @@ func (r *sessionRun) keepDescriptors() error {
 	if r.err, err = process.KeepOutput(r.err, 2); err != nil {
 		return err
 	}
-	r.cmd.Stdout, r.cmd.Stderr = held{r.out, &r.hold}, held{r.err, &r.hold}
+	r.cmd.Stdout, r.cmd.Stderr = heldOutput{r.out, &r.hold}, heldOutput{r.err, &r.hold}
 	return nil
 }

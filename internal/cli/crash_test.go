@@ -19,9 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/client"
-	"github.com/gossh-project/gossh/internal/cli/message"
-	"github.com/gossh-project/gossh/internal/cli/process"
-	"github.com/gossh-project/gossh/internal/cli/prompt"
+	"github.com/gossh-project/gossh/internal/cli/backchannel"
+	"github.com/gossh-project/gossh/internal/cli/task"
 	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/sshtest"
 )
@@ -139,15 +138,14 @@ func crash(where string) int {
 	check(err)
 	files, err := srv.WriteFiles(dir)
 	check(err)
-	p := &program{std: Std{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}, name: "gossh",
-		turns: prompt.NewTurns(), guard: new(process.Guard), print: &message.Printer{Console: message.NewConsole(os.Stderr)}, flags: &flags{host: "x"}}
-	p.cfg, err = sshconfig.Load(context.Background(), "x", sshconfig.Options{UserFile: files.Config})
+	cfg, err := sshconfig.Load(context.Background(), "x", sshconfig.Options{UserFile: files.Config})
 	check(err)
-	p.print.Config = p.cfg
-	c, err := client.Dial(context.Background(), "x", &client.Options{Config: p.cfg})
+	env := newEnvironment("gossh", Std{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr}).withConfig(cfg)
+	c, err := client.Dial(context.Background(), "x", &client.Options{Config: cfg})
 	check(err)
-	run := &sessionRun{p: p, c: c, ctx: context.Background(), quit: func(error) {}}
-	check(run.prepare())
+	run := &remoteSession{environment: env, task: task.New(cfg, "", true), client: c, ctx: context.Background(), quit: func(error) {}}
+	back := &backchannel.Forwarding{Config: cfg, Print: env.print, Turns: env.turns}
+	check(run.prepare(back.NewSession(c)))
 	defer run.close()
 	switch where {
 	case "main":
@@ -157,7 +155,7 @@ func crash(where string) int {
 		started := run.cmd.OnStarted
 		run.cmd.OnStarted = func() {
 			started()
-			go p.guard.Run(func() { panic(where) })
+			go env.guard.Run(func() { panic(where) })
 		}
 	case "output":
 		run.cmd.Stdout = panicWriter{run.cmd.Stdout}
@@ -166,12 +164,12 @@ func crash(where string) int {
 	case "on stderr":
 		run.cmd.OnStderr = func() { panic(where) }
 	case "keyboard": // the list of connections, of none
-		run.tty.r = &sessionRun{p: p, cmd: run.cmd}
+		run.tty.r = &remoteSession{environment: env, cmd: run.cmd}
 	case "resize":
-		run.tty.r = &sessionRun{p: p, c: c}
+		run.tty.r = &remoteSession{environment: env, client: c}
 	}
-	status, _ := run.run()
-	return status
+	end, _ := run.run()
+	return end.status
 }
 
 // panicWriter panics when it is to write what the session says at last.

@@ -17,11 +17,12 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// demo shows the program at work without a server of one's own: it starts one
-// inside the process, on a loopback port, with keys and files in a temporary
-// folder, and connects to it as to any other. Nothing outside the folder is
-// read or written.
-func (p *program) demo(ctx context.Context) (int, error) {
+// demoRunner shows the program at work without a server: it starts one in the
+// process, on a loopback port, with keys and files in a temporary directory, and
+// connects to it. It neither reads nor writes anything outside that directory.
+type demoRunner struct{ environment }
+
+func (r *demoRunner) run(ctx context.Context) (int, error) {
 	dir, err := os.MkdirTemp("", "gossh-demo-")
 	if err != nil {
 		return 0, err
@@ -32,15 +33,15 @@ func (p *program) demo(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	defer srv.Close()
-	fmt.Fprintf(p.std.Stderr, "A server is listening on %s, for this demonstration alone.\n", srv.Addr())
-	if terminal.IsTerminal(int(p.std.Stdin.Fd())) && terminal.IsTerminal(int(p.std.Stdout.Fd())) {
-		fmt.Fprintf(p.std.Stderr, "This is `%s demo`: a shell on it. Type exit to leave, or ~? behind Enter for the escapes.\n", p.name)
-		return p.run(ctx, []string{"-F", config, "demo"})
+	fmt.Fprintf(r.std.Stderr, "A server is listening on %s, for this demonstration alone.\n", srv.Addr())
+	if terminal.IsTerminal(int(r.std.Stdin.Fd())) && terminal.IsTerminal(int(r.std.Stdout.Fd())) {
+		fmt.Fprintf(r.std.Stderr, "This is `%s demo`: a shell on it. Type exit to leave, or ~? behind Enter for the escapes.\n", r.print.Program)
+		return run(ctx, r.environment, []string{r.print.Program, "-F", config, "demo"}), nil
 	}
-	return 0, p.demoCommands(ctx, config)
+	return 0, r.runCommands(ctx, config)
 }
 
-// startDemo starts the server and writes what a client needs for it.
+// startDemo starts the server and writes the files that a client needs.
 func startDemo(dir string) (*sshtest.Server, string, error) {
 	key, err := sshtest.NewKey(ssh.KeyAlgoED25519)
 	if err != nil {
@@ -82,10 +83,10 @@ func startDemo(dir string) (*sshtest.Server, string, error) {
 	return srv, config, nil
 }
 
-// quoted is a word of ssh_config. A percent sign begins a token there.
+// quoted returns a word of ssh_config. A percent sign begins a token there.
 func quoted(s string) string { return `"` + strings.ReplaceAll(filepath.ToSlash(s), "%", "%%") + `"` }
 
-// demoLines are the commands shown where there is no terminal.
+// demoLines returns the commands that are shown without a terminal.
 func demoLines() []string {
 	return []string{
 		"echo hello from the other side",
@@ -94,22 +95,22 @@ func demoLines() []string {
 	}
 }
 
-// demoCommands runs a few commands and says what happens.
-func (p *program) demoCommands(ctx context.Context, config string) error {
-	out := p.std.Stdout
-	var err error
-	if p.cfg, err = sshconfig.Load(ctx, "demo", sshconfig.Options{UserFile: config}); err != nil {
+// runCommands runs a few commands and prints what happens.
+func (r *demoRunner) runCommands(ctx context.Context, config string) error {
+	out := r.std.Stdout
+	cfg, err := sshconfig.Load(ctx, "demo", sshconfig.Options{UserFile: config})
+	if err != nil {
 		return err
 	}
-	p.print.Config = p.cfg
-	c, err := client.Dial(ctx, "demo", &client.Options{Config: p.cfg, Notify: p.notify, Logger: p.print.Logger()})
+	print := r.withConfig(cfg).print
+	c, err := client.Dial(ctx, "demo", &client.Options{Config: cfg, Notify: print.Event, Logger: print.Logger()})
 	if err != nil {
 		return err
 	}
 	defer c.Close()
 	fmt.Fprintf(out, "Connected: %s, authenticated by %s.\n", c.Conn().ServerVersion(), c.AuthMethod())
 	for _, line := range demoLines() {
-		fmt.Fprintf(out, "\n$ %s demo '%s'\n", p.name, line)
+		fmt.Fprintf(out, "\n$ %s demo '%s'\n", r.print.Program, line)
 		cmd := c.Command(ctx, line)
 		cmd.Stdin = strings.NewReader("what is typed here comes back\n")
 		cmd.Stdout, cmd.Stderr = out, out

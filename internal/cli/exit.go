@@ -7,9 +7,9 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/cli/message"
 	"github.com/gossh-project/gossh/internal/cli/process"
+	"github.com/gossh-project/gossh/internal/cli/task"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
-	"github.com/gossh-project/gossh/sshconfig"
 )
 
 // exitFailure is the status of every failure that is not the remote program's.
@@ -51,18 +51,17 @@ func fatalSignal(err error) os.Signal {
 	return nil
 }
 
-// terminated reports whether SIGTERM ended a connection without a session, which
-// is the usual way to end one.
-func (p *program) terminated(err error) bool {
+// terminated reports whether SIGTERM ended a task without a session, which is the
+// usual way to end one.
+func terminated(t task.Task, err error) bool {
 	var s *message.SignalError
-	return errors.As(err, &s) && process.IsTerm(s.Signal) &&
-		(p.cfg.SessionType == sshconfig.SessionNone || !p.cfg.StdioForward.IsZero())
+	return t.Kind != task.Session && errors.As(err, &s) && process.IsTerm(s.Signal)
 }
 
 // fail prints why the invocation fails and returns its exit status.
-func (p *program) fail(err error) int {
+func fail(print *message.Printer, err error) int {
 	if fatalSignal(err) == nil { // ssh would die without words
-		p.print.Failure(err)
+		print.Failure(err)
 	}
 	return exitStatus(err)
 }

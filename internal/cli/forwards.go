@@ -2,30 +2,32 @@ package cli
 
 import (
 	"context"
-	"errors"
-	"io"
 	"io/fs"
-	"strings"
+	"slices"
 
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/internal/cli/message"
-	"github.com/gossh-project/gossh/internal/cli/process"
-	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// openForwards opens what the configuration asks for. One that fails is a
-// line, or the end where ExitOnForwardFailure says so.
-func (p *program) openForwards(ctx context.Context, c *client.Client) error {
-	cfg := p.cfg
-	if cfg.ClearAllForwardings || c.Restricted() {
+// forwards opens and ends the forwardings of an invocation.
+type forwards struct {
+	print *message.Printer
+	cfg   *sshconfig.Config
+}
+
+// openAll opens the forwardings of the configuration. A failure is printed; with
+// ExitOnForwardFailure openAll returns it.
+func (f *forwards) openAll(ctx context.Context, c connection) error {
+	cfg := f.cfg
+	if cfg.ClearAllForwardings || c.client.Restricted() {
 		return nil
 	}
 	local := cfg.LocalListeners()
 	failed := 0
 	for _, spec := range local {
-		if err := p.openForward(ctx, c, spec, true); err != nil {
+		if err := f.open(ctx, c, spec, true); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
@@ -34,13 +36,13 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 	}
 	switch {
 	case failed > 0 && cfg.ExitOnForwardFailure: // once all have been tried
-		p.print.NoLocalForwarding(true)
+		f.print.NoLocalForwarding(true)
 		return message.ErrForward
 	case failed > 0 && failed == len(local):
-		p.print.NoLocalForwarding(false)
+		f.print.NoLocalForwarding(false)
 	}
 	for _, spec := range cfg.RemoteForward {
-		if err := p.openForward(ctx, c, spec, true); err != nil {
+		if err := f.open(ctx, c, spec, true); err != nil {
 			if cause := context.Cause(ctx); cause != nil {
 				return cause
 			}
@@ -52,25 +54,41 @@ func (p *program) openForwards(ctx context.Context, c *client.Client) error {
 	return nil
 }
 
-// openForward opens one, and says what came of it in ssh's words. With Reconnect
-// and insist, one that fails is tried again.
-func (p *program) openForward(ctx context.Context, c *client.Client, spec forward.Spec, insist bool) error {
+// open opens a forwarding and prints the result. With Reconnect the forwarding
+// lasts longer than the connection, and with insist one that fails is tried again.
+func (f *forwards) open(ctx context.Context, c connection, spec forward.Spec, insist bool) error {
 	if insist {
-		p.print.ForwardRequested(spec)
+		f.print.ForwardRequested(spec)
 	}
-	fwd, err := p.forwardOver(ctx, c, spec, insist)
-	p.print.ForwardResult(spec, fwd, err)
+	fwd, err := f.openOver(ctx, c, spec, insist)
+	f.print.ForwardResult(spec, fwd, err)
 	return err
 }
 
-func (p *program) forwardOptions() forward.Options {
-	cfg := p.cfg
+// openOver opens a forwarding without a message.
+func (f *forwards) openOver(ctx context.Context, c connection, spec forward.Spec, insist bool) (*forward.Forward, error) {
+	options := forwardOptions(f.print, f.cfg)
+	if c.kept == nil {
+		return c.client.Forwards().Open(ctx, spec, options)
+	}
+	fwd, err := c.kept.Forward(ctx, spec, options)
+	if err != nil {
+		if fwd != nil && !insist {
+			fwd.Stop()
+		}
+		return nil, err
+	}
+	return fwd.Forward(), nil
+}
+
+// forwardOptions returns the options of every forwarding.
+func forwardOptions(print *message.Printer, cfg *sshconfig.Config) forward.Options {
 	o := forward.Options{
 		GatewayPorts: cfg.GatewayPorts,
 		SocketMode:   fs.ModeSocket | 0o777&^cfg.StreamLocalBindMask,
 		UnlinkSocket: cfg.StreamLocalBindUnlink,
-		OnFailure:    p.print.ForwardConnFailed,
-		Notify:       p.print.ForwardEvent,
+		OnFailure:    print.ForwardConnFailed,
+		Notify:       print.ForwardEvent,
 	}
 	switch cfg.AddressFamily {
 	case sshconfig.AddressFamilyInet:
@@ -83,98 +101,14 @@ func (p *program) forwardOptions() forward.Options {
 		if len(hosts) == 0 {
 			hosts = []string{"none"}
 		}
-		// They have been parsed once already, by package sshconfig.
+		// Package sshconfig has parsed them once without an error.
 		o.Permit, _ = forward.ParsePermitOpen(hosts)
 	}
 	return o
 }
 
-// stdioForward is -W: standard input and output are the connection.
-func (p *program) stdioForward(ctx context.Context, c *client.Client) (int, error) {
-	p.print.StdioRequested(p.cfg.StdioForward)
-	var free func() int
-	p.channel, free = c.Forwards().Number()
-	p.print.ChannelOpened(p.channel, "stdio-forward", "stdio-forward")
-	p.denyMoreSessions(c)
-	p.print.SessionBegins()
-	conn, err := c.Forwards().OpenStdio(ctx, p.cfg.StdioForward)
-	if err != nil {
-		return 0, p.onChannel(err)
-	}
-	defer conn.Close()
-	if err := p.ready.Announce(p.print, nil, p.master); err != nil {
-		return 0, err
-	}
-	in, err := terminal.NewInput(int(p.std.Stdin.Fd()))
-	if err != nil {
-		return 0, err
-	}
-	defer in.Close()
-	out, err := terminal.NewOutput(int(p.std.Stdout.Fd()))
-	if err != nil {
-		return 0, err
-	}
-	defer out.Close()
-	stop := context.AfterFunc(ctx, func() { conn.Close(); in.Cancel(); out.Cancel() })
-	defer stop()
-	ended := make(chan struct{})
-	go func() { // ends with the connection or with this function
-		select {
-		case <-c.Done():
-			in.Cancel()
-		case <-ended:
-		}
-	}()
-	err = conn.Run(in, stdoutCloser{out, p})
-	close(ended)
-	switch {
-	case context.Cause(ctx) != nil:
-		err = context.Cause(ctx)
-	case c.Err() != nil:
-		err = c.Err()
-	case errors.Is(err, terminal.ErrCanceled), errors.Is(err, io.EOF):
-		err = nil
-	}
-	p.print.StdioEnded(p.channel, p.cfg.StdioForward, free, err)
-	return 0, p.onChannel(err)
-}
-
-// stdoutCloser passes the target's end on by closing standard output.
-type stdoutCloser struct {
-	io.Writer
-	p *program
-}
-
-func (s stdoutCloser) Close() error { return s.p.std.Stdout.Close() }
-
-// localCommand runs LocalCommand by the user's shell, once the connection is
-// up; its status is nobody's business, as with ssh.
-func (p *program) localCommand(ctx context.Context) error {
-	if !p.cfg.PermitLocalCommand || p.cfg.LocalCommand == "" {
-		return nil
-	}
-	line, err := p.cfg.ExpandLocalCommand("")
-	if err != nil {
-		return message.Errorf("%s", strings.TrimSpace(err.Error()))
-	}
-	p.runLocalCommand(line)
-	return context.Cause(ctx)
-}
-
-// runLocalCommand runs a line by the user's shell.
-func (p *program) runLocalCommand(line string) {
-	cmd := process.ShellCommand(line)
-	p.print.Printf(sshconfig.LogDebug3, "debug3: Executing %s -c \"%s\"", cmd.Path, line)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = p.std.Stdin, p.std.Stdout, p.std.Stderr
-	if err := cmd.Start(); err != nil {
-		p.print.Errorf("Couldn't execute %s -c \"%s\": %s", cmd.Path, line, message.Errno(err))
-		return
-	}
-	cmd.Wait()
-}
-
-// closeLocalForwards ends what listens here, without asking the server.
-func (p *program) closeLocalForwards(c *client.Client) {
+// closeLocal closes the local listeners without asking the server.
+func closeLocal(c *client.Client) {
 	for _, f := range c.Forwards().Forwards() {
 		if f.Spec().Kind != forward.Remote {
 			f.Close()
@@ -182,24 +116,63 @@ func (p *program) closeLocalForwards(c *client.Client) {
 	}
 }
 
-// awaitForwards waits, after the session, for the connections that are still
-// forwarded, as ssh does.
-func (p *program) awaitForwards(ctx context.Context, c *client.Client) error {
-	p.stopForwards()
-	for _, f := range c.Forwards().Forwards() {
-		f.Stop()
+// await stops listening and, like ssh, waits for the forwarded connections that are
+// still open. end is how the connection ended if that came first; err is the cause
+// of ctx.
+func (f *forwards) await(ctx context.Context, c connection) (end, err error) {
+	if c.kept != nil {
+		for _, fwd := range c.kept.Forwards() {
+			fwd.Stop()
+		}
+	}
+	all := c.client.Forwards()
+	for _, fwd := range all.Forwards() {
+		fwd.Stop()
 	}
 	select {
-	case <-c.Forwards().Idle():
-		return nil
+	case <-all.Idle():
+		return nil, nil
 	default:
 	}
 	select {
-	case <-c.Forwards().Idle():
-	case <-c.Done():
+	case <-all.Idle():
+	case <-c.client.Done():
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	}
-	p.parting.lost(c.Err())
-	return nil
+	return c.client.Err(), nil
+}
+
+// at returns the forwardings of a kind that listen at an address. With Reconnect it
+// includes those that are to listen there again, under each port that the server
+// has chosen for them.
+func (f *forwards) at(c connection, kind forward.Kind, addr forward.Addr) (found []interface{ Stop() error }) {
+	if c.kept == nil {
+		for _, fwd := range c.client.Forwards().Forwards() {
+			if s := fwd.Spec(); s.Kind == kind && fwd.Err() == nil && listenName(s.Listen) == addr {
+				found = append(found, fwd)
+			}
+		}
+		return found
+	}
+	for _, fwd := range c.kept.Forwards() {
+		s := fwd.Spec()
+		if s.Listen.Port == 0 && slices.Contains(fwd.Ports(), addr.Port) {
+			s.Listen.Port = addr.Port
+		}
+		if s.Kind == kind && listenName(s.Listen) == addr {
+			found = append(found, fwd)
+		}
+	}
+	return found
+}
+
+// listenName returns a listening address in the form in which ssh compares it to
+// cancel a forwarding: the default, every interface and localhost are equal.
+func listenName(a forward.Addr) forward.Addr {
+	if a.Host == "*" || a.Host == "localhost" {
+		a.Host = ""
+	}
+	a.EmptyHost = false
+	return a
 }

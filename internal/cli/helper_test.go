@@ -10,11 +10,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/gossh-project/gossh/internal/cli/message"
-	"github.com/gossh-project/gossh/internal/cli/process"
-	"github.com/gossh-project/gossh/internal/cli/prompt"
-	"github.com/gossh-project/gossh/sshconfig"
-
 	"github.com/gossh-project/gossh/internal/testenv"
 )
 
@@ -92,15 +87,4 @@ func needSSH(t *testing.T) string {
 		t.Skip("ssh is not installed")
 	}
 	return path
-}
-
-// newProgram is a program that says what it says into a buffer.
-func newProgram(level sshconfig.LogLevel) (*program, *bytes.Buffer) {
-	said := new(bytes.Buffer)
-	p := &program{name: "ssh", flags: new(flags), cfg: new(sshconfig.Config)}
-	p.print = &message.Printer{Console: message.NewConsole(said), Program: p.name, Config: p.cfg}
-	p.print.SetLevel(level)
-	p.turns, p.guard = prompt.NewTurns(), new(process.Guard)
-	p.signals = process.NewSignals(p.guard, p.turns.Ignores)
-	return p, said
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -12,212 +11,183 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/internal/cli/keyboard"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/process"
+	"github.com/gossh-project/gossh/internal/cli/share"
+	"github.com/gossh-project/gossh/internal/cli/task"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/session"
-	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// wantsTTY says whether a terminal is asked for, if there is one here.
-func (p *program) wantsTTY() bool {
-	if !p.cfg.StdioForward.IsZero() || p.cfg.SessionType == sshconfig.SessionNone {
-		return false
-	}
-	switch p.cfg.RequestTTY {
-	case sshconfig.RequestTTYNo:
-		return false
-	case sshconfig.RequestTTYYes, sshconfig.RequestTTYForce:
-		return true
-	}
-	return p.remoteCommand() == ""
-}
-
-func (p *program) ttyForced() bool { return p.cfg.RequestTTY == sshconfig.RequestTTYForce }
-
-// allocatesTTY says whether a terminal is asked for in the end.
-func (p *program) allocatesTTY() bool {
-	if !p.wantsTTY() {
-		return false
-	}
-	return p.ttyForced() || (!p.cfg.StdinNull && terminal.IsTerminal(int(p.std.Stdin.Fd())))
-}
-
-// runSession runs the remote program and returns its exit status.
-func (p *program) runSession(ctx context.Context, c *client.Client) (int, error) {
+// runSession runs the remote program and returns how it ended.
+func (f *foreground) runSession(ctx context.Context, c connection, shared bool) (ending, error) {
 	ctx, quit := context.WithCancelCause(ctx)
 	defer quit(nil)
-	run := &sessionRun{p: p, c: c, ctx: ctx, quit: quit, started: time.Now()}
-	if err := run.prepare(); err != nil {
-		return 0, err
+	env := f.environment
+	env.std = c.std
+	s := &remoteSession{
+		environment: env,
+		task:        f.task,
+		ready:       f.ready,
+		forwards:    f.forwards,
+		connection:  c,
+		client:      c.client,
+		ctx:         ctx,
+		quit:        quit,
+		started:     time.Now(),
 	}
-	defer run.close()
-	return run.run()
+	var back share.Backchannels = f.back.NewSession(c.client)
+	if shared { // clients use the agent and the display as well
+		back = f.master.Backchannels()
+	}
+	defer s.close()
+	if err := s.prepare(back); err != nil {
+		return ending{}, err
+	}
+	return s.run()
 }
 
-// sessionRun is one remote program with the local descriptors at its ends.
-type sessionRun struct {
-	p    *program
-	c    *client.Client
-	ctx  context.Context
-	quit context.CancelCauseFunc // the escape ~. and signals
-	cmd  *session.Cmd
-
-	started time.Time
+// remoteSession is a remote program with the local descriptors at its ends.
+type remoteSession struct {
+	environment
+	task       task.Task
+	ready      *process.Readiness
+	forwards   *forwards // for the escape ~C
+	connection connection
+	client     *client.Client
+	ctx        context.Context
+	quit       context.CancelCauseFunc // ends the session
+	cmd        *session.Cmd
+	number     int // of the channel, for messages
+	started    time.Time
 
 	in       *keyboard.Input // nil without standard input
 	out, err *terminal.Output
 	tty      *ttySession  // nil without a terminal
-	hold     sync.RWMutex // held while a question is open: nothing is written
-
-	closeX11   func() error // nil without forwarded X11
-	closeAgent func() error // nil without a forwarded agent
+	hold     sync.RWMutex // held while a question is open, so that nothing is written
+	back     share.Backchannels
 }
 
-// prepare sets the remote program up; nothing is sent yet.
-func (r *sessionRun) prepare() error {
-	p := r.p
-	r.cmd = r.c.Command(r.ctx, p.remoteCommand())
-	r.cmd.Subsystem = p.cfg.SessionType == sshconfig.SessionSubsystem
-	r.cmd.Env = p.sentEnvironment(os.Environ())
-	if err := r.forwardBack(); err != nil {
+// prepare sets the remote program up. Nothing is sent yet.
+func (r *remoteSession) prepare(back share.Backchannels) error {
+	r.cmd = r.client.Command(r.ctx, r.task.Command)
+	r.cmd.Subsystem = r.task.Subsystem
+	r.cmd.Env = task.Environment(r.cfg, os.Environ())
+	if err := r.forwardBack(back); err != nil {
 		return err
 	}
 	var err error
-	if r.out, err = terminal.NewOutput(int(p.std.Stdout.Fd())); err != nil {
+	if r.out, err = terminal.NewOutput(int(r.std.Stdout.Fd())); err != nil {
 		return err
 	}
-	if r.err, err = terminal.NewOutput(int(p.std.Stderr.Fd())); err != nil {
+	if r.err, err = terminal.NewOutput(int(r.std.Stderr.Fd())); err != nil {
 		return err
 	}
-	r.cmd.Stdout, r.cmd.Stderr = held{r.out, &r.hold}, held{r.err, &r.hold}
+	r.cmd.Stdout, r.cmd.Stderr = heldOutput{r.out, &r.hold}, heldOutput{r.err, &r.hold}
 	r.cmd.OnOpened = r.opened
 	r.cmd.OnStarted = r.takeTerminal
-	p.setQoS(r.c, p.allocatesTTY() || r.cmd.X11 != nil)
-	if err := p.ready.Announce(p.print, r.keepDescriptors, p.master); err != nil {
+	setQoS(r.print, r.cfg, r.client, r.task.TTY || r.cmd.X11 != nil)
+	if err := r.ready.Announce(r.print, r.keepDescriptors, false); err != nil {
 		return err
 	}
-	if !p.cfg.StdinNull {
-		if r.in, err = keyboard.New(int(p.std.Stdin.Fd())); err != nil {
+	if !r.task.StdinNull {
+		if r.in, err = keyboard.New(int(r.std.Stdin.Fd())); err != nil {
 			return err
 		}
 		r.cmd.Stdin = r.in
 	}
-	if p.allocatesTTY() {
+	// In the background standard input is the null device by now.
+	if r.task.TTY && (r.task.ForceTTY || r.ready == nil) {
 		r.attachTTY()
 	}
 	return nil
 }
 
-// run runs it, with the terminal raw meanwhile if there is one.
-func (r *sessionRun) run() (int, error) {
-	p := r.p
-	stop := context.AfterFunc(r.ctx, func() { // a reader or writer may be stuck
+// forwardBack sets up the channels that the server may open for the session. It
+// comes before the session requests them.
+func (r *remoteSession) forwardBack(back share.Backchannels) (err error) {
+	r.back = back
+	if r.cmd.X11, err = back.ForwardX11(r.ctx, func() int { return r.number }); err != nil {
+		return err
+	}
+	if r.cmd.ForwardAgent, err = back.ForwardAgent(r.ctx); err != nil {
+		return err
+	}
+	back.RefuseUnrequested(r.client)
+	return nil
+}
+
+// run runs the remote program. The terminal, if there is one, is raw meanwhile.
+func (r *remoteSession) run() (ending, error) {
+	stop := context.AfterFunc(r.ctx, func() { // a reader or a writer may be blocked
 		r.out.Cancel()
 		r.err.Cancel()
 	})
 	defer stop()
-	p.guard.Cover(r.cmd)
-	var free func() int
-	p.channel, free = r.c.Forwards().Number()
-	p.print.ChannelOpened(p.channel, "session", message.SessionChannel)
+	r.guard.Cover(r.cmd)
+	number, free := r.client.Forwards().Number()
+	r.number = number
+	r.print.ChannelOpened(number, "session", message.SessionChannel)
 	err := r.cmd.Start()
 	if err == nil {
 		err = r.cmd.Wait()
 	}
 	r.leaveTerminal()
-	p.print.SessionEnded(p.channel, message.ExitRequest(err), free())
+	r.print.SessionEnded(number, message.ExitRequest(err), free())
 	return r.end(err)
 }
 
 // opened is called when the server has opened the channel, before anything is
-// asked for on it.
-func (r *sessionRun) opened() {
-	if r.tty == nil { // otherwise there may be a question about the terminal
-		r.p.denyMoreSessions(r.c)
+// requested on it.
+func (r *remoteSession) opened() {
+	if r.tty == nil { // otherwise the server may have to be asked for another terminal
+		denyMoreSessions(r.print, r.cfg, r.client)
 	}
-	r.p.print.SessionBegins()
-	r.p.print.SessionRequests(r.p.channel, r.cmd)
+	r.print.SessionBegins()
+	r.print.SessionRequests(r.number, r.cmd)
 }
 
-// end turns how the session ended into a status. ssh's last words come when
-// nothing else runs over the connection either, see part.
-func (r *sessionRun) end(err error) (int, error) {
-	p := r.p
-	if p.kept != nil && isLost(err) {
-		return 0, err // not the end
+// end turns the result of the session into an ending. ssh's last messages come
+// later, when nothing else uses the connection either; see sayGoodbye.
+func (r *remoteSession) end(err error) (ending, error) {
+	if r.connection.kept != nil && share.IsLost(err) {
+		return ending{}, err // the session starts again
+	}
+	end := ending{
+		session: r,
+		quit:    errors.Is(err, message.ErrQuit),
+		silent:  endsAtOnce(err),
+		unknown: message.ExitRequest(err) != "exit-status",
+		printed: share.IsLost(err),
 	}
 	var exit *session.ExitError
 	var output *session.OutputError
-	status := 0
+	var request *session.RequestError
 	switch {
-	case errors.As(err, &output) && p.print.OutputLost(output):
-		status = exitFailure
+	case errors.As(err, &output) && r.print.OutputLost(output):
+		end.status = exitFailure
 	case err == nil, output != nil:
 	case errors.As(err, &exit):
-		p.print.Failure(exit)
-		status = exitStatus(exit)
+		end.status = fail(r.print, exit)
 	case errors.Is(err, message.ErrNoTTY):
-		return 0, p.onChannel(err)
-	case errors.Is(err, message.ErrQuit):
-		status = exitFailure
+		return ending{}, r.onChannel(err)
+	case end.quit:
+		end.status = exitFailure
+	case errors.As(err, &request):
+		return ending{}, r.onChannel(err)
 	default:
-		var request *session.RequestError
-		if errors.As(err, &request) {
-			return 0, p.onChannel(err)
-		}
-		status = p.fail(p.onChannel(err))
+		end.status = fail(r.print, r.onChannel(err))
 	}
-	p.parting = parting{run: r, quit: errors.Is(err, message.ErrQuit), silent: endsAtOnce(err), told: isLost(err),
-		unknown: message.ExitRequest(err) != "exit-status"}
-	return status, nil
+	return end, nil
 }
 
-// parting is what is left to say of a session that has ended.
-type parting struct {
-	run     *sessionRun // nil without a session
-	quit    bool        // the user ended the connection: nobody else is waited for
-	silent  bool        // ssh dies without these words
-	unknown bool        // the program's status, which is -1 for ssh
-	told    bool        // of the loss of the connection, which ended the session
-	loss    error       // of the connection, while others still used it
+// onChannel adds the number of the session's channel to an error.
+func (r *remoteSession) onChannel(err error) error {
+	return &message.ChannelError{Channel: r.number, Err: err}
 }
 
-// lost notes how the connection ended, if it was lost.
-func (t *parting) lost(err error) {
-	if isLost(err) && !t.told && t.loss == nil {
-		t.loss = err
-	}
-}
-
-// part says it, as ssh does when it leaves. The status stays the session's, but
-// of some losses ssh dies.
-func (p *program) part(status int) int {
-	r := p.parting.run
-	if r == nil {
-		return status
-	}
-	if loss := p.parting.loss; loss != nil && p.kept == nil {
-		if failed := p.fail(loss); endsAtOnce(loss) {
-			p.parting.silent, status = true, failed
-		}
-	}
-	if p.parting.silent {
-		return status
-	}
-	if r.tty != nil && p.print.Level() >= sshconfig.LogInfo {
-		p.print.Last("Connection to %s closed.", p.cfg.HostName)
-	}
-	p.print.Transferred(r.c, r.started)
-	exit := status
-	if p.parting.unknown {
-		exit = -1
-	}
-	p.print.Debugf("Exit status %d", exit)
-	return status
-}
-
-// endsAtOnce says whether ssh dies of it on the spot, without a word more: of a
-// signal, or of a connection that ends otherwise than by being closed.
+// endsAtOnce reports whether ssh would die of err without further words: of a
+// signal, or of a connection that ends other than by being closed.
 func endsAtOnce(err error) bool {
 	var broken *client.ConnError
 	var killed *message.SignalError
@@ -225,14 +195,11 @@ func endsAtOnce(err error) bool {
 		errors.As(err, &broken) && !message.IsRefusal(broken) && !message.IsEOF(broken.Err)
 }
 
-// close gives the descriptors back as they were.
-func (r *sessionRun) close() {
+// close restores the terminal and closes what prepare has opened.
+func (r *remoteSession) close() {
 	r.leaveTerminal()
-	if r.closeX11 != nil {
-		r.closeX11()
-	}
-	if r.closeAgent != nil {
-		r.closeAgent()
+	if r.back != nil {
+		r.back.Close()
 	}
 	if r.in != nil {
 		r.in.Close()
@@ -243,42 +210,4 @@ func (r *sessionRun) close() {
 	if r.err != nil {
 		r.err.Close()
 	}
-}
-
-// sentEnvironment is SendEnv's choice of the local environment, and SetEnv.
-func (p *program) sentEnvironment(environ []string) []session.EnvVar {
-	var out []session.EnvVar
-	for _, entry := range environ {
-		name, value, ok := strings.Cut(entry, "=")
-		if ok && matchesAny(p.cfg.SendEnv, name) {
-			out = append(out, session.EnvVar{Name: name, Value: value})
-		}
-	}
-	return append(out, p.setEnvironment()...)
-}
-
-// setEnvironment is SetEnv.
-func (p *program) setEnvironment() (out []session.EnvVar) {
-	for _, v := range p.cfg.SetEnv {
-		out = append(out, session.EnvVar{Name: v.Name, Value: v.Value})
-	}
-	return out
-}
-
-// matchesAny compares with patterns of * and ?.
-func matchesAny(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		if matchesPattern(pattern, name) {
-			return true
-		}
-	}
-	return false
-}
-
-// onChannel adds the number of the session's channel to an error.
-func (p *program) onChannel(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &message.ChannelError{Channel: p.channel, Err: err}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gossh-project/gossh/internal/cli/keyboard"
 	"github.com/gossh-project/gossh/internal/cli/message"
+	"github.com/gossh-project/gossh/internal/cli/task"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -17,7 +18,7 @@ import (
 
 // ttySession is the local terminal of an interactive session.
 type ttySession struct {
-	r      *sessionRun
+	r      *remoteSession
 	fd     int
 	asked  terminal.Size // with pty-req
 	ctx    context.Context
@@ -34,14 +35,14 @@ type ttySession struct {
 
 // attachTTY asks for a terminal like the local one, and puts the escapes
 // between the keyboard and the session.
-func (r *sessionRun) attachTTY() {
-	t := &ttySession{r: r, fd: int(r.p.std.Stdin.Fd())}
+func (r *remoteSession) attachTTY() {
+	t := &ttySession{r: r, fd: int(r.std.Stdin.Fd())}
 	t.ctx, t.cancel = context.WithCancel(r.ctx)
 	r.tty = t
 	t.asked, _ = terminal.GetSize(t.fd) // zeros are "unknown" in pty-req, too
 	r.cmd.TTY = &session.TTY{
-		Term:         r.p.userTerm(os.Getenv),
-		Size:         sessionSize(t.asked),
+		Term:         task.Term(r.cfg, os.Getenv),
+		Size:         task.Size(t.asked),
 		EncodedModes: terminal.Modes(t.fd),
 	}
 	if t.wanted() {
@@ -49,26 +50,22 @@ func (r *sessionRun) attachTTY() {
 	}
 	t.check = &ptyCheck{
 		to:      r.out,
-		crash:   r.p.guard,
-		ask:     func() (granted, known bool) { return askForPTY(r.c, r.cmd.TTY) },
+		crash:   r.guard,
+		ask:     func() (granted, known bool) { return askForPTY(r.client, r.cmd.TTY) },
 		settled: t.settled,
 	}
-	r.cmd.Stdout = held{t.check, &r.hold}
+	r.cmd.Stdout = heldOutput{t.check, &r.hold}
 	// A server sends stderr apart only when there is no terminal after all.
 	r.cmd.OnStderr = func() { t.check.settle(false) }
-	if r.in != nil && r.p.cfg.EscapeChar >= 0 {
-		r.cmd.Stdin = keyboard.NewEscapes(r.in, byte(r.p.cfg.EscapeChar), t)
+	if r.in != nil && r.cfg.EscapeChar >= 0 {
+		r.cmd.Stdin = keyboard.NewEscapes(r.in, byte(r.cfg.EscapeChar), t)
 	}
-}
-
-func sessionSize(s terminal.Size) session.Size {
-	return session.Size{Columns: s.Columns, Rows: s.Rows, Width: s.WidthPixels, Height: s.HeightPixels}
 }
 
 // wanted reports whether the terminal was asked for by RequestTTY, and not only
 // because there is one here. ssh dies then if the server refuses it.
 func (t *ttySession) wanted() bool {
-	tty := t.r.p.cfg.RequestTTY
+	tty := t.r.cfg.RequestTTY
 	return tty == sshconfig.RequestTTYYes || tty == sshconfig.RequestTTYForce
 }
 
@@ -84,18 +81,18 @@ func (t *ttySession) enter() {
 	}
 	state, err := terminal.MakeRaw(t.fd)
 	if err != nil {
-		t.r.p.print.Errorf("tcsetattr: %s", message.Errno(err))
+		t.r.print.Errorf("tcsetattr: %s", message.Errno(err))
 		return
 	}
 	t.mu.Lock()
 	t.state = state
 	t.mu.Unlock()
-	guard := t.r.p.guard
+	guard := t.r.guard
 	guard.Hold(state)
 	t.work.Add(1)
 	sizes := terminal.Resizes(t.ctx, t.fd) // before the first output: from here on none is lost
 	if size, err := terminal.GetSize(t.fd); err == nil && size != t.asked {
-		t.r.cmd.Resize(sessionSize(size)) // it changed during the login
+		t.r.cmd.Resize(task.Size(size)) // it changed during the login
 	}
 	go guard.Run(func() { t.followSize(sizes) })
 	go guard.Run(func() { state.FollowContinue(t.ctx) })
@@ -105,7 +102,7 @@ func (t *ttySession) enter() {
 func (t *ttySession) followSize(sizes <-chan terminal.Size) {
 	defer t.work.Done()
 	for size := range sizes {
-		t.r.cmd.Resize(sessionSize(size))
+		t.r.cmd.Resize(task.Size(size))
 	}
 }
 
@@ -137,9 +134,9 @@ func (t *ttySession) settled(granted bool) {
 		if state != nil {
 			state.Restore()
 		}
-		t.r.p.print.Infof("PTY allocation request failed on channel %d", t.r.p.channel)
+		t.r.print.Infof("PTY allocation request failed on channel %d", t.r.number)
 	}
-	t.r.p.denyMoreSessions(t.r.c)
+	denyMoreSessions(t.r.print, t.r.cfg, t.r.client)
 }
 
 // suspend is the escape ~^Z.
@@ -154,23 +151,20 @@ func (t *ttySession) Suspend() {
 	// followSize hears of it too, but the keyboard is read on from here: what
 	// is typed now is meant for the new size.
 	if size, err := terminal.GetSize(t.fd); err == nil {
-		t.r.cmd.Resize(sessionSize(size))
+		t.r.cmd.Resize(task.Size(size))
 	}
 }
 
 // The actions of a session's terminal.
 
-func (t *ttySession) Say(text string) { io.WriteString(t.r.p.std.Stderr, text) }
+func (t *ttySession) Say(text string) { io.WriteString(t.r.std.Stderr, text) }
 
 func (t *ttySession) Terminate() { t.r.quit(message.ErrQuit) }
 
-// breakLength is a break's length in milliseconds, as ssh sends it.
-const breakLength = 1000
-
-func (t *ttySession) SendBreak() { t.r.cmd.Break(breakLength) }
+func (t *ttySession) SendBreak() { t.r.cmd.Break(keyboard.BreakLength) }
 
 func (t *ttySession) Louder(by int) sshconfig.LogLevel {
-	c := t.r.p.print
+	c := t.r.print
 	level := min(max(c.Level()+sshconfig.LogLevel(by), sshconfig.LogQuiet), sshconfig.LogDebug3)
 	c.SetLevel(level)
 	return level
@@ -181,15 +175,15 @@ func (t *ttySession) Connections() string {
 	var b strings.Builder
 	b.WriteString("The following connections are open:\r\n")
 	b.WriteString("  #0 client-session (tty)\r\n")
-	for _, f := range t.r.c.Forwards().Forwards() {
+	for _, f := range t.r.client.Forwards().Forwards() {
 		s := f.Snapshot()
 		fmt.Fprintf(&b, "  %v forward %s: %d accepted, %d failed\r\n", s.Spec.Kind, message.OneLine(s.Spec.String()), s.Accepted, s.Failed)
 		for _, conn := range s.Conns {
 			fmt.Fprintf(&b, "    #%d %s -> %s, %d bytes in, %d out\r\n", conn.ID, message.OneLine(conn.Origin), message.OneLine(conn.Target), conn.In, conn.Out)
 		}
 	}
-	b.WriteString(message.Alive(t.r.c.Stats()) + "\r\n")
+	b.WriteString(message.Alive(t.r.client.Stats()) + "\r\n")
 	return b.String()
 }
 
-func (t *ttySession) Information() string { return t.r.p.print.Information(t.r.c, t.r.started) }
+func (t *ttySession) Information() string { return t.r.print.Information(t.r.client, t.r.started) }

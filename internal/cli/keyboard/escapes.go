@@ -195,3 +195,6 @@ func (e *Escapes) help() string {
 	b.WriteString("(Note that escapes are only recognized immediately after newline.)\r\n")
 	return b.String()
 }
+
+// BreakLength is the length of a break in milliseconds, as ssh sends it.
+const BreakLength = 1000

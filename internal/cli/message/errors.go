@@ -243,7 +243,7 @@ func (p *Printer) failOther(err error) {
 		p.Errorf("channel %d: open failed: %s: %s", channel, open.Reason, open.Message)
 	case errors.Is(err, ErrNoTTY):
 		p.Fatalf("PTY allocation request failed on channel %d", channel)
-	case errors.Is(err, ErrForward), errors.Is(err, ErrQuit):
+	case errors.Is(err, ErrForward), errors.Is(err, ErrQuit), errors.Is(err, ErrMasterExited):
 		// The words have been printed already.
 	case errors.Is(err, client.ErrClosed), errors.Is(err, session.ErrNoStatus), errors.Is(err, context.Canceled):
 		// ssh prints nothing when it ends the session itself, or when the

@@ -67,6 +67,9 @@ var (
 	ErrForward = errors.New("forwarding failed")
 	// ErrQuit reports that the user ended the session with the escape "~.".
 	ErrQuit = errors.New("session ended by the user")
+	// ErrMasterExited reports that the master of a client without a session
+	// (ssh -N) has exited.
+	ErrMasterExited = errors.New("the master has exited")
 )
 
 // ErrNoTTY reports that the server refused a terminal that RequestTTY demands.

@@ -1,4 +1,4 @@
-package cli
+package share
 
 import (
 	"cmp"
@@ -12,28 +12,31 @@ import (
 	"github.com/gossh-project/gossh/mux"
 )
 
-// keptConn is what a master with Reconnect shares: one socket for all of the
-// connections that follow one another. A client that comes during an outage
-// waits for the next one; without the socket it would take the master's place.
-// Forwards that clients have opened are opened again.
-type keptConn struct{ *shared }
+// keptConn is the mux.Connection of a master with Reconnect: one socket for all
+// connections that follow one another. A client that comes during an outage waits
+// for the next connection; without the socket it would become the master.
+// Forwardings of clients are opened again on the next connection.
+type keptConn struct {
+	*Master
+	kept *client.Kept
+}
 
-// Current waits as long as the client itself might for a connection.
+// Current returns the connection. It waits for one as long as the client would.
 func (k keptConn) Current(ctx context.Context) (mux.Connection, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(k.p.cfg.ConnectTimeout, masterPatience))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(k.options.Config.ConnectTimeout, masterPatience))
 	defer cancel()
-	c, err := k.p.kept.Client(ctx)
+	c, err := k.kept.Client(ctx)
 	if err != nil {
 		return nil, err
 	}
-	k.renew(c) // it may be known here first
+	k.Renew(c) // the runner may learn of it later
 	return c, nil
 }
 
-// OpenForward keeps what a client has opened, and not what has failed: that the
-// client is told.
+// OpenForward opens a forwarding for a client. One that fails is not tried again;
+// the client gets the error.
 func (k keptConn) OpenForward(ctx context.Context, spec forward.Spec, o forward.Options) (mux.Standing, error) {
-	f, err := k.p.kept.Forward(ctx, spec, o)
+	f, err := k.kept.Forward(ctx, spec, o)
 	if err != nil {
 		if f != nil {
 			f.Stop()
@@ -44,26 +47,25 @@ func (k keptConn) OpenForward(ctx context.Context, spec forward.Spec, o forward.
 }
 
 func (k keptConn) Standing() (all []mux.Standing) {
-	for _, f := range k.p.kept.Forwards() {
+	for _, f := range k.kept.Forwards() {
 		all = append(all, f)
 	}
 	return all
 }
 
 func (k keptConn) Outage() (o mux.Outage, ok bool) {
-	st := k.p.kept.State()
+	st := k.kept.State()
 	if st.Phase == client.KeepConnected {
 		return o, false
 	}
 	return mux.Outage{Attempt: st.Attempt, Next: st.Until}, true
 }
 
-// The rest is of the connection that is up, or was.
-
+// latest returns the latest connection, to which the methods below belong.
 func (k keptConn) latest() *client.Client {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.conn
+	return k.client
 }
 
 func (k keptConn) OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error) {
@@ -75,6 +77,6 @@ func (k keptConn) SendRequest(name string, wantReply bool, payload []byte) (bool
 }
 
 func (k keptConn) Forwards() *forward.Forwarder { return k.latest().Forwards() }
-func (k keptConn) Done() <-chan struct{}        { return k.p.kept.Done() }
-func (k keptConn) Err() error                   { return k.p.kept.Err() }
+func (k keptConn) Done() <-chan struct{}        { return k.kept.Done() }
+func (k keptConn) Err() error                   { return k.kept.Err() }
 func (k keptConn) Stats() keepalive.Stats       { return k.latest().Stats() }

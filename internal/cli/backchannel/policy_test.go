@@ -1,4 +1,4 @@
-package cli
+package backchannel
 
 import (
 	"bytes"
@@ -10,9 +10,9 @@ import (
 
 // TestLogOnlyPolicy: ForwardAgentLog alone takes nothing away.
 func TestLogOnlyPolicy(t *testing.T) {
-	p := &program{print: &message.Printer{Console: message.NewConsole(new(bytes.Buffer))}, cfg: &sshconfig.Config{}}
-	p.cfg.Own.ForwardAgentLog = t.TempDir() + "/log"
-	policy, closeLog, err := p.agentPolicy()
+	f := &Forwarding{Print: &message.Printer{Console: message.NewConsole(new(bytes.Buffer))}, Config: &sshconfig.Config{}}
+	f.Config.Own.ForwardAgentLog = t.TempDir() + "/log"
+	policy, closeLog, err := f.agentPolicy()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package cli
+package reconnect
 
 import (
 	"context"
@@ -14,69 +14,69 @@ import (
 	"github.com/gossh-project/gossh/internal/terminal"
 )
 
-// key is what a person can do about the waiting.
+// key is a key that has a meaning during the wait.
 type key int
 
 const (
-	keyNow  key = iota // Enter
+	keyNow  key = iota // Enter: connect now
 	keyQuit            // ~.
 )
 
-// countdown tells a person at a terminal, in one line that counts down. The
-// screen stays as the session left it. The keyboard is read key by key until
-// there is a connection: what is typed and means nothing here is thrown away,
-// for it was meant for a program that is gone, and nothing of it may reach a
-// shell. ^C and ^Z are signals meanwhile.
+// countdown shows one line that counts down. The screen stays as the session left
+// it. The keyboard is read key by key until there is a connection. Other keys are
+// discarded: they were meant for a program that no longer runs, and must not reach
+// the next shell. ^C and ^Z are signals meanwhile.
 type countdown struct {
-	p      *program
-	escape int // the escape character, less than 0 for none
-	ticker *time.Ticker
-	typed  chan key
-	state  *terminal.State // nil if the modes cannot be set
-	cancel context.CancelFunc
+	options Options
+	escape  int // the escape character, less than 0 for none
+	ticker  *time.Ticker
+	typed   chan key
+	state   *terminal.State // nil if the modes cannot be set
+	cancel  context.CancelFunc
 
 	mu    sync.Mutex
 	last  client.KeepState
 	drawn int  // characters of the line on which the cursor is
-	asked bool // a question has the terminal
+	asked bool // a question uses the terminal
 	ended bool
 
 	reading sync.WaitGroup
 	in      *terminal.Input // nil while nothing is read
 }
 
-func newCountdown(p *program) *countdown {
-	d := &countdown{p: p, escape: int(p.cfg.EscapeChar), typed: make(chan key, 1), ticker: time.NewTicker(time.Second)}
+// newCountdown sets the terminal to read single keys.
+func newCountdown(o Options) *countdown {
+	d := &countdown{options: o, escape: int(o.Config.EscapeChar), typed: make(chan key, 1), ticker: time.NewTicker(time.Second)}
 	ctx, cancel := context.WithCancel(context.Background())
 	d.cancel = cancel
-	fd := int(p.std.Stdin.Fd())
+	fd := int(o.Std.Stdin.Fd())
 	if state, err := terminal.MakeKeywise(fd); err == nil {
 		d.state = state
-		p.guard.Hold(state)
-		go p.guard.Run(func() { state.FollowContinue(ctx) }) // ends with cancel
+		o.Guard.Hold(state)
+		go o.Guard.Run(func() { state.FollowContinue(ctx) }) // ends with cancel
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.listen()
-	// The cursor may be anywhere in what the session has left.
-	io.WriteString(p.std.Stderr, "\r\n")
+	// The session may have left the cursor anywhere.
+	io.WriteString(o.Std.Stderr, "\r\n")
 	return d
 }
 
-// listen begins to read the keyboard. It is called with mu held.
+// listen begins to read the keyboard. The caller holds mu.
 func (d *countdown) listen() {
-	in, err := terminal.NewInput(int(d.p.std.Stdin.Fd()))
+	in, err := terminal.NewInput(int(d.options.Std.Stdin.Fd()))
 	if err != nil {
 		return
 	}
 	d.in = in
 	d.reading.Add(1)
-	go d.p.guard.Run(func() { d.read(in) })
+	go d.options.Guard.Run(func() { d.read(in) })
 }
 
-// deafen ends that and returns when nothing is read any more. It is called
-// with mu held.
-func (d *countdown) deafen() {
+// ignoreInput stops reading the keyboard, and waits until no read is under way. The
+// caller holds mu.
+func (d *countdown) ignoreInput() {
 	if d.in == nil {
 		return
 	}
@@ -86,7 +86,7 @@ func (d *countdown) deafen() {
 	d.in = nil
 }
 
-// read ends when its Input is cancelled, or at the end of the keyboard.
+// read sends the keys that have a meaning. It ends with in.
 func (d *countdown) read(in *terminal.Input) {
 	defer d.reading.Done()
 	var buf [64]byte
@@ -108,7 +108,7 @@ func (d *countdown) read(in *terminal.Input) {
 	}
 }
 
-// pressed hands a key on; an end takes the place of what waits to be seen.
+// pressed sends a key. keyQuit replaces a key that has not been received yet.
 func (d *countdown) pressed(k key) {
 	if k == keyQuit {
 		select {
@@ -131,7 +131,7 @@ func (d *countdown) tick() {
 	d.draw()
 }
 
-// show draws a state. The last one ends the line.
+// show draws a state.
 func (d *countdown) show(st client.KeepState) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -141,13 +141,13 @@ func (d *countdown) show(st client.KeepState) {
 	d.last = st
 	if st.Phase == client.KeepConnected {
 		d.write(fmt.Sprintf("Connection to %s re-established after %v, at attempt %d. %s",
-			d.p.cfg.HostName, message.Roughly(st.Down), st.Attempt, d.p.startedAgain()))
+			d.options.Config.HostName, message.Roughly(st.Down), st.Attempt, d.options.Restart))
 		return
 	}
 	d.draw()
 }
 
-// draw is called with mu held.
+// draw draws the line for the last state. The caller holds mu.
 func (d *countdown) draw() {
 	if d.asked || d.ended {
 		return
@@ -170,11 +170,11 @@ func (d *countdown) draw() {
 	if help != "" {
 		end = help + ", " + end
 	}
-	d.write(fitted(d.columns(), d.p.cfg.HostName, message.Loss(d.last.Cause), doing, end))
+	d.write(fitted(d.columns(), d.options.Config.HostName, message.Loss(d.last.Cause), doing, end))
 }
 
-// fitted is the line, as much of it as fits on one of the screen: one that was
-// wrapped could not be overwritten.
+// fitted returns as much of the line as fits into the columns of the screen,
+// because a wrapped line could not be overwritten.
 func fitted(columns int, host, cause, doing, keys string) string {
 	for _, line := range []string{
 		fmt.Sprintf("Connection to %s lost (%s): %s [%s]", host, cause, doing, keys),
@@ -190,26 +190,27 @@ func fitted(columns int, host, cause, doing, keys string) string {
 	return line[:min(len(line), max(columns-1, 0))]
 }
 
+// columns returns the width of the screen.
 func (d *countdown) columns() int {
-	size, err := terminal.GetSize(int(d.p.std.Stdin.Fd()))
+	size, err := terminal.GetSize(int(d.options.Std.Stdin.Fd()))
 	if err != nil || size.Columns == 0 {
 		return 80
 	}
 	return int(size.Columns)
 }
 
-// write puts a line in the place of the one that is there. Blanks do what an
-// escape sequence would, on any terminal. It is called with mu held.
+// write replaces the line. It erases with blanks, which work on every terminal.
+// The caller holds mu.
 func (d *countdown) write(line string) {
 	line = message.OneLine(line)
 	blanks := strings.Repeat(" ", max(0, d.drawn-len(line)))
 	back := strings.Repeat("\b", len(blanks))
-	io.WriteString(d.p.std.Stderr, "\r"+line+blanks+back)
+	io.WriteString(d.options.Std.Stderr, "\r"+line+blanks+back)
 	d.drawn = len(line)
 }
 
-// breakLine leaves the line as it is, for something else to be printed. A nil
-// countdown has none.
+// breakLine moves to a new line, so that something else can be printed. A nil
+// countdown does nothing.
 func (d *countdown) breakLine() {
 	if d == nil {
 		return
@@ -219,16 +220,16 @@ func (d *countdown) breakLine() {
 	d.newLine()
 }
 
-// newLine is called with mu held.
+// newLine moves to a new line. The caller holds mu.
 func (d *countdown) newLine() {
 	if d.drawn > 0 {
-		io.WriteString(d.p.std.Stderr, "\r\n")
+		io.WriteString(d.options.Std.Stderr, "\r\n")
 		d.drawn = 0
 	}
 }
 
-// setAside gives the terminal to a question until the function that it returns
-// is called.
+// setAside gives the terminal to a question until resume is called. A nil
+// countdown does nothing.
 func (d *countdown) setAside() (resume func()) {
 	if d == nil {
 		return func() {}
@@ -237,13 +238,14 @@ func (d *countdown) setAside() (resume func()) {
 	defer d.mu.Unlock()
 	d.newLine()
 	d.asked = true
-	d.deafen()
+	d.ignoreInput()
 	if d.state != nil {
 		d.state.Restore()
 	}
 	return d.resume
 }
 
+// resume takes the terminal back after a question.
 func (d *countdown) resume() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -257,13 +259,13 @@ func (d *countdown) resume() {
 	d.listen()
 }
 
-// close gives the terminal back as it was.
+// close restores the terminal.
 func (d *countdown) close() {
 	d.ticker.Stop()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
-	d.deafen()
+	d.ignoreInput()
 	d.cancel()
 	if d.state != nil {
 		d.state.Restore()

@@ -1,4 +1,4 @@
-package cli
+package backchannel
 
 import (
 	"os"
@@ -10,17 +10,18 @@ import (
 	"github.com/gossh-project/gossh/internal/cli/prompt"
 )
 
-// agentPolicy is what ForwardAgentKeys, ForwardAgentConfirm and ForwardAgentLog
-// say; nil if none of them is set, and then everything passes as with ssh. What
-// cannot be obeyed is the end: a limit that is not there would not be noticed.
-func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
-	own := p.cfg.Own
+// agentPolicy returns the policy of ForwardAgentKeys, ForwardAgentConfirm and
+// ForwardAgentLog, or nil if none of them is set. An option that cannot be obeyed
+// is an error, because the user would not notice a limit that is missing. The
+// function closes the log.
+func (f *Forwarding) agentPolicy() (*agentfwd.Policy, func() error, error) {
+	own := f.Config.Own
 	nothing := func() error { return nil }
 	limited := len(own.ForwardAgentKeys) > 0 || own.ForwardAgentConfirm
 	if !limited && own.ForwardAgentLog == "" {
 		return nil, nothing, nil
 	}
-	// A log alone takes nothing away.
+	// A log alone forbids nothing.
 	policy := &agentfwd.Policy{AllowAll: !limited}
 	if len(own.ForwardAgentKeys) > 0 {
 		keys, err := agentfwd.NewKeySet(homePaths(own.ForwardAgentKeys)...)
@@ -30,7 +31,7 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 		policy.Keys = keys
 	}
 	if own.ForwardAgentConfirm {
-		policy.Confirm = prompt.AgentUse(p.print, p.turns)
+		policy.Confirm = prompt.AgentUse(f.Print, f.Turns)
 	}
 	log, err := openUsageLog(own.ForwardAgentLog)
 	if err != nil {
@@ -40,7 +41,7 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 		if log != nil {
 			log.Log(use)
 		}
-		p.print.AgentUse(use)
+		f.Print.AgentUse(use)
 	}
 	if log == nil {
 		return policy, nothing, nil
@@ -48,6 +49,7 @@ func (p *program) agentPolicy() (*agentfwd.Policy, func() error, error) {
 	return policy, log.Close, nil
 }
 
+// openUsageLog opens the log of ForwardAgentLog, if there is one.
 func openUsageLog(path string) (*agentfwd.UsageLog, error) {
 	if path == "" {
 		return nil, nil
@@ -59,7 +61,7 @@ func openUsageLog(path string) (*agentfwd.UsageLog, error) {
 	return log, nil
 }
 
-// homePaths puts the home directory in the place of ~/ in front of a file.
+// homePaths replaces ~/ at the start of file names by the home directory.
 func homePaths(names []string) []string {
 	out := make([]string, len(names))
 	for i, name := range names {

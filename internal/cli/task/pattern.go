@@ -1,7 +1,8 @@
-package cli
+package task
 
-// matchesPattern compares as ssh_config(5) does under PATTERNS: * stands for
-// any bytes, ? for one. No input makes it slow: only the last * is gone back to.
+// matchesPattern matches as ssh_config(5) describes under PATTERNS: * stands for
+// any bytes, ? for one byte. It backtracks to the last * only, so that no input
+// makes it slow.
 func matchesPattern(pattern, name string) bool {
 	p, n := 0, 0
 	star, from := -1, 0 // the last *, and where what it stands for ends

@@ -1,4 +1,4 @@
-package cli
+package reconnect
 
 import (
 	"errors"
@@ -10,18 +10,19 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// waitView shows somebody how the waiting for a connection goes.
+// waitView shows how the wait for a connection goes.
 type waitView interface {
 	show(client.KeepState)
-	// ticks asks for a tick from time to time; nil for none.
+	// ticks returns a channel after each of whose values tick has to be called.
 	ticks() <-chan time.Time
 	tick()
+	// keys returns the keys that the user presses.
 	keys() <-chan key
 	close()
 }
 
-// waitLog shows it as lines for a file or a journal, each with its time.
-type waitLog struct{ p *program }
+// waitLog prints lines with the time, for a file or a journal.
+type waitLog struct{ options Options }
 
 func (w *waitLog) ticks() <-chan time.Time { return nil }
 func (w *waitLog) tick()                   {}
@@ -29,7 +30,7 @@ func (w *waitLog) keys() <-chan key        { return nil }
 func (w *waitLog) close()                  {}
 
 func (w *waitLog) show(st client.KeepState) {
-	c, host := w.p.print, w.p.cfg.HostName
+	c, host := w.options.Print, w.options.Config.HostName
 	now := time.Now().Format(time.DateTime)
 	switch st.Phase {
 	case client.KeepWaiting:
@@ -47,15 +48,4 @@ func (w *waitLog) show(st client.KeepState) {
 			c.Infof("%s Connection to %s given up after attempt %d.", now, host, st.Attempt)
 		}
 	}
-}
-
-// startedAgain says what runs on a new connection.
-func (p *program) startedAgain() string {
-	switch {
-	case p.flags.command != "":
-		return "The command is run again."
-	case p.cfg.RemoteCommand != "":
-		return "RemoteCommand is run again."
-	}
-	return "This is a new shell."
 }
