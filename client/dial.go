@@ -44,15 +44,28 @@ func (o Options) resolved(ctx context.Context, target string) (Options, error) {
 	if o.Config != nil {
 		return o, nil
 	}
-	var err error
-	if o.Config, err = loadConfig(ctx, target, *o.ConfigOptions); err != nil {
-		host := target
-		if dest, err := sshconfig.ParseDestination(target); err == nil {
-			host = dest.Host
-		}
-		return o, &ConnError{Host: host, Phase: PhaseConfig, Err: orContextError(ctx, err)}
+	dest, err := sshconfig.ParseDestination(target)
+	if err != nil {
+		return o, &ConnError{Host: target, Phase: PhaseConfig, Err: &TargetError{What: "destination", Text: target}}
+	}
+	if o.NoFiles {
+		o.Config = defaultConfig(dest.Host, dest.User, dest.Port)
+		return o, nil
+	}
+	if o.Config, err = loadConfig(ctx, dest, *o.ConfigOptions); err != nil {
+		return o, &ConnError{Host: dest.Host, Phase: PhaseConfig, Err: orContextError(ctx, err)}
 	}
 	return o, nil
+}
+
+// defaultConfig returns the configuration of a host that no file is read for. A
+// port of 0 means the default.
+func defaultConfig(host, user string, port int) *sshconfig.Config {
+	cfg := sshconfig.Default(host, user)
+	if port != 0 {
+		cfg.Port = port
+	}
+	return cfg
 }
 
 // orContextError returns why ctx ended, or err if it has not.
@@ -63,12 +76,8 @@ func orContextError(ctx context.Context, err error) error {
 	return err
 }
 
-// loadConfig resolves the configuration for a target as it is typed.
-func loadConfig(ctx context.Context, target string, o sshconfig.Options) (*sshconfig.Config, error) {
-	dest, err := sshconfig.ParseDestination(target)
-	if err != nil {
-		return nil, &TargetError{What: "destination", Text: target}
-	}
+// loadConfig loads the configuration for a destination.
+func loadConfig(ctx context.Context, dest sshconfig.Destination, o sshconfig.Options) (*sshconfig.Config, error) {
 	if dest.User != "" {
 		o.User = dest.User
 	}

@@ -80,7 +80,10 @@ func (d *dialer) hostKeyOptions() hostkey.Options {
 		Logger:                           d.opts.Logger,
 		Rand:                             d.opts.Rand,
 	}
-	if cfg.KnownHostsCommand != "" {
+	if d.opts.NoFiles {
+		o.UserFiles, o.GlobalFiles, o.RevokedHostKeys, o.UpdateHostKeys = nil, nil, nil, hostkey.UpdateNo
+	}
+	if cfg.KnownHostsCommand != "" && !d.opts.NoFiles {
 		o.KnownHostsCommand = d.knownHostsCommand
 	}
 	if p := d.opts.Prompter; p != nil && !cfg.BatchMode {

@@ -72,6 +72,9 @@ func (d *dialer) hopOptions(ctx context.Context, hop sshconfig.JumpHost, before 
 		o.JumpOptions(hop.Host, &o)
 		o = o.withDefaults()
 	}
+	if o.Config == nil && o.NoFiles {
+		o.Config = defaultConfig(hop.Host, hop.User, hop.Port)
+	}
 	if o.Config != nil {
 		if len(before) > 0 {
 			cfg := *o.Config

@@ -61,7 +61,7 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 	for _, s := range d.opts.Signers {
 		own = append(own, &identity{ring: r, pub: s.PublicKey(), signer: s, shown: "given"})
 	}
-	if d.opts.OnlySigners {
+	if d.opts.OnlySigners || d.opts.NoFiles {
 		r.keys = r.acceptable(own)
 		return r
 	}

@@ -24,6 +24,14 @@ type Options struct {
 	// when Config is nil, and for jump hosts. Nil means the user's files.
 	ConfigOptions *sshconfig.Options
 
+	// NoFiles makes Dial depend on nothing but these Options: it reads and writes
+	// no configuration, key and known_hosts file, and uses no agent, for jump
+	// hosts too. A Config that is not set is that of sshconfig.Default, Signers
+	// are the only keys, and without HostKeys or HostKeyCallback every host key is
+	// refused. JumpOptions configures jump hosts. Host names are looked up as
+	// usual.
+	NoFiles bool
+
 	// OwnConnection makes a connection of its own even if ControlPath names
 	// a master that lives. Jump hosts still use theirs.
 	OwnConnection bool
