@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -65,12 +66,59 @@ func TestLastWords(t *testing.T) {
 	}
 }
 
-// TestEndWithOthers: a session ends while somebody else uses the connection.
-// They are waited for, and only then is the connection said to be closed; but
-// the escape ~., an interrupt and a lost connection end it at once.
+// sharing is a session on a terminal whose connection another one uses too.
+type sharing struct {
+	*world
+	program string // gossh or ssh
+	link    *faultnet.Proxy
+	use     func(w *world, port int, socket string) io.ReadWriteCloser
+}
+
+const connectionClosed = `Connection to 127\.0\.0\.1 closed\.[\r\n]+`
+
+// begin starts the session and its other user.
+func (s *sharing) begin() (*screen, io.ReadWriteCloser) {
+	s.t.Helper()
+	port, socket := closedPort(s.t), s.socket()
+	forward := fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, echoes(s.t))
+	scr := s.onScreen(s.command(s.program, "-M", "-S", socket, "-p", fmt.Sprint(s.link.Port()), "-o", "ControlPersist=no", "-L", forward, "sshd"))
+	scr.expect(`remote\$ `)
+	scr.untilModes("raw", isRaw)
+	scr.send("\r") // its answer shows that there is a terminal
+	scr.expect(`remote\$ `)
+	other := s.use(s.world, port, socket)
+	s.t.Cleanup(func() { other.Close() })
+	s.answered(other)
+	return scr, other
+}
+
+// answered waits until nothing that was sent before is under way: a cut is then
+// an end and no reset.
+func (s *sharing) answered(other io.ReadWriter) {
+	s.t.Helper()
+	io.WriteString(other, "up\n")
+	readLine(s.t, other)
+}
+
+// exit ends the session, which has to give the terminal back and to wait for
+// the other user.
+func (s *sharing) exit(scr *screen) {
+	s.t.Helper()
+	scr.send("exit 3\r")
+	scr.untilModes("as before", func(m unix.Termios) bool { return m == scr.before })
+	scr.send("typed\r")
+	scr.expect("typed\r\n")
+	if strings.Contains(scr.text(), "closed.") {
+		s.t.Errorf("printed that the connection is closed, which it is not:\n%q", scr.tail())
+	}
+}
+
+// TestEndWithOthers ends a session while the connection has another user. The
+// program waits for that one, and only then prints that the connection is
+// closed. The escape ~., an interrupt and a lost connection end it at once.
 func TestEndWithOthers(t *testing.T) {
 	t.Parallel()
-	for name, use := range map[string]func(*world, int, string) io.ReadWriteCloser{
+	uses := map[string]func(*world, int, string) io.ReadWriteCloser{
 		"forward": func(w *world, port int, _ string) io.ReadWriteCloser {
 			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 			if err != nil {
@@ -80,93 +128,78 @@ func TestEndWithOthers(t *testing.T) {
 		},
 		"passenger": func(w *world, _ int, socket string) io.ReadWriteCloser {
 			cmd := w.gossh("-S", socket, "sshd", "exec cat")
-			in, _ := cmd.StdinPipe()
-			out, _ := cmd.StdoutPipe()
-			if err := cmd.Start(); err != nil {
-				w.t.Fatal(err)
-			}
+			in, out := startPiped(w.t, cmd)
 			w.t.Cleanup(func() { in.Close(); cmd.Wait() })
 			return struct {
 				io.Reader
 				io.WriteCloser
 			}{out, in}
 		},
-	} {
-		for _, program := range []string{"gossh", "ssh"} {
-			t.Run(name+", "+program, func(t *testing.T) {
+	}
+	scenarios := []struct {
+		name string
+		run  func(*sharing)
+	}{
+		{"the other leaves", (*sharing).otherLeaves},
+		{"interrupt while waiting", (*sharing).interrupted},
+		{"connection lost while waiting", (*sharing).lostWhileWaiting},
+		{"connection lost", (*sharing).lost},
+		{"escape", (*sharing).escaped},
+	}
+	for name, use := range uses {
+		for _, program := range []string{gosshPath, "ssh"} {
+			t.Run(name+", "+filepath.Base(program), func(t *testing.T) {
 				t.Parallel()
 				w := withSSHD(t, opensshd.Options{})
 				link := linkTo(t, w.srv.Addr)
-				start := w.gossh
-				if program == "ssh" {
-					start = w.ssh
+				for _, c := range scenarios {
+					t.Run(c.name, func(t *testing.T) { c.run(&sharing{w.at(t), program, link, use}) })
 				}
-				// When the answer is there, nothing that was sent before the
-				// question is under way: a cut is then an end, and no reset.
-				answered := func(other io.ReadWriter) {
-					io.WriteString(other, "up\n")
-					readLine(t, other)
-				}
-				begin := func() (*screen, io.ReadWriteCloser) {
-					port, socket := closedPort(t), w.socket()
-					s := w.onScreen(start("-M", "-S", socket, "-p", fmt.Sprint(link.Port()), "-o", "ControlPersist=no", "-L", fmt.Sprintf("127.0.0.1:%d:127.0.0.1:%d", port, echoes(t)), "sshd"))
-					s.expect(`remote\$ `)
-					s.untilModes("raw", isRaw)
-					s.send("\r") // its answer shows that there is a terminal
-					s.expect(`remote\$ `)
-					other := use(w, port, socket)
-					answered(other)
-					return s, other
-				}
-				cooked := func(s *screen) { // and a line later
-					s.send("exit 3\r")
-					s.untilModes("as before", func(m unix.Termios) bool { return m == s.before })
-					s.send("typed\r")
-					s.expect("typed\r\n")
-					if strings.Contains(s.text(), "closed.") {
-						t.Errorf("said to be closed, and is not:\n%q", s.tail())
-					}
-				}
-				const closed = `Connection to 127\.0\.0\.1 closed\.[\r\n]+`
-
-				s, other := begin()
-				cooked(s)
-				other.Close()
-				s.expect(closed)
-				s.wantEnd(3)
-
-				s, other = begin()
-				cooked(s)
-				s.send("\x03")
-				s.wantEnd(255)
-				if strings.Contains(s.text(), "closed.") {
-					t.Errorf("an interrupt is told of:\n%q", s.tail())
-				}
-				other.Close()
-
-				s, other = begin()
-				cooked(s)
-				answered(other)
-				link.Cut()
-				s.expect(`Connection to 127\.0\.0\.1 closed by remote host\.[\r\n]+` + closed)
-				s.wantEnd(3)
-				other.Close()
-
-				s, other = begin()
-				link.Cut()
-				s.expect(`Connection to 127\.0\.0\.1 closed by remote host\.[\r\n]+` + closed)
-				s.wantEnd(255)
-				if n := strings.Count(s.text(), "by remote host"); n != 1 {
-					t.Errorf("the loss is told of %d times:\n%q", n, s.tail())
-				}
-				other.Close()
-
-				s, other = begin()
-				s.send("\r~.")
-				s.expect(closed)
-				s.wantEnd(255)
-				other.Close()
 			})
 		}
 	}
+}
+
+func (s *sharing) otherLeaves() {
+	scr, other := s.begin()
+	s.exit(scr)
+	other.Close()
+	scr.expect(connectionClosed)
+	scr.wantEnd(3)
+}
+
+func (s *sharing) interrupted() {
+	scr, _ := s.begin()
+	s.exit(scr)
+	scr.send("\x03")
+	scr.wantEnd(255)
+	if strings.Contains(scr.text(), "closed.") {
+		s.t.Errorf("printed that the connection is closed:\n%q", scr.tail())
+	}
+}
+
+func (s *sharing) lostWhileWaiting() {
+	scr, other := s.begin()
+	s.exit(scr)
+	s.answered(other)
+	s.link.Cut()
+	scr.expect(`Connection to 127\.0\.0\.1 closed by remote host\.[\r\n]+` + connectionClosed)
+	scr.wantEnd(3)
+}
+
+func (s *sharing) lost() {
+	scr, _ := s.begin()
+	s.link.Cut()
+	scr.expect(`Connection to 127\.0\.0\.1 closed by remote host\.[\r\n]+` + connectionClosed)
+	scr.wantEnd(255)
+	if n := strings.Count(scr.text(), "by remote host"); n != 1 {
+		s.t.Errorf("printed the loss %d times:\n%q", n, scr.tail())
+	}
+}
+
+func (s *sharing) escaped() {
+	scr, _ := s.begin()
+	scr.send("\r~.")
+	scr.expect(connectionClosed)
+	scr.wantEnd(255)
 }

@@ -57,66 +57,87 @@ func TestMuxPersist(t *testing.T) {
 	}
 	m.control("exit").want(t, 0, "", nil)
 	awaitEnd(t, pid)
+}
 
-	t.Run("fails as alone", func(t *testing.T) {
-		port := fmt.Sprint(closedPort(t))
-		for _, args := range [][]string{
-			{"-p", port, "sshd", "true"},
-			{"-o", "PubkeyAuthentication=no", "sshd", "true"},
-			{"-o", "ExitOnForwardFailure=yes", "-L", fmt.Sprintf("127.0.0.1:%d:x:1", w.srv.Port), "sshd", "true"},
-			{"-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo local", "sshd", "echo remote; exit 9"},
-			{"sshd", "kill -9 $$"},
-			{"-s", "sshd", "nosuch"},
-		} {
+// TestMuxPersistFailure: what fails has the same message and status with a
+// master of its own as alone.
+func TestMuxPersistFailure(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	m := w.persistent("sshd", "yes")
+	port := fmt.Sprint(closedPort(t))
+	for name, args := range map[string][]string{
+		"refused":           {"-p", port, "sshd", "true"},
+		"permission denied": {"-o", "PubkeyAuthentication=no", "sshd", "true"},
+		"forward":           {"-o", "ExitOnForwardFailure=yes", "-L", fmt.Sprintf("127.0.0.1:%d:x:1", w.srv.Port), "sshd", "true"},
+		"command":           {"-o", "PermitLocalCommand=yes", "-o", "LocalCommand=echo local", "sshd", "echo remote; exit 9"},
+		"signal":            {"sshd", "kill -9 $$"},
+		"subsystem":         {"-s", "sshd", "nosuch"},
+	} {
+		t.Run(name, func(t *testing.T) {
 			shared, alone := w.run(m.client(gosshPath, args...)), w.run(w.gossh(append([]string{"-S", "none"}, args...)...))
-			// Who passes the request on has no number for the channel.
+			// A client does not know the number of the master's channel.
 			shared.stderr = strings.Replace(shared.stderr, "request failed\r\n", "request failed on channel 0\r\n", 1)
 			alone.stderr = strings.ReplaceAll(alone.stderr, "gossh: ", "ssh: ")
 			compare(t, strings.Join(args, " "), shared, alone)
-			if pid := m.pid(); pid != 0 {
-				m.control("exit")
-				awaitEnd(t, pid)
+			if m.pid() != 0 {
+				m.endMaster()
 			}
-		}
-	})
-	t.Run("forwards", func(t *testing.T) {
-		port := closedPort(t)
-		m.run("true", "-L", fmt.Sprintf("127.0.0.1:%d:%s", port, greeter(t, "hello")))
-		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		if got := readLine(t, c); got != "hello" {
-			t.Errorf("got %q", got)
-		}
-		pid := m.pid()
-		m.control("exit")
-		awaitEnd(t, pid)
-	})
-	t.Run("-N and -f", func(t *testing.T) {
-		w.run(m.client(gosshPath, "-N", "sshd")).want(t, 0, "", silent()) // makes the master
-		pid := m.pid()
-		cmd, log := w.started(m.client(gosshPath, "-v", "-N", "sshd")) // stays with it
-		log.expect(`connected to a master`)
-		m.run("echo by the way").want(t, 0, "by the way\n", silent())
-		m.control("exit")
-		if status := log.wait(cmd); status != 255 {
-			t.Errorf("-N ends with %d", status)
-		}
-		awaitEnd(t, pid)
-		for range 2 { // the first has to make a master
-			o := w.run(w.tool("sh", "-c", "out=$("+w.line(m.args("-fN", "sshd")...)+" 2>&1); echo status $? $out"))
-			o.want(t, 0, "status 0\n", silent())
-			w.run(m.client(gosshPath, "-f", "sshd", "echo done >"+w.path("done"))).want(t, 0, "", silent())
-			eventually(t, "the command in the background has run", func() bool { _, err := os.Stat(w.path("done")); return err == nil })
-			os.Remove(w.path("done"))
-		}
-		pid = m.pid()
-		m.control("exit")
-		awaitEnd(t, pid)
-		eventually(t, "who waited in the background ends", func() bool { return len(w.background(m.sock)) == 0 })
-	})
+		})
+	}
+}
+
+// TestMuxPersistForward: the forwards of the first client remain with the
+// master.
+func TestMuxPersistForward(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	m := w.persistent("sshd", "yes")
+	port := closedPort(t)
+	m.run("true", "-L", fmt.Sprintf("127.0.0.1:%d:%s", port, greeter(t, "hello")))
+	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := readLine(t, c); got != "hello" {
+		t.Errorf("got %q", got)
+	}
+	m.endMaster()
+}
+
+// TestMuxPersistNoCommand: the first client with -N leaves a master behind, and
+// a later one stays until the master exits.
+func TestMuxPersistNoCommand(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	m := w.persistent("sshd", "yes")
+	w.run(m.client(gosshPath, "-N", "sshd")).want(t, 0, "", silent())
+	pid := m.pid()
+	cmd, log := w.started(m.client(gosshPath, "-v", "-N", "sshd"))
+	log.expect(`connected to a master`)
+	m.run("echo by the way").want(t, 0, "by the way\n", silent())
+	m.control("exit")
+	if status := log.wait(cmd); status != 255 {
+		t.Errorf("-N ends with %d", status)
+	}
+	awaitEnd(t, pid)
+}
+
+// TestMuxPersistFork: clients with -f, the first of which makes the master.
+func TestMuxPersistFork(t *testing.T) {
+	t.Parallel()
+	w := muxServer(t, "")
+	m := w.persistent("sshd", "yes")
+	for range 2 {
+		o := w.run(w.tool("sh", "-c", "out=$("+w.line(m.args("-fN", "sshd")...)+" 2>&1); echo status $? $out"))
+		o.want(t, 0, "status 0\n", silent())
+		w.run(m.client(gosshPath, "-f", "sshd", "echo done >"+w.path("done"))).want(t, 0, "", silent())
+		eventually(t, "the command in the background has run", func() bool { _, err := os.Stat(w.path("done")); return err == nil })
+		os.Remove(w.path("done"))
+	}
+	m.endMaster()
+	eventually(t, "no client remains in the background", func() bool { return len(w.background(m.sock)) == 0 })
 }
 
 // TestMuxPersistTime: the time begins anew with the end of each session, and
@@ -204,94 +225,105 @@ func TestMuxPersistTogether(t *testing.T) {
 	}
 }
 
-// muxAsking is a server that asks, and whose sessions tell what they get.
+// muxAsking returns a server that asks for a password.
 func muxAsking(t *testing.T) (*world, *muxMaster) {
 	w, _ := withServer(t, sshtest.Options{Users: []sshtest.User{{Name: "test", Password: "secret"}}, Process: sshtest.Process{Shell: "/bin/sh"}})
 	return w, w.persistent("sshtest", "yes")
 }
 
-// TestMuxPersistAsks: the questions come from the master, on the terminal of
-// the first client.
-func TestMuxPersistAsks(t *testing.T) {
+// passwordPrompt is the question of the server of muxAsking.
+const passwordPrompt = `test@127\.0\.0\.1's password: `
+
+// TestMuxPersistPassword: the master asks its questions on the terminal of the
+// first client, and outlives that terminal.
+func TestMuxPersistPassword(t *testing.T) {
 	t.Parallel()
 	w, m := muxAsking(t)
-	prompt := `test@127\.0\.0\.1's password: `
-	end := func() {
-		pid := m.pid()
-		m.control("exit")
-		awaitEnd(t, pid)
+	s := w.onScreen(w.tool("sh", "-c", w.line(m.args("sshtest", "echo $((6*7)); exit 5")...)+"; echo status $?; read line; echo got $line"))
+	before := s.before
+	s.expect(passwordPrompt)
+	s.untilModes("without echo", noEcho)
+	s.send("wrong\n")
+	s.expect("Permission denied, please try again")
+	s.expect(passwordPrompt)
+	s.send("secret\n")
+	s.expect(`42\r\nstatus 5\r\n`)
+	s.send("line\n")
+	s.expect(`got line`)
+	if s.modes() != before {
+		t.Errorf("modes %+v, before %+v", s.modes(), before)
 	}
-	t.Run("password", func(t *testing.T) {
-		s := w.onScreen(w.tool("sh", "-c", w.line(m.args("sshtest", "echo $((6*7)); exit 5")...)+"; echo status $?; read line; echo got $line"))
-		before := s.before
-		s.expect(prompt)
-		s.untilModes("without echo", noEcho)
-		s.send("wrong\n")
-		s.expect("Permission denied, please try again")
-		s.expect(prompt)
-		s.send("secret\n")
-		s.expect(`42\r\nstatus 5\r\n`)
-		s.send("line\n")
-		s.expect(`got line`)
-		if s.modes() != before {
-			t.Errorf("modes %+v, before %+v", s.modes(), before)
-		}
-		s.wantEnd(0)
-		// The terminal has gone, the master has not.
-		if pid := m.pid(); !alive(pid) {
-			t.Error("the master went with the terminal")
-		}
-		m.run("echo still").want(t, 0, "still\n", silent())
-		end()
-	})
-	t.Run("Ctrl-C at the question", func(t *testing.T) {
-		s := w.onScreen(w.tool("bash", "--norc", "--noprofile", "--noediting", "-i"))
-		s.expect(`local\$ `)
-		before := s.modes()
-		s.send(w.line(m.args("sshtest", "true")...) + "\n")
-		s.expect(prompt)
-		s.untilModes("without echo", noEcho)
-		s.send("\x03")
-		s.expect(`local\$ `)
-		s.send("echo status $?\n")
-		s.expect(`status 130\r\n`)
-		if s.modes() != before {
-			t.Errorf("modes %+v, before %+v", s.modes(), before)
-		}
-		eventually(t, "nobody is left", func() bool { return len(w.background(m.sock)) == 0 })
-		s.send("exit\n")
-		s.wait()
-	})
+	s.wantEnd(0)
+	// The terminal has gone, the master has not.
+	if pid := m.pid(); !alive(pid) {
+		t.Error("the master went with the terminal")
+	}
+	m.run("echo still").want(t, 0, "still\n", silent())
+	m.endMaster()
+}
+
+// TestMuxPersistInterrupted: Ctrl-C at a question of the master ends both
+// processes.
+func TestMuxPersistInterrupted(t *testing.T) {
+	t.Parallel()
+	w, m := muxAsking(t)
+	s := w.onScreen(w.tool("bash", "--norc", "--noprofile", "--noediting", "-i"))
+	s.expect(`local\$ `)
+	before := s.modes()
+	s.send(w.line(m.args("sshtest", "true")...) + "\n")
+	s.expect(passwordPrompt)
+	s.untilModes("without echo", noEcho)
+	s.send("\x03")
+	s.expect(`local\$ `)
+	s.send("echo status $?\n")
+	s.expect(`status 130\r\n`)
+	if s.modes() != before {
+		t.Errorf("modes %+v, before %+v", s.modes(), before)
+	}
+	eventually(t, "no process is left", func() bool { return len(w.background(m.sock)) == 0 })
+	s.send("exit\n")
+	s.wait()
+}
+
+// TestMuxPersistKilled: a signal for the client at a question of the master
+// ends both processes.
+func TestMuxPersistKilled(t *testing.T) {
+	t.Parallel()
+	w, m := muxAsking(t)
 	for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
-		t.Run("the client is killed at the question, "+sig.String(), func(t *testing.T) {
+		t.Run(sig.String(), func(t *testing.T) {
 			s := w.onScreen(m.client(gosshPath, "sshtest", "true"))
 			before := s.before
-			s.expect(prompt)
+			s.expect(passwordPrompt)
 			s.untilModes("without echo", noEcho)
 			s.cmd.Process.Signal(sig)
 			s.wait()
 			if st := s.cmd.ProcessState.Sys().(syscall.WaitStatus); st.Signal() != sig || s.modes() != before {
 				t.Errorf("%v; modes %+v, before %+v", s.cmd.ProcessState, s.modes(), before)
 			}
-			eventually(t, "nobody is left", func() bool { return len(w.background(m.sock)) == 0 })
+			eventually(t, "no process is left", func() bool { return len(w.background(m.sock)) == 0 })
 		})
 	}
-	t.Run("the terminal closes", func(t *testing.T) {
-		s := w.onScreen(m.client(gosshPath, "-tt", "sshtest", "echo up; cat"))
-		s.expect(prompt)
-		s.send("secret\n")
-		s.expect("up")
-		s.untilModes("raw", isRaw)
-		pid := m.pid()
-		unix.Kill(s.cmd.Process.Pid, unix.SIGHUP) // as of a terminal that is gone
-		s.pts.Close()
-		s.wait()
-		if !alive(pid) {
-			t.Error("the master went with the terminal")
-		}
-		m.run("echo still").want(t, 0, "still\n", silent())
-		end()
-	})
+}
+
+// TestMuxPersistHangup: the master outlives the terminal of its first client.
+func TestMuxPersistHangup(t *testing.T) {
+	t.Parallel()
+	w, m := muxAsking(t)
+	s := w.onScreen(m.client(gosshPath, "-tt", "sshtest", "echo up; cat"))
+	s.expect(passwordPrompt)
+	s.send("secret\n")
+	s.expect("up")
+	s.untilModes("raw", isRaw)
+	pid := m.pid()
+	unix.Kill(s.cmd.Process.Pid, unix.SIGHUP) // as of a terminal that is gone
+	s.pts.Close()
+	s.wait()
+	if !alive(pid) {
+		t.Error("the master went with the terminal")
+	}
+	m.run("echo still").want(t, 0, "still\n", silent())
+	m.endMaster()
 }
 
 // TestMuxOptions: what the command line says reaches the process of the master.
