@@ -118,8 +118,12 @@ func (s *suite) prepare(ctx context.Context) error {
 	if err := os.RemoveAll(filepath.Join(s.template, "unittests")); err != nil {
 		return err
 	}
+	driver := filepath.Join(s.template, "test-exec.sh")
+	if err := withoutStartupFiles(driver); err != nil {
+		return err
+	}
 	if os.Geteuid() != 0 {
-		if err := withoutPAM(filepath.Join(s.template, "test-exec.sh")); err != nil {
+		if err := withoutPAM(driver); err != nil {
 			return err
 		}
 	}
@@ -144,6 +148,32 @@ func withoutPAM(driver string) error {
 	}
 	usePAM := regexp.MustCompile(`(?m)^(\s*UsePAM)\s+yes$`)
 	return os.WriteFile(driver, usePAM.ReplaceAll(text, []byte("$1 no")), 0o644)
+}
+
+// withoutStartupFiles has the driver give sessions an empty home folder: the
+// tests kill shells at any time, and what a start-up file was doing then can
+// hold up later ones. sshd takes its first SetEnv alone, so that the driver's own
+// one replaces it, and envpass, which tests SetEnv, has none.
+func withoutStartupFiles(driver string) error {
+	text, err := os.ReadFile(driver)
+	if err != nil {
+		return err
+	}
+	config := regexp.MustCompile(`(?ms)^cat <<\s*EOF\s*>\s*\$OBJ/sshd_config$.*?^EOF$`)
+	loc := config.FindIndex(text)
+	if loc == nil {
+		return fmt.Errorf("%s does not write sshd_config as expected", driver)
+	}
+	const home = `
+mkdir -p "$OBJ/home"
+case "$SCRIPT" in
+*/envpass.sh) ;;
+*) echo "	SetEnv HOME='$OBJ/home'" >>$OBJ/sshd_config ;;
+esac`
+	path := regexp.MustCompile(`(?m)echo "\tSetEnv PATH='\$PATH_WITH_SCP'" >>\s*(\S+)`)
+	before := path.ReplaceAll(text[:loc[0]], []byte(
+		`sed -i -e "/SetEnv HOME=/d" ${1}; echo "	SetEnv PATH='$$PATH_WITH_SCP' HOME='$$OBJ/home'" >>${1}`))
+	return os.WriteFile(driver, slices.Concat(before, text[loc[0]:loc[1]], []byte(home), text[loc[1]:]), 0o644)
 }
 
 func copyTree(ctx context.Context, from, to string) error {
