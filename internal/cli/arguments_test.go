@@ -76,7 +76,7 @@ var wrongValues = map[string]string{
 }
 
 // wrongTogether are flags that contradict one another, and several mistakes of
-// which the first is the one that is told.
+// which the first is the one that is reported.
 var wrongTogether = []string{
 	"", "-v", "-4", "-p|0", "-i|missing", "-E|missing/log", "--", "-",
 	"-p|0|-U|host", "-U|-p|0|host", "-p|0|-V", "-i|missing|-U", "-p|0|-Q|cipher", "-Q|x|-U", "-U|-Q|x", "-p|0|-O|x|host", "-O|x|-p|0|host",

@@ -9,18 +9,18 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// The letters of ssh's getopt string: those that stand alone, those with an
-// argument, and of both, those that change the configuration.
+// These are the letters of ssh's getopt string: flags without an argument, flags
+// with one, and those of both kinds that change the configuration.
 const (
 	lettersAlone    = "46AaCfGgKkMNnqsTtVvXxYyZ12"
 	lettersArgument = "BbcDEeFIiJLlmOoPpQRSWw"
 	lettersConfig   = "46AaCfgKkMNnqsTtvXxYBbcDeIiJLlmoPpRSWw"
 )
 
-// flags is the command line taken apart.
+// flags is a parsed command line.
 type flags struct {
 	host       string
-	hasHost    bool   // that may be empty
+	hasHost    bool   // host is set, possibly to ""
 	command    string // joined with single spaces; "" if there is none
 	directives []sshconfig.Directive
 
@@ -37,12 +37,13 @@ type flags struct {
 	verbose    bool    // -v
 }
 
-// answered says that a flag has been met behind which ssh does not look.
+// answered reports whether there is a flag after which ssh ignores all arguments.
 func (f *flags) answered() bool { return f.version || f.query != nil }
 
-// parseFlags is ssh's getopt loop: clustered letters, an argument attached or
-// following, options once more behind the host, and the rest is the command.
-// With an error come the flags in front of what is wrong.
+// parseFlags parses the arguments like ssh's getopt loop: letters may be joined, a
+// flag's argument may be attached or follow, flags may stand before and after the
+// host, and the rest is the command. With an error parseFlags returns the flags
+// before it.
 func parseFlags(args []string) (*flags, error) {
 	f := new(flags)
 	if len(args) == 1 && args[0] == "--demo" {
@@ -64,13 +65,13 @@ func parseFlags(args []string) (*flags, error) {
 	return f, nil
 }
 
-// destination notes the host. A user and a port in front of it or behind it
-// count where they stand among the options, of which the first wins.
+// destination records the host. A user and a port in it rank among the other
+// flags by their position: the first one wins.
 func (f *flags) destination(text string) {
 	f.host, f.hasHost = text, true
 	dest, err := sshconfig.ParseDestination(text)
 	if err != nil {
-		return // said when it is resolved
+		return // newInvocation reports it
 	}
 	if dest.User != "" {
 		f.directives = append(f.directives, sshconfig.Flag('l', dest.User))
@@ -80,8 +81,8 @@ func (f *flags) destination(text string) {
 	}
 }
 
-// options takes flags from the front of args, up to the first argument that
-// is none or behind a "--", which terminates them.
+// options parses flags up to the first argument that is not one, or up to "--",
+// which it reports as terminated.
 func (f *flags) options(args []string) (rest []string, terminated bool, err error) {
 	for len(args) > 0 {
 		arg := args[0]
@@ -98,8 +99,8 @@ func (f *flags) options(args []string) (rest []string, terminated bool, err erro
 	return args, false, nil
 }
 
-// cluster takes the letters of one argument; the last of them may take the
-// next argument as its own.
+// cluster parses the letters of one argument. The last letter may use the next
+// argument.
 func (f *flags) cluster(arg string, next []string) ([]string, error) {
 	for i := 1; i < len(arg); i++ {
 		letter := arg[i]
@@ -124,12 +125,12 @@ func (f *flags) cluster(arg string, next []string) ([]string, error) {
 	return next, nil
 }
 
-// set notes one flag.
+// set records one flag.
 func (f *flags) set(letter byte, value string) error {
 	switch letter {
 	case '1':
 		return message.Errorf("SSH protocol v.1 is no longer supported")
-	case '2': // the only one there is, as ssh takes it
+	case '2': // the only protocol version
 	case 'E':
 		f.logFile = &value
 	case 'F':
@@ -160,7 +161,7 @@ func (f *flags) set(letter byte, value string) error {
 	return nil
 }
 
-// setControl notes a -O.
+// setControl records the command of -O.
 func (f *flags) setControl(command string) error {
 	if f.stdio {
 		return message.Errorf("Cannot specify multiplexing command with -W")

@@ -147,7 +147,7 @@ func (f *foreground) waitWithoutSession(ctx context.Context, c *client.Client) e
 	}
 }
 
-// denyMoreSessions tells an OpenSSH server that this connection needs no further
+// denyMoreSessions requests from an OpenSSH server that it accepts no further
 // session, so that an attacker who takes the connection over cannot open one.
 func denyMoreSessions(print *message.Printer, cfg *sshconfig.Config, c *client.Client) {
 	if cfg.ControlMaster != sshconfig.ControlMasterNo || !strings.Contains(string(c.Conn().ServerVersion()), "OpenSSH") {

@@ -13,7 +13,7 @@ import (
 	"github.com/gossh-project/gossh/internal/testenv"
 )
 
-// patience bounds a test that hangs; none is meant to come near it.
+// patience bounds a test that hangs. It is far above what a test takes.
 const patience = 30 * time.Second
 
 // crashVariable makes this binary a program that panics; see crash_test.go.
@@ -27,13 +27,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// outcome is what a program left behind.
+// outcome is the result of a program.
 type outcome struct {
 	status         int
 	stdout, stderr string
 }
 
-// runMain is one invocation, with files for descriptors and no input.
+// runMain runs Main with files as descriptors and without input.
 func runMain(t *testing.T, name string, args ...string) outcome {
 	t.Helper()
 	dir := t.TempDir()
@@ -62,7 +62,7 @@ func runMain(t *testing.T, name string, args ...string) outcome {
 	return outcome{status, read(std.Stdout), read(std.Stderr)}
 }
 
-// runSSH is the same of the real ssh.
+// runSSH runs the real ssh.
 func runSSH(t *testing.T, args ...string) outcome {
 	t.Helper()
 	var o outcome

@@ -49,7 +49,7 @@ func reads(k *Input) (<-chan string, <-chan error) {
 	return got, ended
 }
 
-// TestPause: while paused nothing is read, what is typed goes to whoever asks,
+// TestPause: while paused nothing is read; input goes to the question,
 // and what he leaves comes to the session afterwards.
 func TestPause(t *testing.T) {
 	hand, paper := typewriter(t)

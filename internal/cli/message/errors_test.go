@@ -23,18 +23,18 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// at is a connection that ended at a phase.
+// at returns the error of a connection that ended at a phase.
 func at(phase client.Phase, err error) error {
 	return &client.ConnError{Phase: phase, Host: "web", Port: 22, Address: "192.0.2.1", Err: err}
 }
 
-// opErr is how package net wraps the kernel's errors.
+// opErr wraps an error of the kernel like package net.
 func opErr(err error) error {
 	return &net.OpError{Op: "read", Net: "tcp", Err: os.NewSyscallError("read", err)}
 }
 
-// TestWords: each error becomes these lines and this status. Where a line is
-// ssh's, the integration tests compare it with the real one.
+// TestWords checks the lines for each error. The integration tests compare them with
+// the real ssh's.
 func TestWords(t *testing.T) {
 	offending := hostkey.Location{File: "/k", Line: 3, KeyType: "ED25519"}
 	for _, test := range []struct {
@@ -142,7 +142,7 @@ func TestWords(t *testing.T) {
 			"Error checking host key RSA SHA256:x in revoked keys file /r: File does not exist|Host key verification failed."},
 		{"command", &hostkey.CommandError{Purpose: hostkey.PurposeOrder, Command: "/x y", Err: fs.ErrPermission},
 			"KnownHostsCommand-ORDER /x y: Permission denied|KnownHostsCommand failed"},
-		{"nobody to ask", &hostkey.AskError{Err: io.EOF}, "Host key verification failed."},
+		{"no answer", &hostkey.AskError{Err: io.EOF}, "Host key verification failed."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p, said := newPrinter(sshconfig.LogVerbose)
@@ -155,7 +155,7 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestWordsQuiet: -q leaves nothing but the status.
+// TestWordsQuiet checks that -q prints nothing.
 func TestWordsQuiet(t *testing.T) {
 	for _, err := range []error{
 		at(client.PhaseConnect, opErr(syscall.ECONNREFUSED)), Errorf("x"), io.EOF,
@@ -168,8 +168,8 @@ func TestWordsQuiet(t *testing.T) {
 	}
 }
 
-// TestWordsOfPackets: what ssh's packet layer dies of is told at the usual
-// level, and only what led to it may be an error.
+// TestWordsOfPackets checks that errors of ssh's packet layer are printed at INFO,
+// and only their cause at ERROR.
 func TestWordsOfPackets(t *testing.T) {
 	for _, test := range []struct {
 		err  error
@@ -188,7 +188,7 @@ func TestWordsOfPackets(t *testing.T) {
 	}
 }
 
-// TestWordsUsage: the usage goes to standard error, whatever the LogLevel.
+// TestWordsUsage checks that the usage is printed at every LogLevel.
 func TestWordsUsage(t *testing.T) {
 	for _, test := range []struct {
 		err  error

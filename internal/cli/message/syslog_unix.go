@@ -9,11 +9,11 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// maxSyslog is where ssh cuts a message.
+// maxSyslog is the length to which ssh cuts a message.
 const maxSyslog = 500
 
-// openSyslog opens the system's log, with network and address "" the one that
-// runs here. tag is what lines begin with.
+// openSyslog opens the system log; network and address "" select the local one.
+// tag is the start of each line.
 func openSyslog(network, address, facility, tag string) (log systemLog, ok bool) {
 	w, err := syslog.Dial(network, address, syslogFacility(facility)|syslog.LOG_INFO, tag)
 	if err != nil {
@@ -34,14 +34,14 @@ func openSyslog(network, address, facility, tag string) (log systemLog, ok bool)
 	}, true
 }
 
-// syslogText puts a message into one line: vis(3) with VIS_CSTYLE, VIS_NL,
+// syslogText returns a message as one line: vis(3) with VIS_CSTYLE, VIS_NL,
 // VIS_TAB and VIS_OCTAL.
 func syslogText(text string) string {
 	ends := strings.NewReplacer("\n", `\n`, "\t", `\t`, "\r", `\r`, "\a", `\a`, "\b", `\b`, "\v", `\v`, "\f", `\f`, "\x00", `\0`)
 	return Printable(ends.Replace(strings.ReplaceAll(text, `\`, `\\`)))
 }
 
-// syslogFacility is that of a name that sshconfig has checked.
+// syslogFacility returns the facility for a name that sshconfig has checked.
 func syslogFacility(name string) syslog.Priority {
 	switch name {
 	case "DAEMON":

@@ -1,4 +1,4 @@
 package message
 
-// openSyslog says that there is no such thing.
+// openSyslog returns false: Windows has no syslog.
 func openSyslog(_, _, _, _ string) (log systemLog, ok bool) { return nil, false }

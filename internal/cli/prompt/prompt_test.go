@@ -22,10 +22,10 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// person answers in turn what is in answers: strings and errors.
+// person gives its answers, strings and errors, in turn.
 type person struct {
 	answers []any
-	asked   []string // the prompts, with + behind what is shown while typed
+	asked   []string // the prompts, followed by + if the input is echoed
 }
 
 func (p *person) Ask(_ context.Context, prompt string, flags terminal.Flags) (string, error) {
@@ -82,7 +82,7 @@ func TestHostKeyQuestions(t *testing.T) {
 		{"part of it", []any{"SHA256:ab", "abc", "y", "yes"}, true, nil, 0},
 		{"nonsense for long", append(slices.Repeat([]any{"what?"}, 50), "yes"), true, nil, 0},
 		{"end of input", []any{io.EOF}, false, nil, 0},
-		{"nobody there", []any{fmt.Errorf("x: %w", terminal.ErrNoTTY)}, false, nil, 0},
+		{"no terminal", []any{fmt.Errorf("x: %w", terminal.ErrNoTTY)}, false, nil, 0},
 		{"dismissed", []any{terminal.ErrRefused}, false, nil, 0},
 		{"failure", []any{lost}, false, lost, 0},
 		{"failure after nonsense", []any{"x", context.Canceled}, false, context.Canceled, 0},
@@ -220,7 +220,7 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// TestFingerprintHash: the question shows, and takes, the fingerprint that
+// TestFingerprintHash checks that the question shows the fingerprint that
 // FingerprintHash chooses.
 func TestFingerprintHash(t *testing.T) {
 	signer, err := sshtest.NewSigner(ssh.KeyAlgoED25519)
@@ -240,7 +240,7 @@ func TestFingerprintHash(t *testing.T) {
 	}
 }
 
-// TestTokenQuestions words what keys on tokens need, ssh's way.
+// TestTokenQuestions checks the questions about keys on tokens.
 func TestTokenQuestions(t *testing.T) {
 	for _, c := range []struct {
 		q    client.PINQuestion
@@ -270,8 +270,8 @@ func TestTokenQuestions(t *testing.T) {
 	}
 }
 
-// TestKeyHelperWords: what a helper cannot do is said in ssh's words, and one
-// that is not there is named with its packages.
+// TestKeyHelperWords checks the words for failing helpers. A helper that is missing
+// is named with its packages.
 func TestKeyHelperWords(t *testing.T) {
 	missing := &keyhelper.ProgramError{Program: keyhelper.SKHelper, Err: fs.ErrNotExist}
 	for _, c := range []struct {

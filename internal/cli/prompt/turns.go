@@ -93,8 +93,8 @@ func (t *Turns) Await(ctx context.Context, done <-chan struct{}) {
 	}
 }
 
-// Ignores reports whether a signal is meant for an open question and not for the
-// session: ^C ends the question only.
+// Ignores reports whether a signal belongs to an open question and must not end
+// the session: ^C ends the question only.
 func (t *Turns) Ignores(sig os.Signal) bool {
 	return sig == os.Interrupt && t.open.Load() > 0
 }

@@ -73,7 +73,7 @@ func TestForwardEvents(t *testing.T) {
 	lose()
 	come()
 	forward("second")
-	lose() // before anybody has heard of it
+	lose() // before Next has been called
 	come()
 	forward("third")
 	again()

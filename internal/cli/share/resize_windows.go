@@ -2,7 +2,7 @@ package share
 
 import "os"
 
-// There are no passengers on Windows, and so nobody to relay for.
+// Windows has no control sockets, and so no clients to relay for.
 func resizeSignal() os.Signal { return nil }
 
 func relayResize(int) {}
