@@ -191,9 +191,6 @@ func (c *jumpConn) Close() error {
 	return c.Conn.Close()
 }
 
-// Hop is the connection to the jump host.
-func (c *jumpConn) Hop() *Client { return c.hop }
-
 // Carrier is the net.Conn to the jump host, for keepalive: what waits there to be
 // sent is ahead of any question to the target.
 func (c *jumpConn) Carrier() net.Conn { return c.hop.NetConn() }

@@ -48,7 +48,7 @@ var testRooms = [...]string{
 }
 
 // tools stand beside the house; nobody imports them.
-var tools = [...]string{"integration_test", "bench", "regress", "scripts/testreport", "internal/archtest"}
+var tools = [...]string{"examples/sftp", "integration_test", "bench", "regress", "scripts/testreport", "internal/archtest"}
 
 // modules are those of others, with the rooms that may import them outside
 // tests; no rooms: all.
@@ -62,6 +62,7 @@ var modules = [...]struct {
 	{"github.com/dchest/bcrypt_pbkdf", []string{"internal/sshkey"}},
 	{"github.com/creack/pty", []string{"sshtest", "sshtest/opensshd"}},
 	{"go.uber.org/goleak", []string{"none, tests alone"}},
+	{"github.com/pkg/sftp", []string{"none, tests alone"}},
 }
 
 // excepted are package variables that the rule about them would refuse.
