@@ -218,3 +218,29 @@ func (k *Kept) wait(s KeepState, pause *backoff, hinted *time.Time) error {
 		}
 	}
 }
+
+// backoff gives delays that grow twofold and are random between the least and
+// that: many clients of a server that comes back do not all come at once.
+type backoff struct {
+	least, most time.Duration
+	random      func(n int64) int64
+	ceiling     time.Duration
+}
+
+func (k *Kept) newBackoff() *backoff {
+	b := &backoff{least: k.opts.MinDelay, most: k.opts.MaxDelay, random: k.random}
+	b.reset()
+	return b
+}
+
+// reset makes the next delay a short one.
+func (b *backoff) reset() { b.ceiling = b.least }
+
+func (b *backoff) next() time.Duration {
+	if b.ceiling > b.most/2 {
+		b.ceiling = b.most
+	} else {
+		b.ceiling *= 2
+	}
+	return b.least + time.Duration(b.random(int64(b.ceiling-b.least)+1))
+}
