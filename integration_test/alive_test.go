@@ -41,23 +41,25 @@ func TestSlowLink(t *testing.T) {
 }
 
 // TestStopped: a program that was stopped for longer than a dead server is given
-// wakes to a living one.
+// asks the server when it wakes, and goes on.
 func TestStopped(t *testing.T) {
 	t.Parallel()
-	w, _ := fault{}.prepare(t)
+	w, p := fault{}.prepare(t)
 	cmd := w.gossh("sshd", "echo ready; exec cat")
-	in, _ := cmd.StdinPipe()
-	out, _ := cmd.StdoutPipe()
 	var errs strings.Builder
 	cmd.Stderr = &errs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	in, out := startPiped(t, cmd)
 	readLine(t, out)
 	cmd.Process.Signal(syscall.SIGSTOP)
 	time.Sleep(2 * faultLimit) // is the fault
+	up, _ := p.Bytes(faultnet.Up)
+	down, _ := p.Bytes(faultnet.Down)
 	cmd.Process.Signal(syscall.SIGCONT)
-	time.Sleep(faultInterval / 2) // any verdict would have fallen
+	eventually(t, "the program asks and the server answers", func() bool {
+		nowUp, _ := p.Bytes(faultnet.Up)
+		nowDown, _ := p.Bytes(faultnet.Down)
+		return nowUp > up && nowDown > down
+	})
 	io.WriteString(in, "still here\n")
 	if got := readLine(t, out); got != "still here" {
 		t.Errorf("%q", got)
@@ -68,69 +70,121 @@ func TestStopped(t *testing.T) {
 	}
 }
 
-// TestServersKeepalive: the server's own questions are answered while a person is
-// asked, and while data waits at either end.
-func TestServersKeepalive(t *testing.T) {
+// The server's keepalive of the tests below: it ends a connection that does not
+// answer for two intervals.
+const serversInterval = 2 * time.Second
+
+// withServersKeepalive gives a world whose sshd asks the client, and the link to
+// it. The client does not ask by itself.
+func withServersKeepalive(t *testing.T) (*world, *faultnet.Proxy) {
+	t.Helper()
+	w := withSSHD(t, opensshd.Options{Extra: fmt.Sprintf("ClientAliveInterval %d\nClientAliveCountMax 1\n", serversInterval/time.Second)})
+	p := linkTo(t, w.srv.Addr)
+	w.pre = append(w.pre, "-p", fmt.Sprint(p.Port()), "-o", "ServerAliveInterval=0")
+	return w, p
+}
+
+// awaitAnswers waits until the client has answered the server for longer than
+// the server waits. Nothing else may be sent meanwhile but right at the
+// beginning.
+func awaitAnswers(t *testing.T, p *faultnet.Proxy) {
+	t.Helper()
+	sent, _ := p.Bytes(faultnet.Up)
+	last, answers := time.Now(), 0
+	eventually(t, "the client answers the server", func() bool {
+		now, _ := p.Bytes(faultnet.Up)
+		if now > sent {
+			if time.Since(last) > serversInterval/2 {
+				answers++
+			}
+			sent, last = now, time.Now()
+		}
+		return answers == 2
+	})
+}
+
+// TestServersKeepaliveOutputHeld: the server is answered while the reader of the
+// output pauses.
+func TestServersKeepaliveOutputHeld(t *testing.T) {
 	t.Parallel()
-	w := withSSHD(t, opensshd.Options{Extra: "ClientAliveInterval 2\nClientAliveCountMax 1\n"})
-	const wait = 9 * time.Second // more than twice what the server gives
-	t.Run("nobody takes the output", func(t *testing.T) {
-		t.Parallel()
-		cmd := w.gossh("sshd", "head -c 20000000 /dev/zero")
-		out, _ := cmd.StdoutPipe()
-		if err := cmd.Start(); err != nil {
+	w, p := withServersKeepalive(t)
+	cmd := w.gossh("sshd", "head -c 20000000 /dev/zero")
+	_, out := startPiped(t, cmd)
+	awaitAnswers(t, p)
+	n, _ := io.Copy(io.Discard, out)
+	if err := cmd.Wait(); err != nil || n != 20000000 {
+		t.Errorf("%v, %d bytes", err, n)
+	}
+}
+
+// TestServersKeepaliveInputHeld: the server is answered while the remote program
+// does not read.
+func TestServersKeepaliveInputHeld(t *testing.T) {
+	t.Parallel()
+	w, p := withServersKeepalive(t)
+	cmd := w.gossh("sshd", "while [ ! -e "+w.path("go")+" ]; do sleep 0.05; done; wc -c")
+	in, out := startPiped(t, cmd)
+	written := make(chan error, 1)
+	go func() { // ends with the input, or with the program
+		_, err := in.Write(make([]byte, 20000000))
+		in.Close()
+		written <- err
+	}()
+	awaitAnswers(t, p)
+	w.write("go", "")
+	if got := readLine(t, out); got != "20000000" {
+		t.Errorf("counted %q", got)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServersKeepaliveAtQuestion: the server is answered while a person is asked.
+func TestServersKeepaliveAtQuestion(t *testing.T) {
+	t.Parallel()
+	w, p := withServersKeepalive(t)
+	s := w.onScreen(w.gossh("-o", commandLine, "sshd"))
+	s.expect(`remote\$ `)
+	s.send("\r")
+	s.expect(`remote\$ `)
+	s.send("~C")
+	s.expect(`ssh> $`)
+	awaitAnswers(t, p)
+	s.send("-h\r")
+	s.expect(`Request local forward`)
+	s.send("\rexit 3\r")
+	s.wantEnd(3)
+}
+
+// TestServersKeepaliveForward: the server is answered while a forwarded
+// connection is idle and there is no session.
+func TestServersKeepaliveForward(t *testing.T) {
+	t.Parallel()
+	w, p := withServersKeepalive(t)
+	local, remote, echo := closedPort(t), closedPort(t), echoes(t)
+	cmd, log := w.service("-N", "-L", fmt.Sprintf("%d:127.0.0.1:%d", local, echo), "-R", fmt.Sprintf("%d:127.0.0.1:%d", remote, echo), "sshd")
+	for _, port := range []int{local, remote} {
+		eventually(t, "the forward works", func() bool { return answers(port) })
+		c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(wait)
-		n, _ := io.Copy(io.Discard, out)
-		if err := cmd.Wait(); err != nil || n != 20000000 {
-			t.Errorf("%v, %d bytes", err, n)
+		defer c.Close()
+		fmt.Fprintln(c, "hello")
+		readLine(t, c)
+		awaitAnswers(t, p)
+		fmt.Fprintln(c, "still here")
+		if got := readLine(t, c); got != "still here" {
+			t.Errorf("%q; %s", got, log.text())
 		}
-	})
-	t.Run("nobody takes the input", func(t *testing.T) {
-		t.Parallel()
-		cmd := w.gossh("sshd", fmt.Sprintf("sleep %d; wc -c", wait/time.Second))
-		cmd.Stdin = bytes.NewReader(make([]byte, 20000000))
-		w.run(cmd).want(t, 0, "20000000\n", silent())
-	})
-	t.Run("at a question", func(t *testing.T) {
-		t.Parallel()
-		w := w.at(t)
-		s := w.onScreen(w.gossh("-o", commandLine, "sshd"))
-		s.expect(`remote\$ `)
-		s.send("\r")
-		s.expect(`remote\$ `)
-		s.send("~C")
-		s.expect(`ssh> $`)
-		time.Sleep(wait)
-		s.send("-h\r")
-		s.expect(`Request local forward`)
-		s.send("\rexit 3\r")
-		s.wantEnd(3)
-	})
-	t.Run("there is a forwarded connection alone", func(t *testing.T) {
-		t.Parallel()
-		local, remote, echo := closedPort(t), closedPort(t), echoes(t)
-		cmd, log := w.service("-N", "-L", fmt.Sprintf("%d:127.0.0.1:%d", local, echo), "-R", fmt.Sprintf("%d:127.0.0.1:%d", remote, echo), "sshd")
-		for _, port := range []int{local, remote} {
-			eventually(t, "the forward works", func() bool { return answers(port) })
-			c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer c.Close()
-			fmt.Fprintln(c, "hello")
-			readLine(t, c)
-			time.Sleep(wait)
-			fmt.Fprintln(c, "still here")
-			if got := readLine(t, c); got != "still here" {
-				t.Errorf("%q; %s", got, log.text())
-			}
-			c.Close()
-		}
-		cmd.Process.Signal(syscall.SIGINT)
-		if log.wait(cmd); log.text() != "" {
-			t.Errorf("it said %q", log.text())
-		}
-	})
+		c.Close()
+	}
+	cmd.Process.Signal(syscall.SIGINT)
+	if log.wait(cmd); log.text() != "" {
+		t.Errorf("it said %q", log.text())
+	}
 }

@@ -160,95 +160,113 @@ func TestInput(t *testing.T) {
 	})
 }
 
-func TestOutput(t *testing.T) {
+// TestOutputReaderLeaves: the remote program ends when the reader of the output has gone.
+func TestOutputReaderLeaves(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{})
-	t.Run("reader leaves", func(t *testing.T) {
-		pidFile := w.path("yes.pid")
-		o := w.run(w.tool("sh", "-c", w.line("sshd", "echo $$ >"+pidFile+"; exec yes")+" | head -1"))
-		o.want(t, 0, "y\n", silent())
-		var pid int
-		fmt.Sscan(w.read("yes.pid"), &pid)
-		eventually(t, "the remote yes ends", func() bool { return !alive(pid) })
+	pidFile := w.path("yes.pid")
+	o := w.run(w.tool("sh", "-c", w.line("sshd", "echo $$ >"+pidFile+"; exec yes")+" | head -1"))
+	o.want(t, 0, "y\n", silent())
+	var pid int
+	fmt.Sscan(w.read("yes.pid"), &pid)
+	eventually(t, "the remote yes ends", func() bool { return !alive(pid) })
+}
+
+// TestOutputClosed: closed standard descriptors do not change the exit status.
+func TestOutputClosed(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	w.run(w.tool("sh", "-c", w.line("sshd", "echo lost; exit 3")+" >&-")).want(t, 3, "", nil)
+	w.run(w.tool("sh", "-c", w.line("sshd", "exit 4")+" >&- 2>&- <&-")).want(t, 4, "", silent())
+}
+
+// TestOutputFull: output that a full disk does not take is a failure.
+func TestOutputFull(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	ours, theirs := w.gossh("sshd", "echo lost; exit 5"), w.ssh("sshd", "echo lost; exit 5")
+	ours.Stdout, theirs.Stdout = full, full
+	got, want := w.run(ours), w.run(theirs)
+	if got.status != want.status {
+		t.Errorf("status %d, ssh's is %d: %v", got.status, want.status, got)
+	}
+	// ssh has 0 for this.
+	lost := new("gossh: write: No space left on device\r\n")
+	cmd := w.gossh("sshd", "echo lost")
+	cmd.Stdout = full
+	w.run(cmd).want(t, 255, "", lost)
+	cmd = w.gossh("sshd", "echo lost >&2; echo out")
+	cmd.Stderr = full
+	w.run(cmd).want(t, 255, "out\n", silent())
+}
+
+// TestOutputFullOverMaster: a full disk of one client does not harm the master.
+func TestOutputFullOverMaster(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	m := w.master(gosshPath)
+	w.run(w.tool("sh", "-c", w.lineOf(gosshPath, m.args(m.host, "echo lost")...)+" >/dev/full")).
+		want(t, 255, "", new("gossh: write: No space left on device\r\n"))
+	w.run(w.tool("sh", "-c", w.lineOf(gosshPath, m.args(m.host, "echo lost >&2; echo out")...)+" 2>/dev/full")).
+		want(t, 255, "out\n", silent())
+	m.run("true").want(t, 0, "", silent())
+}
+
+// TestOutputReaderPauses: nothing is lost while the reader of the output pauses.
+func TestOutputReaderPauses(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	const lines = 400_000
+	cmd := w.gossh("sshd", fmt.Sprintf("seq %d", lines))
+	r, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// The pipe is full, and the program waits in its write.
+	eventually(t, "the pipe is full", func() bool {
+		room := []unix.PollFd{{Fd: int32(out.Fd()), Events: unix.POLLOUT}}
+		n, err := unix.Poll(room, 0)
+		return err == nil && n == 0
 	})
-	t.Run("closed", func(t *testing.T) {
-		w.run(w.tool("sh", "-c", w.line("sshd", "echo lost; exit 3")+" >&-")).want(t, 3, "", nil)
-		w.run(w.tool("sh", "-c", w.line("sshd", "exit 4")+" >&- 2>&- <&-")).want(t, 4, "", silent())
-	})
-	t.Run("full", func(t *testing.T) {
-		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-		if err != nil {
-			t.Skip(err)
-		}
-		defer full.Close()
-		ours, theirs := w.gossh("sshd", "echo lost; exit 5"), w.ssh("sshd", "echo lost; exit 5")
-		ours.Stdout, theirs.Stdout = full, full
-		got, want := w.run(ours), w.run(theirs)
-		if got.status != want.status {
-			t.Errorf("status %d, ssh's is %d: %v", got.status, want.status, got)
-		}
-		// ssh has 0 for this.
-		lost := new("gossh: write: No space left on device\r\n")
-		cmd := w.gossh("sshd", "echo lost")
-		cmd.Stdout = full
-		w.run(cmd).want(t, 255, "", lost)
-		cmd = w.gossh("sshd", "echo lost >&2; echo out")
-		cmd.Stderr = full
-		w.run(cmd).want(t, 255, "out\n", silent())
-	})
-	t.Run("full, over a master", func(t *testing.T) {
-		m := w.master(gosshPath)
-		w.run(w.tool("sh", "-c", w.lineOf(gosshPath, m.args(m.host, "echo lost")...)+" >/dev/full")).
-			want(t, 255, "", new("gossh: write: No space left on device\r\n"))
-		w.run(w.tool("sh", "-c", w.lineOf(gosshPath, m.args(m.host, "echo lost >&2; echo out")...)+" 2>/dev/full")).
-			want(t, 255, "out\n", silent())
-		m.run("true").want(t, 0, "", silent())
-	})
-	t.Run("reader pauses", func(t *testing.T) {
-		const lines = 400_000
-		cmd := w.gossh("sshd", fmt.Sprintf("seq %d", lines))
-		r, out, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd.Stdout = out
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		// The pipe is full, and the program waits in its write.
-		eventually(t, "the pipe is full", func() bool {
-			room := []unix.PollFd{{Fd: int32(out.Fd()), Events: unix.POLLOUT}}
-			n, err := unix.Poll(room, 0)
-			return err == nil && n == 0
-		})
-		out.Close()
-		text, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Wait(); err != nil {
-			t.Error(err)
-		}
-		if n := bytes.Count(text, []byte("\n")); n != lines {
-			t.Errorf("%d lines, want %d", n, lines)
-		}
-	})
-	t.Run("non-blocking pipe left blocking", func(t *testing.T) {
-		// Whoever shares the descriptors must find them as they were.
-		r, out, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer r.Close()
-		defer out.Close()
-		cmd := w.gossh("sshd", "echo text")
-		cmd.Stdout = out
-		w.run(cmd)
-		flags, err := unix.FcntlInt(out.Fd(), unix.F_GETFL, 0)
-		if err != nil || flags&unix.O_NONBLOCK != 0 {
-			t.Errorf("flags %#x, %v", flags, err)
-		}
-	})
+	out.Close()
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	if n := bytes.Count(text, []byte("\n")); n != lines {
+		t.Errorf("%d lines, want %d", n, lines)
+	}
+}
+
+// TestOutputStaysBlocking: the flags of the descriptors, which other processes share, stay as they were.
+func TestOutputStaysBlocking(t *testing.T) {
+	t.Parallel()
+	w := withSSHD(t, opensshd.Options{})
+	r, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	defer out.Close()
+	cmd := w.gossh("sshd", "echo text")
+	cmd.Stdout = out
+	w.run(cmd)
+	flags, err := unix.FcntlInt(out.Fd(), unix.F_GETFL, 0)
+	if err != nil || flags&unix.O_NONBLOCK != 0 {
+		t.Errorf("flags %#x, %v", flags, err)
+	}
 }
 
 // TestIdle: a session in which nothing happens costs nothing.

@@ -17,39 +17,57 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// TestMuxTerminal is a session on a terminal over a master, for each pair.
-func TestMuxTerminal(t *testing.T) {
-	t.Parallel()
+// onMaster runs a test for each pair of a master and a client. It gets a function
+// that begins a session of the client on a terminal.
+func onMaster(t *testing.T, test func(t *testing.T, master string, begin func(args ...string) *screen)) {
+	t.Helper()
 	need(t, "ssh", "bash")
 	pairs(t, func(t *testing.T, master, client string) {
 		w := muxServer(t, "")
 		m := w.master(master)
-		var s *screen
-		begin := func(args ...string) {
+		test(t, master, func(args ...string) *screen {
 			t.Helper()
 			cmd := m.client(client, args...)
 			cmd.Env = append(w.env[:len(w.env):len(w.env)], "TERM=vt100")
-			s = w.onScreen(cmd)
-		}
-		closed := `Shared connection to 127\.0\.0\.1 closed\.\r+\n`
+			return w.onScreen(cmd)
+		})
+	})
+}
 
-		begin("-t", "sshd", `echo $TERM; stty size; trap 'stty size; exit 4' WINCH; echo ready; while sleep 0.02; do :; done`)
-		before := s.before
-		// What comes before the client has made its terminal raw, with ssh as
-		// with us, gets a second carriage return.
+const sharedClosed = `Shared connection to 127\.0\.0\.1 closed\.\r+\n`
+
+// wantRestored fails the test unless the terminal is as before the session.
+func (s *screen) wantRestored() {
+	s.t.Helper()
+	if modes := s.modes(); modes != s.before {
+		s.t.Errorf("modes %+v, before %+v", modes, s.before)
+	}
+}
+
+// TestMuxTerminalSize: the session has the client's TERM and size, and follows
+// its changes.
+func TestMuxTerminalSize(t *testing.T) {
+	t.Parallel()
+	onMaster(t, func(t *testing.T, _ string, begin func(...string) *screen) {
+		s := begin("-t", "sshd", `echo $TERM; stty size; trap 'stty size; exit 4' WINCH; echo ready; while sleep 0.02; do :; done`)
+		// What comes before the client has made its terminal raw gets a second
+		// carriage return, with ssh too.
 		s.expect(`vt100\r+\n24 80\r+\nready`)
 		s.untilModes("raw", isRaw)
 		s.resize(101, 33)
 		s.cmd.Process.Signal(syscall.SIGWINCH) // it is not in the foreground of a shell
 		s.expect(`33 101\r\n`)
-		s.expect(closed)
+		s.expect(sharedClosed)
 		s.wantEnd(4)
-		if s.modes() != before {
-			t.Errorf("modes %+v, before %+v", s.modes(), before)
-		}
+		s.wantRestored()
+	})
+}
 
-		// A login shell, 8-bit input, Ctrl-C and Ctrl-D for the remote side.
-		begin("sshd")
+// TestMuxTerminalShell: a login shell gets 8-bit input, Ctrl-C and Ctrl-D.
+func TestMuxTerminalShell(t *testing.T) {
+	t.Parallel()
+	onMaster(t, func(t *testing.T, _ string, begin func(...string) *screen) {
+		s := begin("sshd")
 		s.expect(`remote\$ `)
 		s.untilModes("raw", isRaw)
 		s.send("stty -echo; printf %s 'ä\xff' | od -An -tx1\r")
@@ -59,11 +77,18 @@ func TestMuxTerminal(t *testing.T) {
 		s.send("\x03")
 		s.expect(`caught\r\nremote\$ `)
 		s.send("(exit 6)\r\x04")
-		s.expect(closed)
+		s.expect(sharedClosed)
 		s.wantEnd(6)
+		s.wantRestored()
+	})
+}
 
-		// Escapes, by whichever side they are.
-		begin("-t", "sshd", "stty -echo; echo ready; exec cat")
+// TestMuxTerminalEscapes: escapes work, whether the client or the master handles
+// them.
+func TestMuxTerminalEscapes(t *testing.T) {
+	t.Parallel()
+	onMaster(t, func(t *testing.T, master string, begin func(...string) *screen) {
+		s := begin("-t", "sshd", "stty -echo; echo ready; exec cat")
 		s.expect(`ready`)
 		s.untilModes("raw", isRaw)
 		s.send("\r~?")
@@ -85,18 +110,24 @@ func TestMuxTerminal(t *testing.T) {
 		s.send("\r~#")
 		s.expect(`The following connections are open:\r\n`)
 		s.send("\r~.")
-		s.expect(closed)
+		s.expect(sharedClosed)
 		s.wantEnd(255)
-		if s.modes() != before {
-			t.Errorf("modes %+v, before %+v", s.modes(), before)
-		}
-		begin("-e", "none", "-t", "sshd", "stty -echo; echo ready; exec cat")
+		s.wantRestored()
+	})
+}
+
+// TestMuxTerminalNoEscapes: with -e none the escapes go to the remote side.
+func TestMuxTerminalNoEscapes(t *testing.T) {
+	t.Parallel()
+	onMaster(t, func(t *testing.T, _ string, begin func(...string) *screen) {
+		s := begin("-e", "none", "-t", "sshd", "stty -echo; echo ready; exec cat")
 		s.expect(`ready`)
 		s.untilModes("raw", isRaw)
 		s.send("\r~.\r")
 		s.expect(`~\.\r\n`)
 		s.send("\x04")
 		s.wantEnd(0)
+		s.wantRestored()
 	})
 }
 

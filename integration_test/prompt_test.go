@@ -5,7 +5,7 @@ package integration_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"syscall"
@@ -178,51 +178,48 @@ func TestKeyboardInteractive(t *testing.T) {
 }
 
 // TestPassphrase uses encrypted keys of every format that is around.
-func TestPassphrase(t *testing.T) {
-	t.Parallel()
+// withEncryptedKeys gives a world with keys in several formats, all under the
+// passphrase "open sesame", and the path of a configuration that names none.
+func withEncryptedKeys(t *testing.T) (w *world, cfg string, keys []string) {
+	t.Helper()
 	need(t, "openssl")
-	w := withSSHD(t, opensshd.Options{})
-	make := func(name string, args ...string) string {
-		path := w.path(name)
-		cmd := exec.Command("ssh-keygen", append([]string{"-q", "-N", "open sesame", "-C", name, "-f", path}, args...)...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("ssh-keygen: %v\n%s", err, out)
-		}
-		return path
-	}
-	keys := []string{
-		make("openssh", "-t", "ed25519", "-a", "1"),
-		make("openssh_rounds", "-t", "ecdsa", "-a", "1"),
-		make("pem", "-t", "rsa", "-b", "2048", "-m", "PEM"),
-		make("pkcs8", "-t", "rsa", "-b", "2048", "-m", "PKCS8"),
+	w = withSSHD(t, opensshd.Options{})
+	keygen := func(name string, args ...string) string {
+		return w.keygen(name, append([]string{"-N", "open sesame"}, args...)...)
 	}
 	plain := w.keygen("plain", "-t", "ecdsa", "-m", "PEM")
 	fromOpenSSL := w.path("openssl")
-	cmd := exec.Command("openssl", "pkcs8", "-topk8", "-in", plain, "-out", fromOpenSSL, "-passout", "pass:open sesame")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("openssl: %v\n%s", err, out)
+	o := w.run(w.tool("openssl", "pkcs8", "-topk8", "-in", plain, "-out", fromOpenSSL, "-passout", "pass:open sesame"))
+	if o.status != 0 {
+		t.Fatalf("openssl: %v", o)
 	}
-	os.Chmod(fromOpenSSL, 0o600)
-	os.WriteFile(fromOpenSSL+".pub", []byte(w.read("plain.pub")), 0o600)
-	keys = append(keys, fromOpenSSL)
-	cfg := w.configWithout("IdentityFile", "BatchMode no")
-	text := strings.ReplaceAll(w.read("config_without_IdentityFile"), "BatchMode yes", "BatchMode no")
-	w.write("config_without_IdentityFile", text)
-	authorized, err := os.OpenFile(w.srv.AuthorizedKeys, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
+	if err := os.Chmod(fromOpenSSL, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, key := range keys {
-		pub, err := os.ReadFile(key + ".pub")
-		if err != nil {
-			t.Fatal(err)
-		}
-		authorized.Write(pub)
+	w.write("openssl.pub", w.read("plain.pub"))
+	keys = []string{
+		keygen("openssh", "-t", "ed25519", "-a", "1"),
+		keygen("openssh_rounds", "-t", "ecdsa", "-a", "1"),
+		keygen("pem", "-t", "rsa", "-b", "2048", "-m", "PEM"),
+		keygen("pkcs8", "-t", "rsa", "-b", "2048", "-m", "PKCS8"),
+		fromOpenSSL,
 	}
-	authorized.Close()
+	for _, key := range keys {
+		w.authorize(w.read(filepath.Base(key) + ".pub"))
+	}
+	cfg = w.configWithout("IdentityFile")
+	w.write(filepath.Base(cfg), strings.ReplaceAll(w.read(filepath.Base(cfg)), "BatchMode yes", "BatchMode no"))
+	return w, cfg, keys
+}
+
+// TestPassphrase: the passphrase of a key is asked for until it is right, with
+// and without the public key beside it.
+func TestPassphrase(t *testing.T) {
+	t.Parallel()
+	w, cfg, keys := withEncryptedKeys(t)
 	for _, key := range keys {
 		for _, withPub := range []bool{true, false} {
-			name := key[strings.LastIndex(key, "/")+1:]
+			name := filepath.Base(key)
 			if !withPub {
 				name += " alone"
 				os.Remove(key + ".pub")
@@ -240,25 +237,28 @@ func TestPassphrase(t *testing.T) {
 			})
 		}
 	}
-	t.Run("never right", func(t *testing.T) {
-		w := w.at(t)
-		var texts []string
-		for _, program := range []string{gosshPath, "ssh"} {
-			s := w.onScreen(w.command(program, "-F", cfg, "-i", keys[0], "sshd", "echo in"))
-			for range 3 {
-				s.expect(`Enter passphrase for key '.*': $`)
-				s.untilModes("without echo", noEcho)
-				s.send("wrong\n")
-			}
-			s.expect(`Permission denied \(publickey.*\)\.\r`)
-			s.wantEnd(255)
-			text, _, _ := strings.Cut(s.text(), "Tried: ")
-			texts = append(texts, strings.TrimSpace(text))
+}
+
+// TestPassphraseNeverRight: three wrong passphrases end as with ssh.
+func TestPassphraseNeverRight(t *testing.T) {
+	t.Parallel()
+	w, cfg, keys := withEncryptedKeys(t)
+	var texts []string
+	for _, program := range []string{gosshPath, "ssh"} {
+		s := w.onScreen(w.command(program, "-F", cfg, "-i", keys[0], "sshd", "echo in"))
+		for range 3 {
+			s.expect(`Enter passphrase for key '.*': $`)
+			s.untilModes("without echo", noEcho)
+			s.send("wrong\n")
 		}
-		if texts[0] != texts[1] {
-			t.Errorf("got %q\nssh %q", texts[0], texts[1])
-		}
-	})
+		s.expect(`Permission denied \(publickey.*\)\.\r`)
+		s.wantEnd(255)
+		text, _, _ := strings.Cut(s.text(), "Tried: ")
+		texts = append(texts, strings.TrimSpace(text))
+	}
+	if texts[0] != texts[1] {
+		t.Errorf("got %q\nssh %q", texts[0], texts[1])
+	}
 }
 
 // TestPromptsOnTTY: a question never goes into a pipe.
