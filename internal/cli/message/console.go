@@ -206,7 +206,7 @@ func (h logHandler) Handle(_ context.Context, r slog.Record) error {
 func (h logHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
 func (h logHandler) WithGroup(string) slog.Handler      { return h }
 
-// ExecFailed prints that an askpass program that cannot be run.
+// ExecFailed prints that an askpass program cannot be run.
 func (c *Console) ExecFailed(e *terminal.ExecError) {
 	if e.Notice {
 		c.Errorf("notify_start: exec(%s): %s", e.Program, Errno(e.Err))

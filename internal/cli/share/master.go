@@ -177,7 +177,7 @@ func relayResizes(srv *mux.Server) (stop func()) {
 			}
 		}
 	}()
-	return func() { signal.Stop(caught); close(done) }
+	return sync.OnceFunc(func() { signal.Stop(caught); close(done) })
 }
 
 // serverOptions returns how clients are served.
