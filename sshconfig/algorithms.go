@@ -191,31 +191,52 @@ func validNames(list string, known func(string) bool) (bad string, ok bool) {
 	return "", true
 }
 
+// algorithmSet names one of the lists of algorithms that a keyword may set.
+type algorithmSet uint8
+
+const (
+	noAlgorithms algorithmSet = iota
+	listCiphers
+	listMACs
+	listKex
+	listHostKeys
+	listHostbased
+	listPubkey
+	listCASignatures
+)
+
 // algorithmList says how the list of one keyword is checked and completed.
 type algorithmList struct {
 	known    func(string) bool
 	complain string // the message for a list with an unknown name
 	defaults string
 	all      func() []string // what is supported
+	internal string          // OpenSSH's name of the option in messages
 }
 
-func algorithmListOf(id keyword) algorithmList {
-	switch id {
-	case kwCiphers:
-		return algorithmList{isCipher, "Bad SSH2 cipher spec '%s'.", defaultCiphers,
-			func() []string { return algorithmNames(cipherTable[:], supported) }}
-	case kwMACs:
-		return algorithmList{isMAC, "Bad SSH2 MAC spec '%s'.", defaultMACs,
-			func() []string { return algorithmNames(macTable[:], supported) }}
-	case kwKexAlgorithms:
-		return algorithmList{isKex, "Bad SSH2 KexAlgorithms '%s'.", defaultKex,
-			func() []string { return algorithmNames(kexTable[:], supported) }}
-	case kwCASignatureAlgorithms:
-		return algorithmList{isKeyType, "Bad key types '%s'.", defaultSignatures,
-			func() []string { return SupportedAlgorithms().Signatures }}
-	}
-	return algorithmList{isKeyType, "Bad key types '%s'.", defaultKeys,
-		func() []string { return SupportedAlgorithms().KeySignatures }}
+const badKeyTypes = "Bad key types '%s'."
+
+// algorithmLists is read only.
+var algorithmLists = [...]algorithmList{
+	listCiphers:      {isCipher, "Bad SSH2 cipher spec '%s'.", defaultCiphers, supportedCiphers, "ciphers"},
+	listMACs:         {isMAC, "Bad SSH2 MAC spec '%s'.", defaultMACs, supportedMACs, "macs"},
+	listKex:          {isKex, "Bad SSH2 KexAlgorithms '%s'.", defaultKex, supportedKex, "kex_algorithms"},
+	listHostKeys:     {isKeyType, badKeyTypes, defaultKeys, supportedKeySignatures, ""},
+	listHostbased:    {isKeyType, badKeyTypes, defaultKeys, supportedKeySignatures, "hostbased_accepted_algos"},
+	listPubkey:       {isKeyType, badKeyTypes, defaultKeys, supportedKeySignatures, "pubkey_accepted_algos"},
+	listCASignatures: {isKeyType, badKeyTypes, defaultSignatures, supportedSignatures, "ca_sign_algorithms"},
+}
+
+func supportedCiphers() []string       { return algorithmNames(cipherTable[:], supported) }
+func supportedMACs() []string          { return algorithmNames(macTable[:], supported) }
+func supportedKex() []string           { return algorithmNames(kexTable[:], supported) }
+func supportedKeySignatures() []string { return SupportedAlgorithms().KeySignatures }
+func supportedSignatures() []string    { return SupportedAlgorithms().Signatures }
+
+// algorithms describes the list of a keyword.
+func (l *loader) algorithms(id keyword) *algorithmList {
+	list := &algorithmLists[l.rows[l.st.index[id]].algs]
+	return list
 }
 
 // setAlgorithms checks a list and keeps it as it is; assemble completes it once
@@ -226,23 +247,23 @@ func (l *loader) setAlgorithms(d *directive) error {
 		return err
 	}
 	if arg[0] != '-' {
-		info := algorithmListOf(d.id)
+		info := &algorithmLists[d.row.algs]
 		list := arg
 		if arg[0] == '+' || arg[0] == '^' {
 			list = arg[1:]
 		}
 		bad, ok := validNames(list, info.known)
-		if (d.id == kwCiphers || d.id == kwMACs) && strings.HasPrefix(list, ",") {
+		if (d.row.algs == listCiphers || d.row.algs == listMACs) && strings.HasPrefix(list, ",") {
 			ok = false
 		}
 		if !ok {
-			if d.id == kwKexAlgorithms && bad != "" {
+			if d.row.algs == listKex && bad != "" {
 				l.plain(d, "Unsupported KEX algorithm \"%.100s\"", bad)
 			}
 			return l.badLine(d, info.complain, arg)
 		}
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text = arg
 	}
 	return nil
@@ -252,7 +273,7 @@ func (l *loader) setAlgorithms(d *directive) error {
 // front of it, - takes away from it, and wildcards stand for what is supported.
 // What is not supported is dropped; a list of nothing else is a mistake.
 func (l *loader) assemble(id keyword) ([]string, error) {
-	info := algorithmListOf(id)
+	info := l.algorithms(id)
 	v := l.st.get(id)
 	defaults := strings.Split(info.defaults, ",")
 	if v.text == "" {
@@ -311,20 +332,9 @@ func joinNames(a, b []string) []string {
 
 // assembleError is a list that OpenSSH finds to be no list only at the end.
 func (l *loader) assembleError(id keyword) error {
-	var name string
-	switch id {
-	case kwCASignatureAlgorithms:
-		name = "ca_sign_algorithms"
-	case kwHostbasedAcceptedAlgorithms:
-		name = "hostbased_accepted_algos"
-	case kwPubkeyAcceptedAlgorithms:
-		name = "pubkey_accepted_algos"
-	case kwKexAlgorithms:
-		name = "kex_algorithms"
-	case kwHostKeyAlgorithms:
+	name := l.algorithms(id).internal
+	if name == "" {
 		return l.fatal("", 0, "dump_client_config: expand HostKeyAlgorithms: invalid argument")
-	default:
-		name = lowerASCII(keywordTable[id].name)
 	}
 	l.bad("", 0, "fill_default_options: %s: invalid argument", name)
 	return errFatal
@@ -340,7 +350,7 @@ func (l *loader) nothingLeft(id keyword, v *value) error {
 		}
 		if isCipher(name) || isMAC(name) || isKex(name) || slices.ContainsFunc(keyTable[:], isKey) {
 			// Only said once nothing that OpenSSH says is left to say.
-			if l.unusable == kwBad {
+			if l.unusable == kwNone {
 				l.unusable = id
 			}
 			return nil
@@ -352,9 +362,9 @@ func (l *loader) nothingLeft(id keyword, v *value) error {
 // refuseUnusable ends the resolution if a list holds nothing that this program
 // can do.
 func (l *loader) refuseUnusable() error {
-	if l.unusable == kwBad {
+	if l.unusable == kwNone {
 		return nil
 	}
-	v, text := l.st.get(l.unusable), "%s line %d: "+algorithmListOf(l.unusable).complain
+	v, text := l.st.get(l.unusable), "%s line %d: "+l.algorithms(l.unusable).complain
 	return l.fatal(v.at.file, v.at.line, text, v.at.file, v.at.line, v.text)
 }

@@ -2,6 +2,7 @@ package sshconfig
 
 import (
 	"io/fs"
+	"reflect"
 	"strings"
 	"time"
 
@@ -26,12 +27,19 @@ func (l *loader) build() (*Config, error) {
 	if err := l.refuseUnusable(); err != nil {
 		return nil, err
 	}
-	c := &Config{Host: l.original, HostName: l.host, res: &resolved{env: l.env, tokens: l.connTokens}}
-	l.buildAuthentication(c)
-	l.buildConnection(c)
-	l.buildForwarding(c)
-	l.buildSession(c)
-	l.buildOwn(c)
+	c := &Config{Host: l.original, res: &resolved{env: l.env, tokens: l.connTokens}}
+	for i := range l.rows {
+		r, v := &l.rows[i], &l.st.values[i]
+		switch {
+		case r.build != nil:
+			r.build(l, c, v)
+		case r.field != nil:
+			store(r.field(c), v)
+		}
+	}
+	if l.st.stdio != nil {
+		c.StdioForward = l.st.stdio.Connect
+	}
 	c.res.st = l.st
 	if err := l.expandRest(c); err != nil {
 		return nil, err
@@ -39,13 +47,34 @@ func (l *loader) build() (*Config, error) {
 	return c, nil
 }
 
-func (l *loader) flagOf(id keyword) bool    { return l.st.get(id).is("yes") }
-func (l *loader) text(id keyword) string    { return l.st.get(id).text }
-func (l *loader) number(id keyword) int     { return int(l.st.get(id).n) }
-func (l *loader) names(id keyword) []string { return l.st.get(id).list }
-func (l *loader) seconds(id keyword) time.Duration {
-	return time.Duration(l.st.get(id).n) * time.Second
+// store sets a field of Config to the part of a value that its type asks for:
+// a number for integers, seconds for durations, and the list or text otherwise.
+func store(field any, v *value) {
+	switch p := field.(type) {
+	case *bool:
+		*p = v.is("yes")
+	case *string:
+		*p = v.text
+	case *int:
+		*p = int(v.n)
+	case *time.Duration:
+		*p = seconds(v.n)
+	case *fs.FileMode:
+		*p = fs.FileMode(v.n)
+	case *[]string:
+		*p = v.list
+	case *LogLevel:
+		*p = LogLevel(v.n)
+	case *EscapeChar:
+		*p = EscapeChar(v.n)
+	default:
+		if f := reflect.ValueOf(field).Elem(); f.Kind() == reflect.String { // one of the words
+			f.SetString(v.text)
+		}
+	}
 }
+
+func seconds(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 // commaList splits a value that is a list with commas; unset is nil.
 func commaList(s string) []string {
@@ -55,214 +84,153 @@ func commaList(s string) []string {
 	return strings.Split(s, ",")
 }
 
-func (l *loader) buildAuthentication(c *Config) {
-	add := l.st.get(kwAddKeysToAgent)
-	c.AddKeysToAgent = AddKeysToAgent{Add: YesNoAsk(add.text), Lifetime: time.Duration(add.n) * time.Second}
-	if add.text == "confirm" {
+func (l *loader) buildAddKeysToAgent(c *Config, v *value) {
+	c.AddKeysToAgent = AddKeysToAgent{Add: YesNoAsk(v.text), Lifetime: seconds(v.n)}
+	if v.text == "confirm" {
 		c.AddKeysToAgent.Add, c.AddKeysToAgent.Confirm = Yes, true
 	}
-	c.BatchMode = l.flagOf(kwBatchMode)
-	c.CASignatureAlgorithms = l.names(kwCASignatureAlgorithms)
-	c.CheckHostIP = l.flagOf(kwCheckHostIP)
-	c.EnableSSHKeysign = l.flagOf(kwEnableSSHKeysign)
-	c.FingerprintHash = FingerprintHash(l.text(kwFingerprintHash))
-	c.GlobalKnownHostsFile = l.names(kwGlobalKnownHostsFile)
-	c.GSSAPIAuthentication = l.flagOf(kwGSSAPIAuthentication)
-	c.GSSAPIClientIdentity = l.text(kwGSSAPIClientIdentity)
-	c.GSSAPIDelegateCredentials = l.flagOf(kwGSSAPIDelegateCredentials)
-	c.GSSAPIKexAlgorithms = commaList(l.text(kwGSSAPIKexAlgorithms))
-	c.GSSAPIKeyExchange = l.flagOf(kwGSSAPIKeyExchange)
-	c.GSSAPIRenewalForcesRekey = l.flagOf(kwGSSAPIRenewalForcesRekey)
-	c.GSSAPIServerIdentity = l.text(kwGSSAPIServerIdentity)
-	c.GSSAPITrustDNS = l.flagOf(kwGSSAPITrustDNS)
-	c.HashKnownHosts = l.flagOf(kwHashKnownHosts)
-	c.HostbasedAcceptedAlgorithms = l.names(kwHostbasedAcceptedAlgorithms)
-	c.HostbasedAuthentication = l.flagOf(kwHostbasedAuthentication)
-	c.HostKeyAlgorithms = l.names(kwHostKeyAlgorithms)
-	c.HostKeyAlgorithmsByFile = !fixesOrder(l.st.get(kwHostKeyAlgorithms).text)
-	c.HostKeyAlias = l.text(kwHostKeyAlias)
-	c.IdentitiesOnly = l.flagOf(kwIdentitiesOnly)
-	c.IdentityAgent = l.identityAgent()
-	c.KbdInteractiveAuthentication = l.flagOf(kwKbdInteractiveAuthentication)
-	c.KbdInteractiveDevices = l.text(kwKbdInteractiveDevices)
-	c.KnownHostsCommand = l.text(kwKnownHostsCommand)
-	c.NoHostAuthenticationForLocalhost = l.flagOf(kwNoHostAuthenticationForLocalhost)
-	c.NumberOfPasswordPrompts = l.number(kwNumberOfPasswordPrompts)
-	c.PasswordAuthentication = l.flagOf(kwPasswordAuthentication)
-	c.PKCS11Provider = l.text(kwPKCS11Provider)
-	c.PreferredAuthentications = commaList(l.text(kwPreferredAuthentications))
-	c.PubkeyAcceptedAlgorithms = l.names(kwPubkeyAcceptedAlgorithms)
-	c.PubkeyAuthentication = PubkeyAuthentication(l.text(kwPubkeyAuthentication))
-	c.RequiredRSASize = l.number(kwRequiredRSASize)
-	c.RevokedHostKeys = l.names(kwRevokedHostKeys)
-	c.SecurityKeyProvider = l.securityKeyProvider()
-	c.StrictHostKeyChecking = StrictHostKeyChecking(l.text(kwStrictHostKeyChecking))
-	c.UpdateHostKeys = YesNoAsk(l.text(kwUpdateHostKeys))
-	c.UserKnownHostsFile = l.names(kwUserKnownHostsFile)
-	c.VerifyHostKeyDNS = YesNoAsk(l.text(kwVerifyHostKeyDNS))
-	c.VisualHostKey = l.flagOf(kwVisualHostKey)
 }
 
-// identityAgent resolves the older forms: the name of the usual variable, and
-// $NAME. A variable that is not set leaves no agent.
-func (l *loader) identityAgent() string {
-	text := l.text(kwIdentityAgent)
-	switch {
-	case text == "SSH_AUTH_SOCK":
-		return ""
-	case len(text) < 2 || text[0] != '$' || text[1] == '{':
-		return text
-	}
-	if path, ok := l.env(text[1:]); ok {
-		return path
-	}
-	return "none"
-}
-
-func (l *loader) securityKeyProvider() string {
-	text := l.text(kwSecurityKeyProvider)
-	if len(text) < 2 || text[0] != '$' {
-		return text
-	}
-	path, ok := l.env(text[1:])
-	if !ok {
-		l.debug(levelDebug1, "Authenticator provider %s did not resolve; disabling", text)
-	}
-	return path
-}
-
-func (l *loader) buildConnection(c *Config) {
-	c.AddressFamily = AddressFamily(l.text(kwAddressFamily))
-	c.BindAddress = l.text(kwBindAddress)
-	c.BindInterface = l.text(kwBindInterface)
-	c.CanonicalDomains = l.names(kwCanonicalDomains)
-	c.CanonicalizeFallbackLocal = l.flagOf(kwCanonicalizeFallbackLocal)
-	c.CanonicalizeHostname = CanonicalizeHostname(l.text(kwCanonicalizeHostname))
-	c.CanonicalizeMaxDots = l.number(kwCanonicalizeMaxDots)
+func (l *loader) buildCanonicalizePermittedCNAMEs(c *Config, _ *value) {
 	c.CanonicalizePermittedCNAMEs = l.st.cnames
-	c.Ciphers = l.names(kwCiphers)
-	c.Compression = l.flagOf(kwCompression)
-	c.ConnectionAttempts = l.number(kwConnectionAttempts)
-	c.ConnectTimeout = l.seconds(kwConnectTimeout)
-	c.IgnoreUnknown = l.text(kwIgnoreUnknown)
-	qos := l.st.get(kwIPQoS)
-	c.IPQoS = IPQoS{Interactive: QoS(qos.n), Bulk: QoS(qos.m)}
-	c.KexAlgorithms = l.names(kwKexAlgorithms)
-	c.LogLevel = LogLevel(l.number(kwLogLevel))
-	c.LogVerbose = l.names(kwLogVerbose)
-	if len(c.LogVerbose) > 0 && equalFoldASCII(c.LogVerbose[0], "none") {
-		c.LogVerbose = nil
-	}
-	c.MACs = l.names(kwMACs)
-	c.Port = l.number(kwPort)
-	c.ProxyUseFdpass = l.flagOf(kwProxyUseFdpass)
-	rekey := l.st.get(kwRekeyLimit)
-	c.RekeyLimit = RekeyLimit{Bytes: rekey.n, Time: time.Duration(rekey.m) * time.Second}
-	c.ServerAliveCountMax = l.number(kwServerAliveCountMax)
-	c.ServerAliveInterval = l.seconds(kwServerAliveInterval)
-	c.SyslogFacility = l.text(kwSyslogFacility)
-	c.Tag = l.text(kwTag)
-	c.TCPKeepAlive = l.flagOf(kwTCPKeepAlive)
-	c.User = l.text(kwUser)
-	c.VersionAddendum = l.text(kwVersionAddendum)
-	c.WarnWeakCrypto = WarnWeakCrypto(l.text(kwWarnWeakCrypto))
-	c.ProxyJump = l.proxyJump()
 }
 
-// proxyJump lists the hops in the order in which they are passed.
-func (l *loader) proxyJump() []JumpHost {
+func (l *loader) buildChannelTimeout(c *Config, v *value) {
+	for _, item := range v.list {
+		name, interval, _ := strings.Cut(item, "=")
+		n, _ := parseTime(interval) // it was checked when it was read
+		c.ChannelTimeout = append(c.ChannelTimeout, ChannelTimeout{name, seconds(n)})
+	}
+}
+
+func (l *loader) buildControlPersist(c *Config, v *value) {
+	c.ControlPersist = ControlPersist{Enabled: v.is("yes"), Timeout: seconds(v.n)}
+}
+
+func (l *loader) buildDynamicForward(c *Config, _ *value) {
+	c.DynamicForward = l.listeners(true)
+}
+
+func (l *loader) buildLocalForward(c *Config, _ *value) {
+	c.LocalForward = l.listeners(false)
+}
+
+// listeners returns the local listeners that are dynamic, or those that are not.
+func (l *loader) listeners(dynamic bool) []forward.Spec {
+	var specs []forward.Spec
+	for _, spec := range l.st.local {
+		if dynamic == (spec.Kind == forward.Dynamic) {
+			specs = append(specs, spec)
+		}
+	}
+	return specs
+}
+
+func (l *loader) buildRemoteForward(c *Config, _ *value) { c.RemoteForward = l.st.remote }
+
+func (l *loader) buildForwardAgent(c *Config, v *value) {
+	c.ForwardAgent = ForwardAgent{Enabled: v.n > 0, Socket: v.text}
+	if strings.HasPrefix(v.text, "$") {
+		var ok bool
+		c.ForwardAgent.Socket, ok = l.env(v.text[1:])
+		c.ForwardAgent.Enabled = c.ForwardAgent.Enabled && ok
+	}
+}
+
+func (l *loader) buildGSSAPIKexAlgorithms(c *Config, v *value) {
+	c.GSSAPIKexAlgorithms = commaList(v.text)
+}
+
+func (l *loader) buildPreferredAuthentications(c *Config, v *value) {
+	c.PreferredAuthentications = commaList(v.text)
+}
+
+func (l *loader) buildHostKeyAlgorithms(c *Config, v *value) {
+	c.HostKeyAlgorithms = v.list
+	c.HostKeyAlgorithmsByFile = !fixesOrder(v.text)
+}
+
+// buildHostName uses the name that canonicalization has found.
+func (l *loader) buildHostName(c *Config, _ *value) { c.HostName = l.host }
+
+// buildIdentityAgent resolves the older forms: the name of the usual variable,
+// and $NAME. A variable that is not set leaves no agent.
+func (l *loader) buildIdentityAgent(c *Config, v *value) {
+	c.IdentityAgent = v.text
+	switch {
+	case v.text == "SSH_AUTH_SOCK":
+		c.IdentityAgent = ""
+	case len(v.text) > 1 && v.text[0] == '$' && v.text[1] != '{':
+		path, ok := l.env(v.text[1:])
+		if c.IdentityAgent = path; !ok {
+			c.IdentityAgent = "none"
+		}
+	}
+}
+
+func (l *loader) buildIPQoS(c *Config, v *value) {
+	c.IPQoS = IPQoS{Interactive: QoS(v.n), Bulk: QoS(v.m)}
+}
+
+func (l *loader) buildLogVerbose(c *Config, v *value) {
+	if len(v.list) > 0 && !equalFoldASCII(v.list[0], "none") {
+		c.LogVerbose = v.list
+	}
+}
+
+func (l *loader) buildObscureKeystrokeTiming(c *Config, v *value) {
+	interval := time.Duration(v.n) * time.Millisecond
+	c.ObscureKeystrokeTiming = ObscureKeystrokeTiming{Enabled: interval > 0, Interval: interval}
+}
+
+func (l *loader) buildPermitRemoteOpen(c *Config, v *value) {
+	switch {
+	case len(v.list) == 0, equalFoldASCII(v.list[0], "any"):
+		c.PermitRemoteOpen.Any = true
+	case !equalFoldASCII(v.list[0], "none"):
+		c.PermitRemoteOpen.Hosts = v.list
+	}
+}
+
+// buildProxyJump lists the hops in the order in which they are passed.
+func (l *loader) buildProxyJump(c *Config, _ *value) {
 	j := l.st.jump
 	if !j.set {
-		return nil
+		return
 	}
-	var hops []JumpHost
 	if j.extra != "" {
 		for hop := range strings.SplitSeq(j.extra, ",") {
 			parsed, _ := parseHop(hop) // it was checked when it was read
-			hops = append(hops, parsed)
+			c.ProxyJump = append(c.ProxyJump, parsed)
 		}
 	}
-	return append(hops, JumpHost{User: j.user, Host: j.host, Port: j.port})
+	c.ProxyJump = append(c.ProxyJump, JumpHost{User: j.user, Host: j.host, Port: j.port})
 }
 
-func (l *loader) buildForwarding(c *Config) {
-	c.ClearAllForwardings = l.flagOf(kwClearAllForwardings)
-	c.ExitOnForwardFailure = l.flagOf(kwExitOnForwardFailure)
-	agent := l.st.get(kwForwardAgent)
-	c.ForwardAgent = ForwardAgent{Enabled: agent.n > 0, Socket: agent.text}
-	if strings.HasPrefix(agent.text, "$") {
-		var ok bool
-		c.ForwardAgent.Socket, ok = l.env(agent.text[1:])
-		c.ForwardAgent.Enabled = c.ForwardAgent.Enabled && ok
-	}
-	c.ForwardX11 = l.flagOf(kwForwardX11)
-	c.ForwardX11Timeout = l.seconds(kwForwardX11Timeout)
-	c.ForwardX11Trusted = l.flagOf(kwForwardX11Trusted)
-	c.GatewayPorts = l.flagOf(kwGatewayPorts)
-	for _, spec := range l.st.local {
-		if spec.Kind == forward.Dynamic {
-			c.DynamicForward = append(c.DynamicForward, spec)
-		} else {
-			c.LocalForward = append(c.LocalForward, spec)
+func (l *loader) buildRekeyLimit(c *Config, v *value) {
+	c.RekeyLimit = RekeyLimit{Bytes: v.n, Time: seconds(v.m)}
+}
+
+func (l *loader) buildSecurityKeyProvider(c *Config, v *value) {
+	c.SecurityKeyProvider = v.text
+	if len(v.text) > 1 && v.text[0] == '$' {
+		path, ok := l.env(v.text[1:])
+		if !ok {
+			l.debug(levelDebug1, "Authenticator provider %s did not resolve; disabling", v.text)
 		}
-	}
-	c.RemoteForward = l.st.remote
-	permit := l.names(kwPermitRemoteOpen)
-	switch {
-	case len(permit) == 0, equalFoldASCII(permit[0], "any"):
-		c.PermitRemoteOpen.Any = true
-	case !equalFoldASCII(permit[0], "none"):
-		c.PermitRemoteOpen.Hosts = permit
-	}
-	c.StreamLocalBindMask = fs.FileMode(l.number(kwStreamLocalBindMask))
-	c.StreamLocalBindUnlink = l.flagOf(kwStreamLocalBindUnlink)
-	c.Tunnel = Tunnel(l.text(kwTunnel))
-	device := l.st.get(kwTunnelDevice)
-	c.TunnelDevice = TunnelDevice{Local: int(device.n), Remote: int(device.m)}
-	c.XAuthLocation = l.text(kwXAuthLocation)
-	if l.st.stdio != nil {
-		c.StdioForward = l.st.stdio.Connect
+		c.SecurityKeyProvider = path
 	}
 }
 
-func (l *loader) buildSession(c *Config) {
-	for _, item := range l.names(kwChannelTimeout) {
-		name, interval, _ := strings.Cut(item, "=")
-		seconds, _ := parseTime(interval) // it was checked when it was read
-		c.ChannelTimeout = append(c.ChannelTimeout, ChannelTimeout{name, time.Duration(seconds) * time.Second})
-	}
-	c.ControlMaster = ControlMaster(l.text(kwControlMaster))
-	c.ControlPath = l.text(kwControlPath)
-	c.ControlPersist = ControlPersist{Enabled: l.flagOf(kwControlPersist), Timeout: l.seconds(kwControlPersist)}
-	c.EnableEscapeCommandline = l.flagOf(kwEnableEscapeCommandline)
-	c.EscapeChar = EscapeChar(l.number(kwEscapeChar))
-	c.ForkAfterAuthentication = l.flagOf(kwForkAfterAuthentication)
-	c.LocalCommand = l.text(kwLocalCommand)
-	obscure := time.Duration(l.number(kwObscureKeystrokeTiming)) * time.Millisecond
-	c.ObscureKeystrokeTiming = ObscureKeystrokeTiming{Enabled: obscure > 0, Interval: obscure}
-	c.PermitLocalCommand = l.flagOf(kwPermitLocalCommand)
-	c.RemoteCommand = l.text(kwRemoteCommand)
-	c.RequestTTY = RequestTTY(l.text(kwRequestTTY))
-	c.SendEnv = l.names(kwSendEnv)
-	for _, item := range l.names(kwSetEnv) {
+func (l *loader) buildSetEnv(c *Config, v *value) {
+	for _, item := range v.list {
 		name, val, _ := strings.Cut(item, "=")
 		c.SetEnv = append(c.SetEnv, EnvVar{name, val})
 	}
-	c.SessionType = SessionType(l.text(kwSessionType))
-	c.StdinNull = l.flagOf(kwStdinNull)
 }
 
-func (l *loader) buildOwn(c *Config) {
-	c.Own = Own{
-		Reconnect:           Reconnect(l.text(kwReconnect)),
-		ReconnectMinDelay:   l.seconds(kwReconnectMinDelay),
-		ReconnectMaxDelay:   l.seconds(kwReconnectMaxDelay),
-		ReconnectAttempts:   l.number(kwReconnectAttempts),
-		ForwardAgentKeys:    l.names(kwForwardAgentKeys),
-		ForwardAgentConfirm: l.flagOf(kwForwardAgentConfirm),
-		ForwardAgentLog:     l.text(kwForwardAgentLog),
-		MuxAgent:            MuxAgent(l.text(kwMuxAgent)),
-	}
+func (l *loader) buildTunnelDevice(c *Config, v *value) {
+	c.TunnelDevice = TunnelDevice{Local: int(v.n), Remote: int(v.m)}
 }
 
 // expandRest expands what -G prints as it was written. With DumpOnly, what
@@ -347,7 +315,7 @@ func (l *loader) expandProxy(c *Config) error {
 		return nil
 	}
 	var err error
-	c.ProxyCommand, err = l.lateExpand(l.text(kwProxyCommand), func(text string) (string, error) {
+	c.ProxyCommand, err = l.lateExpand(l.st.get(kwProxyCommand).text, func(text string) (string, error) {
 		return l.mustExpand(text, tokens, false)
 	})
 	return err

@@ -38,9 +38,9 @@ func (l *loader) canonicalize() error {
 
 // fillCanonical sets the defaults that are needed now.
 func (l *loader) fillCanonical() {
-	fill(l.st.get(kwCanonicalizeMaxDots), value{n: 1})
-	fill(l.st.get(kwCanonicalizeFallbackLocal), value{text: "yes"})
-	fill(l.st.get(kwCanonicalizeHostname), value{text: "no"})
+	for _, id := range [...]keyword{kwCanonicalizeMaxDots, kwCanonicalizeFallbackLocal, kwCanonicalizeHostname} {
+		l.fillDefault(int(l.st.index[id]))
+	}
 }
 
 // fill gives a keyword its default unless it has been set.

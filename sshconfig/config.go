@@ -179,8 +179,12 @@ func (c *Config) LocalListeners() []forward.Spec {
 // has changed the field.
 func (c *Config) IsSet(keyword string) bool {
 	if c.inCode() {
-		id := lookupKeyword(lowerASCII(keyword))
-		return id != kwBad && c.changed(id)
+		i := lookupKeyword(keywordTable[:], lowerASCII(keyword))
+		if i < 0 {
+			return false
+		}
+		r := &keywordTable[i]
+		return c.changed(r)
 	}
 	_, _, ok := c.Origin(keyword)
 	return ok
@@ -191,11 +195,11 @@ func (c *Config) IsSet(keyword string) bool {
 // the keyword does not exist. Of a keyword that may be given several times,
 // such as IdentityFile, it is the first.
 func (c *Config) Origin(keyword string) (file string, line int, ok bool) {
-	id := lookupKeyword(lowerASCII(keyword))
-	if id == kwBad || c.res == nil {
+	i := lookupKeyword(keywordTable[:], lowerASCII(keyword))
+	if i < 0 || c.res == nil {
 		return "", 0, false
 	}
-	at := c.res.st.values[id].at
+	at := c.res.st.values[i].at
 	return at.file, at.line, at.file != ""
 }
 
@@ -206,10 +210,11 @@ func (c *Config) WithoutEffect() []Keyword {
 	if c.res == nil {
 		return nil
 	}
-	for id := kwBad + 1; id < numKeywords; id++ {
-		v, info := c.res.st.values[id], &keywordTable[id]
-		if v.at.file != "" && v.text != "no" && (info.status == NoEffect || info.status == Partial) {
-			list = append(list, Keyword{Name: info.name, Status: info.status, Reason: info.reason, Own: id >= firstOwn})
+	for _, k := range Keywords() {
+		i := lookupKeyword(keywordTable[:], lowerASCII(k.Name))
+		v := c.res.st.values[i]
+		if k.Alias == "" && v.at.file != "" && v.text != "no" && (k.Status == NoEffect || k.Status == Partial) {
+			list = append(list, k)
 		}
 	}
 	return list

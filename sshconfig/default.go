@@ -78,15 +78,9 @@ func (l *loader) identifyLocally() {
 // inCode reports whether Default has made the Config.
 func (c *Config) inCode() bool { return c.res != nil && c.res.base != nil }
 
-// changed reports whether the program has set the field of a keyword.
-func (c *Config) changed(id keyword) bool {
-	name := keywordTable[id].name
-	now, before := reflect.ValueOf(c).Elem(), reflect.ValueOf(c.res.base).Elem()
-	if id >= firstOwn {
-		now, before = now.FieldByName("Own"), before.FieldByName("Own")
-	}
-	now, before = now.FieldByName(name), before.FieldByName(name)
-	return now.IsValid() && !reflect.DeepEqual(now.Interface(), before.Interface())
+// changed reports whether the program has set the field of a row.
+func (c *Config) changed(r *row) bool {
+	return r.field != nil && !reflect.DeepEqual(r.field(c), r.field(c.res.base))
 }
 
 // tokensInCode returns the connection's tokens as the fields have them now.

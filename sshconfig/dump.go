@@ -17,47 +17,12 @@ func (c *Config) Dump(w io.Writer) error {
 		return ErrNotLoaded
 	}
 	d := dumper{bufio.NewWriter(w), c, &c.res.st}
-	d.text("host", c.Host)
-	d.strings(kwUser)
-	d.text("hostname", c.HostName)
-	d.numbers(kwPort)
-
-	d.words(kwAddressFamily, kwBatchMode, kwCanonicalizeFallbackLocal, kwCanonicalizeHostname, kwCheckHostIP,
-		kwCompression, kwControlMaster, kwEnableSSHKeysign, kwClearAllForwardings, kwExitOnForwardFailure)
-	d.strings(kwFingerprintHash)
-	d.words(kwForwardX11, kwForwardX11Trusted, kwGatewayPorts,
-		kwGSSAPIAuthentication, kwGSSAPIKeyExchange, kwGSSAPIDelegateCredentials, kwGSSAPITrustDNS,
-		kwGSSAPIRenewalForcesRekey)
-	d.strings(kwGSSAPIClientIdentity, kwGSSAPIServerIdentity, kwGSSAPIKexAlgorithms)
-	d.words(kwHashKnownHosts, kwHostbasedAuthentication, kwIdentitiesOnly, kwKbdInteractiveAuthentication,
-		kwNoHostAuthenticationForLocalhost, kwPasswordAuthentication, kwPermitLocalCommand, kwProxyUseFdpass,
-		kwPubkeyAuthentication, kwRequestTTY, kwSessionType, kwStdinNull, kwForkAfterAuthentication,
-		kwStreamLocalBindUnlink, kwStrictHostKeyChecking, kwTCPKeepAlive, kwTunnel, kwVerifyHostKeyDNS,
-		kwVisualHostKey, kwUpdateHostKeys, kwEnableEscapeCommandline, kwWarnWeakCrypto)
-	d.numbers(kwCanonicalizeMaxDots, kwConnectionAttempts, kwForwardX11Timeout, kwNumberOfPasswordPrompts,
-		kwServerAliveCountMax, kwServerAliveInterval, kwRequiredRSASize)
-	d.obscure()
-
-	d.strings(kwBindAddress, kwBindInterface)
-	d.lists(kwCiphers)
-	d.strings(kwControlPath)
-	d.lists(kwHostKeyAlgorithms)
-	d.strings(kwHostKeyAlias)
-	d.lists(kwHostbasedAcceptedAlgorithms)
-	d.strings(kwIdentityAgent, kwIgnoreUnknown, kwKbdInteractiveDevices)
-	d.lists(kwKexAlgorithms, kwCASignatureAlgorithms)
-	d.strings(kwLocalCommand, kwRemoteCommand)
-	d.text("loglevel", c.LogLevel.String())
-	d.lists(kwMACs)
-	d.strings(kwPKCS11Provider, kwSecurityKeyProvider, kwPreferredAuthentications)
-	d.lists(kwPubkeyAcceptedAlgorithms)
-	d.strings(kwXAuthLocation, kwKnownHostsCommand, kwTag, kwVersionAddendum)
-
-	d.forwards()
-	d.files()
-	d.special()
-	d.proxy()
-	d.own()
+	for i := range keywordTable {
+		r, v := &keywordTable[i], &d.st.values[i]
+		if r.dump != nil && (!r.own || v.at.file != "") {
+			r.dump(d, r, v)
+		}
+	}
 	return d.w.Flush()
 }
 
@@ -67,137 +32,140 @@ type dumper struct {
 	st *state
 }
 
-func dumpName(id keyword) string { return lowerASCII(keywordTable[id].name) }
-
-func (d dumper) text(name, value string) { fmt.Fprintf(d.w, "%s %s\n", name, value) }
-
-// words prints flags and words, each by the first of its synonyms.
-func (d dumper) words(ids ...keyword) {
-	for _, id := range ids {
-		d.text(dumpName(id), keywordTable[id].words.printed(d.st.get(id).text))
+func (d dumper) text(name, value string) {
+	for _, s := range [...]string{name, " ", value, "\n"} {
+		_, _ = d.w.WriteString(s) // Flush returns the error
 	}
 }
 
-// strings prints values that are set.
-func (d dumper) strings(ids ...keyword) {
-	for _, id := range ids {
-		if v := d.st.get(id); v.set {
-			d.text(dumpName(id), v.text)
-		}
+// dumpHost and dumpHostName print the names that were resolved.
+func (d dumper) dumpHost(r *row, _ *value)     { d.text(r.lower(), d.c.Host) }
+func (d dumper) dumpHostName(r *row, _ *value) { d.text(r.lower(), d.c.HostName) }
+
+// dumpWord prints a flag or word by the first of its synonyms.
+func (d dumper) dumpWord(r *row, v *value) { d.text(r.lower(), r.words.printed(v.text)) }
+
+// dumpString prints a value that is set.
+func (d dumper) dumpString(r *row, v *value) {
+	if v.set {
+		d.text(r.lower(), v.text)
 	}
 }
 
-func (d dumper) numbers(ids ...keyword) {
-	for _, id := range ids {
-		fmt.Fprintf(d.w, "%s %d\n", dumpName(id), d.st.get(id).n)
+// dumpOrNone prints a value, or none.
+func (d dumper) dumpOrNone(r *row, v *value) {
+	if v.text == "" {
+		d.text(r.lower(), "none")
+		return
+	}
+	d.text(r.lower(), v.text)
+}
+
+func (d dumper) dumpNumber(r *row, v *value) { fmt.Fprintf(d.w, "%s %d\n", r.lower(), v.n) }
+
+// dumpTimeout prints a number of seconds, or none if it is not set.
+func (d dumper) dumpTimeout(r *row, v *value) {
+	if !v.set {
+		d.text(r.lower(), "none")
+		return
+	}
+	d.dumpNumber(r, v)
+}
+
+func (d dumper) dumpAlgorithms(r *row, v *value) { d.text(r.lower(), strings.Join(v.list, ",")) }
+
+// dumpLines prints each item on its own line.
+func (d dumper) dumpLines(r *row, v *value) {
+	for _, item := range v.list {
+		d.text(r.lower(), item)
 	}
 }
 
-// lists prints lists of algorithms.
-func (d dumper) lists(ids ...keyword) {
-	for _, id := range ids {
-		d.text(dumpName(id), strings.Join(d.st.get(id).list, ","))
+// dumpOneLine prints all items on one line, or none.
+func (d dumper) dumpOneLine(r *row, v *value) {
+	if len(v.list) == 0 {
+		d.text(r.lower(), "none")
+		return
 	}
+	d.text(r.lower(), strings.Join(v.list, " "))
 }
 
-// lines prints each item on a line of its own.
-func (d dumper) lines(id keyword, items []string) {
-	for _, item := range items {
-		d.text(dumpName(id), item)
-	}
-}
+func (d dumper) dumpLogLevel(r *row, v *value) { d.text(r.lower(), LogLevel(v.n).String()) }
 
-// oneLine prints all items on one line, or none.
-func (d dumper) oneLine(id keyword, items []string) {
-	if len(items) == 0 {
-		items = []string{"none"}
-	}
-	d.text(dumpName(id), strings.Join(items, " "))
-}
-
-func (d dumper) obscure() {
-	v := d.st.get(kwObscureKeystrokeTiming)
-	switch {
-	case v.n == 0:
-		d.text("obscurekeystroketiming", "no")
-	case v.n == obscureDefault:
-		d.text("obscurekeystroketiming", "yes")
+func (d dumper) dumpObscure(r *row, v *value) {
+	switch v.n {
+	case 0:
+		d.text(r.lower(), "no")
+	case obscureDefault:
+		d.text(r.lower(), "yes")
 	default:
-		d.numbers(kwObscureKeystrokeTiming)
+		d.dumpNumber(r, v)
 	}
 }
 
-// forwards prints the forwardings. OpenSSH tells dynamic ones from others by a
-// target named socks; a target that is a socket passes for both.
-func (d dumper) forwards() {
+// OpenSSH recognizes dynamic forwardings by a target named socks. A target that
+// is a socket is printed as both kinds.
+
+func (d dumper) dumpDynamic(r *row, _ *value) {
 	for _, s := range d.st.local {
 		if s.Kind == forward.Dynamic || s.Connect.Socket != "" || s.Connect.Host == "socks" {
 			s.Kind, s.Connect = forward.Dynamic, forward.Addr{}
-			d.text("dynamicforward", s.ConfigArgs())
+			d.text(r.lower(), s.ConfigArgs())
 		}
 	}
+}
+
+func (d dumper) dumpLocal(r *row, _ *value) {
 	for _, s := range d.st.local {
 		if s.Kind == forward.Local && (s.Connect.Socket != "" || s.Connect.Host != "socks") {
-			d.text("localforward", s.ConfigArgs())
+			d.text(r.lower(), s.ConfigArgs())
 		}
 	}
+}
+
+func (d dumper) dumpRemote(r *row, _ *value) {
 	for _, s := range d.st.remote {
-		d.text("remoteforward", s.ConfigArgs())
+		d.text(r.lower(), s.ConfigArgs())
 	}
 }
 
-func (d dumper) files() {
-	for _, f := range d.st.identity {
-		d.text("identityfile", f.text)
+func (d dumper) dumpIdentities(r *row, _ *value)   { d.dumpFiles(r, d.st.identity) }
+func (d dumper) dumpCertificates(r *row, _ *value) { d.dumpFiles(r, d.st.certificate) }
+
+func (d dumper) dumpFiles(r *row, files []fileEntry) {
+	for _, f := range files {
+		d.text(r.lower(), f.text)
 	}
-	d.oneLine(kwCanonicalDomains, d.st.get(kwCanonicalDomains).list)
-	for _, f := range d.st.certificate {
-		d.text("certificatefile", f.text)
-	}
-	d.oneLine(kwGlobalKnownHostsFile, d.st.get(kwGlobalKnownHostsFile).list)
-	d.oneLine(kwUserKnownHostsFile, d.st.get(kwUserKnownHostsFile).list)
-	d.oneLine(kwRevokedHostKeys, d.st.get(kwRevokedHostKeys).list)
-	d.lines(kwSendEnv, d.st.get(kwSendEnv).list)
-	d.lines(kwSetEnv, d.st.get(kwSetEnv).list)
-	d.oneLine(kwLogVerbose, d.st.get(kwLogVerbose).list)
-	d.oneLine(kwChannelTimeout, d.st.get(kwChannelTimeout).list)
 }
 
-// special prints the keywords that have a form of their own.
-func (d dumper) special() {
-	permit := d.st.get(kwPermitRemoteOpen).list
-	if len(permit) == 0 {
-		permit = []string{"any"}
-	}
-	d.oneLine(kwPermitRemoteOpen, permit)
-
-	add := d.st.get(kwAddKeysToAgent)
+func (d dumper) dumpAddKeys(r *row, v *value) {
 	switch {
-	case add.n == 0:
-		d.text("addkeystoagent", wordsAgentAdd.printed(add.text))
-	case add.text == "confirm":
-		fmt.Fprintf(d.w, "addkeystoagent confirm %d\n", add.n)
+	case v.n == 0:
+		d.dumpWord(r, v)
+	case v.text == "confirm":
+		fmt.Fprintf(d.w, "%s confirm %d\n", r.lower(), v.n)
 	default:
-		d.numbers(kwAddKeysToAgent)
+		d.dumpNumber(r, v)
 	}
-	agent := d.st.get(kwForwardAgent)
-	switch {
-	case agent.text != "":
-		d.text("forwardagent", agent.text)
-	case agent.n > 0:
-		d.text("forwardagent", "yes")
-	default:
-		d.text("forwardagent", "no")
-	}
-	if d.st.get(kwConnectTimeout).set {
-		d.numbers(kwConnectTimeout)
-	} else {
-		d.text("connecttimeout", "none")
-	}
-	device := d.st.get(kwTunnelDevice)
-	d.text("tunneldevice", tunName(device.n)+":"+tunName(device.m))
+}
 
-	fmt.Fprint(d.w, "canonicalizePermittedcnames") // so it is written
+func (d dumper) dumpForwardAgent(r *row, v *value) {
+	switch {
+	case v.text != "":
+		d.text(r.lower(), v.text)
+	case v.n > 0:
+		d.text(r.lower(), "yes")
+	default:
+		d.text(r.lower(), "no")
+	}
+}
+
+func (d dumper) dumpTunnelDevice(r *row, v *value) {
+	d.text(r.lower(), tunName(v.n)+":"+tunName(v.m))
+}
+
+func (d dumper) dumpCNAMEs(*row, *value) {
+	fmt.Fprint(d.w, "canonicalizePermittedcnames") // OpenSSH's spelling
 	if len(d.st.cnames) == 0 {
 		fmt.Fprint(d.w, " none")
 	}
@@ -205,23 +173,52 @@ func (d dumper) special() {
 		fmt.Fprintf(d.w, " %s:%s", rule.Source, rule.Target)
 	}
 	fmt.Fprintln(d.w)
-	d.rest()
 }
 
-func (d dumper) rest() {
-	persist := d.st.get(kwControlPersist)
-	if persist.n == 0 {
-		d.text("controlpersist", persist.text)
-	} else {
-		d.numbers(kwControlPersist)
+func (d dumper) dumpControlPersist(r *row, v *value) {
+	if v.n == 0 {
+		d.text(r.lower(), v.text)
+		return
 	}
-	d.text("escapechar", visible(d.st.get(kwEscapeChar).n))
-	qos := d.st.get(kwIPQoS)
-	d.text("ipqos", qosName(qos.n)+" "+qosName(qos.m))
-	rekey := d.st.get(kwRekeyLimit)
-	fmt.Fprintf(d.w, "rekeylimit %d %d\n", rekey.n, rekey.m)
-	fmt.Fprintf(d.w, "streamlocalbindmask 0%o\n", d.st.get(kwStreamLocalBindMask).n)
-	d.text("syslogfacility", d.st.get(kwSyslogFacility).text)
+	d.dumpNumber(r, v)
+}
+
+func (d dumper) dumpEscapeChar(r *row, v *value) { d.text(r.lower(), visible(v.n)) }
+func (d dumper) dumpIPQoS(r *row, v *value)      { d.text(r.lower(), qosName(v.n)+" "+qosName(v.m)) }
+
+func (d dumper) dumpRekeyLimit(r *row, v *value) {
+	fmt.Fprintf(d.w, "%s %d %d\n", r.lower(), v.n, v.m)
+}
+
+func (d dumper) dumpMask(r *row, v *value) { fmt.Fprintf(d.w, "%s 0%o\n", r.lower(), v.n) }
+
+func (d dumper) dumpProxyCommand(r *row, v *value) {
+	if !d.st.jump.set {
+		d.dumpString(r, v)
+	}
+}
+
+func (d dumper) dumpProxyJump(r *row, _ *value) {
+	j := d.st.jump
+	if !j.set {
+		return
+	}
+	var out strings.Builder
+	if j.extra != "" {
+		out.WriteString(j.extra + ",")
+	}
+	if j.user != "" {
+		out.WriteString(j.user + "@")
+	}
+	if strings.Contains(j.host, ":") || strings.Trim(j.host, "1234567890.") == "" {
+		out.WriteString("[" + j.host + "]")
+	} else {
+		out.WriteString(j.host)
+	}
+	if j.port > 0 {
+		fmt.Fprintf(&out, ":%d", j.port)
+	}
+	d.text(r.lower(), out.String())
 }
 
 func tunName(n int64) string {
@@ -292,66 +289,4 @@ func visibleText(s string) string {
 		}
 	}
 	return out.String()
-}
-
-func (d dumper) proxy() {
-	j := d.st.jump
-	if !j.set {
-		d.strings(kwProxyCommand)
-		return
-	}
-	var out strings.Builder
-	if j.extra != "" {
-		out.WriteString(j.extra + ",")
-	}
-	if j.user != "" {
-		out.WriteString(j.user + "@")
-	}
-	if strings.Contains(j.host, ":") || strings.Trim(j.host, "1234567890.") == "" {
-		out.WriteString("[" + j.host + "]")
-	} else {
-		out.WriteString(j.host)
-	}
-	if j.port > 0 {
-		fmt.Fprintf(&out, ":%d", j.port)
-	}
-	d.text("proxyjump", out.String())
-}
-
-// own prints our own keywords that were set.
-func (d dumper) own() {
-	for id := firstOwn; id < numKeywords; id++ {
-		if d.st.get(id).at.file != "" {
-			d.ownKeyword(id)
-		}
-	}
-}
-
-// DumpOwn prints the keywords that OpenSSH does not have, set or not.
-func (c *Config) DumpOwn(w io.Writer) error {
-	if c.res == nil || c.inCode() {
-		return ErrNotLoaded
-	}
-	d := dumper{bufio.NewWriter(w), c, &c.res.st}
-	for id := firstOwn; id < numKeywords; id++ {
-		d.ownKeyword(id)
-	}
-	return d.w.Flush()
-}
-
-func (d dumper) ownKeyword(id keyword) {
-	switch keywordTable[id].kind {
-	case kindFlag, kindWord:
-		d.words(id)
-	case kindInt, kindTime:
-		d.numbers(id)
-	case kindSpecial:
-		d.oneLine(id, d.st.get(id).list)
-	default:
-		if v := d.st.get(id); v.text != "" {
-			d.text(dumpName(id), v.text)
-		} else {
-			d.text(dumpName(id), "none")
-		}
-	}
 }

@@ -92,29 +92,18 @@ func (l *loader) checkTerminal() {
 // unset and -G does not print them.
 func (l *loader) fillDefaults() {
 	st := &l.st
-	stdio := "no"
 	if st.stdio != nil {
-		// -W: anything but the one connection would be in the way.
-		stdio = "yes"
+		// -W has one connection only: other forwardings would be in the way.
+		fill(st.get(kwExitOnForwardFailure), value{text: "yes"})
+		fill(st.get(kwClearAllForwardings), value{text: "yes"})
 	}
-	fill(st.get(kwExitOnForwardFailure), value{text: stdio})
-	fill(st.get(kwClearAllForwardings), value{text: stdio})
 	if st.get(kwClearAllForwardings).is("yes") {
 		st.local, st.remote = nil, nil
 		st.get(kwTunnel).set, st.get(kwTunnel).text = true, "no"
 	}
 	l.fillUpdateHostKeys()
-	for _, id := range [...]keyword{kwForwardX11Trusted, kwPasswordAuthentication, kwKbdInteractiveAuthentication,
-		kwTCPKeepAlive} {
-		fill(st.get(id), value{text: "yes"})
-	}
-	for id := kwBad + 1; id < numKeywords; id++ {
-		if keywordTable[id].kind == kindFlag {
-			fill(st.get(id), value{text: "no"})
-		}
-	}
-	for i := range defaultTable {
-		fill(st.get(defaultTable[i].id), defaultTable[i].value)
+	for i := range l.rows {
+		l.fillDefault(i)
 	}
 	if len(st.identity) == 0 {
 		for _, name := range []string{"rsa", "ecdsa", "ecdsa_sk", "ed25519", "ed25519_sk", "mldsa44_ed25519"} {
@@ -125,55 +114,32 @@ func (l *loader) fillDefaults() {
 		dir := systemDir(l.env)
 		fill(v, value{list: []string{dir + "/ssh_known_hosts", dir + "/ssh_known_hosts2"}})
 	}
-	if v := st.get(kwUserKnownHostsFile); !v.set {
-		fill(v, value{list: []string{defaultKnownHosts, defaultKnownHosts + "2"}})
+}
+
+// fillDefault gives the keyword of a row its default, if it has one and has not
+// been set. A default has no origin.
+func (l *loader) fillDefault(i int) {
+	r := &l.rows[i]
+	if r.def == "" || l.st.values[i].set {
+		return
 	}
+	var words [2]string
+	n := 1
+	if words[0], words[1], _ = strings.Cut(r.def, " "); words[1] != "" {
+		n = 2
+	}
+	d := &l.defaults
+	d.row, d.index, d.args = r, i, append(d.buffer[:0], words[:n]...)
+	_ = r.set(l, &d.directive) // a test checks that every default is valid
+}
+
+// defaultLine is the line that fillDefault reads, used again for each row.
+type defaultLine struct {
+	directive
+	buffer [2]string // the arguments
 }
 
 const defaultKnownHosts = "~/.ssh/known_hosts"
-
-// defaultTable holds the defaults of keywords that are not flags with the
-// default no. It is read only.
-var defaultTable = [...]struct {
-	id keyword
-	value
-}{
-	{kwAddKeysToAgent, value{text: "no"}},
-	{kwAddressFamily, value{text: "any"}},
-	{kwCompression, value{text: "no"}},
-	{kwConnectionAttempts, value{n: 1}},
-	{kwControlMaster, value{text: "no"}},
-	{kwControlPersist, value{text: "no"}},
-	{kwEscapeChar, value{n: '~'}},
-	{kwFingerprintHash, value{text: "SHA256"}},
-	{kwForwardX11Timeout, value{n: 1200}},
-	{kwGSSAPIKexAlgorithms, value{text: defaultGSSAPIKex}},
-	{kwIPQoS, value{n: 0xb8, m: 0x00}},
-	{kwLogLevel, value{n: int64(LogInfo)}},
-	{kwMuxAgent, value{text: "master"}},
-	{kwNumberOfPasswordPrompts, value{n: 3}},
-	{kwObscureKeystrokeTiming, value{n: obscureDefault}},
-	{kwPort, value{n: defaultPort}},
-	{kwPubkeyAuthentication, value{text: "yes"}},
-	{kwReconnect, value{text: "no"}},
-	{kwReconnectMinDelay, value{n: 1}},
-	{kwReconnectMaxDelay, value{n: 60}},
-	{kwReconnectAttempts, value{n: 0}},
-	{kwRequestTTY, value{text: "auto"}},
-	{kwRequiredRSASize, value{n: 1024}},
-	{kwSecurityKeyProvider, value{text: "internal"}},
-	{kwServerAliveCountMax, value{n: defaultAliveCountMax}},
-	{kwServerAliveInterval, value{n: defaultAliveInterval}},
-	{kwSessionType, value{text: "default"}},
-	{kwStreamLocalBindMask, value{n: 0o177}},
-	{kwStrictHostKeyChecking, value{text: "ask"}},
-	{kwSyslogFacility, value{text: "USER"}},
-	{kwTunnel, value{text: "no"}},
-	{kwTunnelDevice, value{n: tunAny, m: tunAny}},
-	{kwVerifyHostKeyDNS, value{text: "no"}},
-	{kwWarnWeakCrypto, value{text: "yes"}},
-	{kwXAuthLocation, value{text: "/usr/bin/xauth"}},
-}
 
 // fillUpdateHostKeys turns the updating on where nothing speaks against it.
 func (l *loader) fillUpdateHostKeys() {
@@ -200,9 +166,12 @@ func (l *loader) assembleLists() error {
 
 // clearNone makes none the same as unset where it means that.
 func (l *loader) clearNone() {
-	for _, id := range [...]keyword{kwLocalCommand, kwRemoteCommand, kwProxyCommand, kwControlPath,
-		kwPKCS11Provider, kwSecurityKeyProvider, kwKnownHostsCommand, kwForwardAgentLog} {
-		if v := l.st.get(id); v.isNone() {
+	for i := range l.rows {
+		switch v := &l.st.values[i]; {
+		case !l.rows[i].none:
+		case len(v.list) == 1 && equalFoldASCII(v.list[0], "none"):
+			v.list = nil
+		case v.list == nil && v.isNone():
 			v.set, v.text = false, ""
 		}
 	}
@@ -211,11 +180,6 @@ func (l *loader) clearNone() {
 	}
 	if !l.hasPermittedCNAMEs() {
 		l.st.cnames = nil
-	}
-	for _, id := range [...]keyword{kwChannelTimeout, kwRevokedHostKeys, kwForwardAgentKeys} {
-		if v := l.st.get(id); len(v.list) == 1 && equalFoldASCII(v.list[0], "none") {
-			v.list = nil
-		}
 	}
 }
 

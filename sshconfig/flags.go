@@ -51,7 +51,7 @@ func (l *loader) flag(f Directive) error {
 // put replaces the value of a keyword.
 func (l *loader) put(id keyword, v value) {
 	v.set, v.at = true, origin{file: commandLineOrigin}
-	l.st.values[id] = v
+	*l.st.get(id) = v
 }
 
 func (l *loader) putWord(id keyword, word string) { l.put(id, value{text: word}) }
@@ -233,7 +233,7 @@ func (l *loader) jumpFlag(text string) error {
 	if l.st.get(kwProxyCommand).set {
 		return l.fatal(commandLineOrigin, 0, "Cannot specify -J with ProxyCommand")
 	}
-	d := &directive{block: &block{file: commandLineOrigin, active: true}, id: kwProxyJump, commandLine: true}
+	d := &directive{block: &block{file: commandLineOrigin, active: true}, commandLine: true}
 	if !l.parseJump(d, text, true) {
 		return l.fatal(commandLineOrigin, 0, "Invalid -J argument")
 	}

@@ -3,7 +3,7 @@ package sshconfig
 import "strings"
 
 func (l *loader) setPermitRemoteOpen(d *directive) error {
-	v := l.st.get(d.id)
+	v := l.value(d)
 	empty := len(v.list) == 0
 	i := 0
 	for ; ; i++ {
@@ -20,7 +20,7 @@ func (l *loader) setPermitRemoteOpen(d *directive) error {
 		}
 		if d.active && empty {
 			v.list, v.set = append(v.list, arg), true
-			l.note(d, d.id)
+			l.note(d)
 		}
 	}
 	if i == 0 {
@@ -31,7 +31,7 @@ func (l *loader) setPermitRemoteOpen(d *directive) error {
 
 // lowerName is the keyword's own name in lower case, if it was written as an
 // alias.
-func (d *directive) lowerName() string { return lowerASCII(keywordTable[d.id].name) }
+func (d *directive) lowerName() string { return d.row.lower() }
 
 func (l *loader) checkHostPort(d *directive, arg string) error {
 	_, port, more, ok := cutHost(arg)
@@ -74,7 +74,7 @@ func cleanHost(s string) string {
 // setSendEnv adds patterns of names, or with a - in front removes what has
 // been added so far.
 func (l *loader) setSendEnv(d *directive) error {
-	v := l.st.get(d.id)
+	v := l.value(d)
 	for {
 		arg, more := d.args.next()
 		if !more {
@@ -86,7 +86,7 @@ func (l *loader) setSendEnv(d *directive) error {
 		if !d.active {
 			continue
 		}
-		l.note(d, d.id)
+		l.note(d)
 		if arg[0] != '-' {
 			v.list, v.set = append(v.list, arg), true
 			continue
@@ -104,7 +104,7 @@ func (l *loader) setSendEnv(d *directive) error {
 }
 
 func (l *loader) setSetEnv(d *directive) error {
-	v := l.st.get(d.id)
+	v := l.value(d)
 	empty := len(v.list) == 0
 	for {
 		arg, more := d.args.next()
@@ -119,7 +119,7 @@ func (l *loader) setSetEnv(d *directive) error {
 			continue
 		}
 		v.list, v.set = append(v.list, arg), true
-		l.note(d, d.id)
+		l.note(d)
 	}
 }
 
@@ -140,14 +140,14 @@ func (l *loader) setLogVerbose(d *directive) error {
 		if err != nil || !more {
 			return err
 		}
-		if v := l.slot(d, d.id); v != nil {
+		if v := l.slot(d); v != nil {
 			v.list = []string{arg}
 		}
 	}
 }
 
 func (l *loader) setCanonicalDomains(d *directive) error {
-	v := l.st.get(d.id)
+	v := l.value(d)
 	empty := len(v.list) == 0
 	for i := 0; ; i++ {
 		arg, more, err := l.listItem(d, i, "none")
@@ -162,7 +162,7 @@ func (l *loader) setCanonicalDomains(d *directive) error {
 			continue
 		}
 		v.list, v.set = append(v.list, domain), true
-		l.note(d, d.id)
+		l.note(d)
 	}
 }
 
@@ -192,7 +192,7 @@ func (l *loader) setPermittedCNAMEs(d *directive) error {
 			continue
 		}
 		l.st.cnames = append(l.st.cnames, rule)
-		l.note(d, d.id)
+		l.note(d)
 	}
 }
 
@@ -213,7 +213,7 @@ func (l *loader) setChannelTimeout(d *directive) error {
 		}
 		list = append(list, arg)
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.list = list
 	}
 	return nil
@@ -237,7 +237,7 @@ func (l *loader) setOwnList(d *directive) error {
 		}
 		list = append(list, arg)
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.list = list
 	}
 	return nil

@@ -293,10 +293,6 @@ func TestFilesAndTheirOrder(t *testing.T) {
 	if err := cfg.Dump(&dump); err != nil || !strings.HasSuffix(dump.String(), "reconnect yes\nreconnectmaxdelay 300\nforwardagentkeys a b c\nforwardagentlog ~/log\nmuxagent client\n") {
 		t.Errorf("Dump: %v\n%s", err, dump.String()[max(0, dump.Len()-200):])
 	}
-	dump.Reset()
-	if err := cfg.DumpOwn(&dump); err != nil || strings.Count(dump.String(), "\n") != 8 {
-		t.Errorf("DumpOwn: %v\n%s", err, &dump)
-	}
 
 	// With -F neither the system's file nor our own is read.
 	opts.UserFile = filepath.Join(dir, ".ssh/config")

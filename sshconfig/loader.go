@@ -31,7 +31,11 @@ type loader struct {
 
 	nss nss.Resolver // the user database, and host names unless Options has a Resolver
 
+	rows  []row          // keywordTable
+	found map[string]int // rows that lookupKeyword has found, by the name in a file
+
 	st       state
+	defaults defaultLine
 	logLevel LogLevel // what is said at the moment, before LogLevel is known
 	problems []Problem
 	failed   bool // a line that counts has been met: keep later ones in order
@@ -59,7 +63,10 @@ const (
 )
 
 func newLoader(ctx context.Context, opts Options) *loader {
-	l := &loader{ctx: ctx, opts: opts, log: opts.Logger, env: opts.Getenv, logLevel: LogInfo}
+	l := &loader{ctx: ctx, opts: opts, log: opts.Logger, env: opts.Getenv, logLevel: LogInfo,
+		rows: keywordTable[:], found: make(map[string]int)}
+	l.st = newState(l.rows)
+	l.defaults.block = &block{active: true}
 	if l.env == nil {
 		l.env = os.LookupEnv
 	}

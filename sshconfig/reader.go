@@ -32,7 +32,8 @@ type block struct {
 type directive struct {
 	*block
 	keyword     string // in lower case, as it was written
-	id          keyword
+	row         *row   // nil if IgnoreUnknown names the keyword
+	index       int    // of the row
 	rest        string // the arguments, unsplit
 	args        args
 	commandLine bool
@@ -129,11 +130,11 @@ func (l *loader) processLine(b *block, line string, commandLine bool) error {
 	if rest == "" {
 		return l.badLine(d, "no argument after keyword \"%s\"", keyword)
 	}
-	d.id = l.identify(d)
+	known := l.identify(d)
 	if d.args, ok = splitArgs(rest, true); !ok {
 		return l.badLine(d, "invalid quotes")
 	}
-	if d.id == kwBad {
+	if !known {
 		return errBad // identify has said so
 	}
 	if err := l.process(d); err != nil {
@@ -145,19 +146,25 @@ func (l *loader) processLine(b *block, line string, commandLine bool) error {
 	return nil
 }
 
-// identify finds the keyword of a line.
-func (l *loader) identify(d *directive) keyword {
-	id := lookupKeyword(d.keyword)
-	// Our own keywords are unknown in OpenSSH's files, since a file with them
-	// would stop ssh.
-	if id != kwBad && (id < firstOwn || d.commandLine || d.flags.ownFile) {
-		return id
+// identify finds the row of a line's keyword. It reports a keyword that is
+// neither known nor to be ignored.
+func (l *loader) identify(d *directive) (known bool) {
+	i, cached := l.found[d.keyword]
+	if !cached {
+		i = lookupKeyword(l.rows, d.keyword)
+		l.found[d.keyword] = i
+	}
+	// The program's own keywords are unknown in OpenSSH's files, since a file
+	// with them would stop ssh.
+	if i >= 0 && (!l.rows[i].own || d.commandLine || d.flags.ownFile) {
+		d.row, d.index = &l.rows[i], i
+		return true
 	}
 	if unknown := l.st.get(kwIgnoreUnknown); unknown.set && matchList(d.keyword, unknown.text, true) == matched {
-		return kwIgnored
+		return true
 	}
 	l.bad(d.file, d.line, "%s: line %d: Bad configuration option: %s", d.file, d.line, d.keyword)
-	return kwBad
+	return false
 }
 
 // badLine reports what is wrong with a line, in the usual form.

@@ -13,7 +13,7 @@ func (l *loader) setPort(d *directive) error {
 	if !ok || port <= 0 {
 		return l.badLine(d, "Bad port '%s'.", arg)
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n = int64(port)
 	}
 	return nil
@@ -39,7 +39,7 @@ func (l *loader) setAddKeysToAgent(d *directive) error {
 	case !found || two:
 		return l.badLine(d, "unsupported option")
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text, v.n = text, lifetime
 	}
 	return nil
@@ -61,7 +61,7 @@ func (l *loader) setControlPersist(d *directive) error {
 	if !ok {
 		return l.badLine(d, "Bad ControlPersist argument.")
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text, v.n = text, timeout
 	}
 	return nil
@@ -76,7 +76,7 @@ func (l *loader) setEscapeChar(d *directive) error {
 	if !ok {
 		return l.badLine(d, "Bad escape character.")
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n = c
 	}
 	return nil
@@ -91,7 +91,7 @@ func (l *loader) setFingerprintHash(d *directive) error {
 		if !equalFoldASCII(arg, hash) {
 			continue
 		}
-		if v := l.slot(d, d.id); v != nil {
+		if v := l.slot(d); v != nil {
 			v.text = hash
 		}
 		return nil
@@ -110,7 +110,7 @@ func (l *loader) setGSSAPIKex(d *directive) error {
 		}
 		return l.badLine(d, "Bad GSSAPI KexAlgorithms '%s'.", arg)
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text = arg
 	}
 	return nil
@@ -179,7 +179,7 @@ func (l *loader) setIPQoS(d *directive) error {
 			return err
 		}
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n, v.m = n, m
 	}
 	return nil
@@ -207,7 +207,7 @@ func (l *loader) setLogLevel(d *directive) error {
 	if !ok {
 		return l.badLine(d, "unsupported log level '%s'", arg)
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n = int64(level)
 	}
 	return nil
@@ -225,7 +225,7 @@ func (l *loader) setSyslogFacility(d *directive) error {
 		if !equalFoldASCII(arg, name) {
 			continue
 		}
-		if v := l.st.get(d.id); !v.set {
+		if v := l.value(d); !v.set {
 			*v = value{set: true, text: name, at: origin{d.file, d.line}}
 		}
 		return nil
@@ -243,7 +243,7 @@ func (l *loader) setBindMask(d *directive) error {
 	if !ok {
 		return l.badLine(d, "Bad mask.")
 	}
-	*l.st.get(d.id) = value{set: true, n: mode, at: origin{d.file, d.line}}
+	*l.value(d) = value{set: true, n: mode, at: origin{d.file, d.line}}
 	return nil
 }
 
@@ -268,7 +268,7 @@ func (l *loader) setRekeyLimit(d *directive) error {
 		}
 		bytes = n
 	}
-	v := l.st.get(d.id)
+	v := l.value(d)
 	if d.active && !v.set {
 		v.n = bytes
 		l.markSet(d, v)
@@ -295,7 +295,7 @@ func (l *loader) setTunnelDevice(d *directive) error {
 	if !ok {
 		return l.badLine(d, "Bad tun device.")
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n, v.m = local, remote
 	}
 	return nil
@@ -336,7 +336,7 @@ func (l *loader) setObscure(d *directive) error {
 	if n == -1 {
 		return l.badLine(d, "missing argument")
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n = n
 	}
 	return nil
@@ -351,7 +351,7 @@ func (l *loader) setVersionAddendum(d *directive) error {
 	if equalFoldASCII(text, "none") {
 		text = ""
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text = text
 	}
 	d.args.consume()

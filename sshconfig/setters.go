@@ -7,59 +7,41 @@ import (
 // process acts on one line whose arguments have been split. It leaves in
 // d.args what it did not understand.
 func (l *loader) process(d *directive) error {
-	if len(d.args) == 0 && mustHaveItems(d.id) { // a comment in their place
-		return l.fatalLine(d, "no %s specified", d.keyword)
-	}
-	if d.id == kwIgnored {
+	if d.row == nil {
 		l.debugLine(d, levelDebug1, "Ignored unknown option \"%s\"", d.keyword)
 		d.args.consume()
 		return nil
 	}
-	info := &keywordTable[d.id]
-	switch info.kind {
-	case kindFlag:
-		return l.setWord(d, wordsFlag)
-	case kindWord:
-		return l.setWord(d, info.words)
-	case kindInt:
-		return l.setInt(d)
-	case kindTime:
-		return l.setTime(d, d.id)
-	case kindString:
-		return l.setString(d)
-	case kindCommand:
-		return l.setCommand(d)
-	case kindFiles:
-		return l.setFiles(d)
-	case kindAlgs:
-		return l.setAlgorithms(d)
-	case kindDeprecated:
-		l.debugLine(d, levelDebug1, "Deprecated option \"%s\"", d.keyword)
-		d.args.consume()
-	case kindUnsupported:
-		l.say(origin{d.file, d.line}, LogError, "%s line %d: Unsupported option \"%s\"", d.file, d.line, d.keyword)
-		d.args.consume()
-	case kindIgnore:
-		d.args.consume()
-	default:
-		return l.processSpecial(d)
+	if len(d.args) == 0 && d.row.items { // a comment in their place
+		return l.fatalLine(d, "no %s specified", d.keyword)
 	}
+	return d.row.set(l, d)
+}
+
+func (l *loader) deprecated(d *directive) error {
+	l.debugLine(d, levelDebug1, "Deprecated option \"%s\"", d.keyword)
+	d.args.consume()
 	return nil
 }
 
-// mustHaveItems reports whether a line without a value ends the resolution.
-func mustHaveItems(id keyword) bool {
-	switch id {
-	case kwSendEnv, kwSetEnv, kwCanonicalDomains, kwCanonicalizePermittedCNAMEs, kwRevokedHostKeys, kwChannelTimeout:
-		return true
-	}
-	return false
+func (l *loader) unsupported(d *directive) error {
+	l.say(origin{d.file, d.line}, LogError, "%s line %d: Unsupported option \"%s\"", d.file, d.line, d.keyword)
+	d.args.consume()
+	return nil
 }
+
+func (l *loader) ignore(d *directive) error {
+	d.args.consume()
+	return nil
+}
+
+// value returns the value of the directive's keyword.
+func (l *loader) value(d *directive) *value { return &l.st.values[d.index] }
 
 // slot returns the value of the directive's keyword if the directive may set
 // it: its block applies, and nothing has set it before. It notes the origin.
-func (l *loader) slot(d *directive, id keyword) *value {
-	v := l.st.get(id)
+func (l *loader) slot(d *directive) *value {
+	v := l.value(d)
 	if !d.active || v.set {
 		return nil
 	}
@@ -69,8 +51,8 @@ func (l *loader) slot(d *directive, id keyword) *value {
 
 // note records the origin of the first of several lines that a keyword that
 // adds up is set by.
-func (l *loader) note(d *directive, id keyword) {
-	if v := l.st.get(id); v.at.file == "" {
+func (l *loader) note(d *directive) {
+	if v := l.value(d); v.at.file == "" {
 		v.at = origin{d.file, d.line}
 	}
 }
@@ -99,13 +81,13 @@ func (l *loader) word(d *directive, words wordSet, arg string, ok bool) (value, 
 	return value, printed, found
 }
 
-func (l *loader) setWord(d *directive, words wordSet) error {
+func (l *loader) setWord(d *directive) error {
 	arg, ok := d.args.next()
-	text, printed, found := l.word(d, words, arg, ok)
+	text, printed, found := l.word(d, d.row.words, arg, ok)
 	if !found {
 		return l.badLine(d, "unsupported option \"%s\".", printed)
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text = text
 	}
 	return nil
@@ -117,19 +99,19 @@ func (l *loader) setInt(d *directive) error {
 	if problem != "" {
 		return l.badLine(d, "integer value %s.", problem)
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n = n
 	}
 	return nil
 }
 
 // setTime reads a time format. "none" leaves the keyword open for a later line.
-func (l *loader) setTime(d *directive, id keyword) error {
+func (l *loader) setTime(d *directive) error {
 	n, none, err := l.time(d)
 	if err != nil || none {
 		return err
 	}
-	if v := l.slot(d, id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.n = n
 	}
 	return nil
@@ -155,7 +137,7 @@ func (l *loader) setString(d *directive) error {
 	if err != nil {
 		return err
 	}
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text = arg
 	}
 	return nil
@@ -163,7 +145,7 @@ func (l *loader) setString(d *directive) error {
 
 // setCommand takes the line as it stands, quotes and all.
 func (l *loader) setCommand(d *directive) error {
-	if v := l.slot(d, d.id); v != nil {
+	if v := l.slot(d); v != nil {
 		v.text = trimCommand(d.rest)
 	}
 	d.args.consume()
@@ -172,7 +154,7 @@ func (l *loader) setCommand(d *directive) error {
 
 // setFiles reads a list of files, or none alone.
 func (l *loader) setFiles(d *directive) error {
-	v := l.st.get(d.id)
+	v := l.value(d)
 	empty := len(v.list) == 0
 	for i := 0; ; i++ {
 		arg, more, err := l.listItem(d, i, "none")
@@ -182,11 +164,11 @@ func (l *loader) setFiles(d *directive) error {
 		if !d.active || !empty {
 			continue
 		}
-		if len(v.list) >= maxHostFiles && d.id != kwRevokedHostKeys {
+		if len(v.list) >= maxHostFiles && d.row.id != kwRevokedHostKeys {
 			return l.badLine(d, "too many %s entries.", d.keyword)
 		}
 		v.list, v.set = append(v.list, arg), true
-		l.note(d, d.id)
+		l.note(d)
 	}
 }
 

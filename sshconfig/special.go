@@ -4,88 +4,17 @@ import (
 	"github.com/gossh-project/gossh/forward"
 )
 
-// processSpecial acts on the keywords whose arguments have a form of their own.
-func (l *loader) processSpecial(d *directive) error {
-	switch d.id {
-	case kwHost:
-		return l.hostLine(d)
-	case kwMatch:
-		return l.matchLine(d)
-	case kwInclude:
-		return l.includeLine(d)
-	case kwIdentityFile, kwCertificateFile:
-		return l.setKeyFile(d)
-	case kwLocalForward, kwRemoteForward, kwDynamicForward:
-		return l.setForward(d)
-	case kwPermitRemoteOpen:
-		return l.setPermitRemoteOpen(d)
-	case kwProxyJump:
-		return l.setProxyJump(d)
-	case kwSendEnv:
-		return l.setSendEnv(d)
-	case kwSetEnv:
-		return l.setSetEnv(d)
-	case kwLogVerbose:
-		return l.setLogVerbose(d)
-	case kwCanonicalDomains:
-		return l.setCanonicalDomains(d)
-	case kwCanonicalizePermittedCNAMEs:
-		return l.setPermittedCNAMEs(d)
-	case kwIdentityAgent:
-		arg, err := l.argument(d)
-		if err != nil {
-			return err
+// setIdentityAgent reads a path, none, or a variable.
+func (l *loader) setIdentityAgent(d *directive) error {
+	arg, err := l.argument(d)
+	if err != nil {
+		return err
+	}
+	return l.setAgentPath(d, arg, func(path string) {
+		if v := l.slot(d); v != nil {
+			v.text = path
 		}
-		return l.setAgentPath(d, arg, func(path string) {
-			if v := l.slot(d, d.id); v != nil {
-				v.text = path
-			}
-		})
-	case kwForwardAgent:
-		return l.setForwardAgent(d)
-	case kwChannelTimeout:
-		return l.setChannelTimeout(d)
-	case kwForwardAgentKeys:
-		return l.setOwnList(d)
-	}
-	return l.processScalar(d)
-}
-
-// processScalar acts on the keywords that set one value of an unusual form.
-func (l *loader) processScalar(d *directive) error {
-	switch d.id {
-	case kwAddKeysToAgent:
-		return l.setAddKeysToAgent(d)
-	case kwControlPersist:
-		return l.setControlPersist(d)
-	case kwEscapeChar:
-		return l.setEscapeChar(d)
-	case kwFingerprintHash:
-		return l.setFingerprintHash(d)
-	case kwGSSAPIKexAlgorithms:
-		return l.setGSSAPIKex(d)
-	case kwIPQoS:
-		return l.setIPQoS(d)
-	case kwLogLevel:
-		return l.setLogLevel(d)
-	case kwObscureKeystrokeTiming:
-		return l.setObscure(d)
-	case kwPort:
-		return l.setPort(d)
-	case kwRefuseConnection:
-		return l.refuseConnection(d)
-	case kwRekeyLimit:
-		return l.setRekeyLimit(d)
-	case kwStreamLocalBindMask:
-		return l.setBindMask(d)
-	case kwSyslogFacility:
-		return l.setSyslogFacility(d)
-	case kwTunnelDevice:
-		return l.setTunnelDevice(d)
-	case kwVersionAddendum:
-		return l.setVersionAddendum(d)
-	}
-	return l.badLine(d, "Unimplemented keyword %s", d.keyword)
+	})
 }
 
 func (l *loader) setKeyFile(d *directive) error {
@@ -98,14 +27,14 @@ func (l *loader) setKeyFile(d *directive) error {
 		f.by = byUser
 	}
 	list, what := &l.st.identity, "identity"
-	if d.id == kwCertificateFile {
+	if d.row.id == kwCertificateFile {
 		list, what = &l.st.certificate, "certificate"
 	}
 	if len(*list) >= maxIdentityFiles {
 		return l.badLine(d, "Too many %s files specified (max %d).", what, maxIdentityFiles)
 	}
 	*list = addFile(*list, f)
-	l.note(d, d.id)
+	l.note(d)
 	return nil
 }
 
@@ -128,7 +57,7 @@ func (l *loader) setForward(d *directive) error {
 		return err
 	}
 	kind := forward.Dynamic
-	switch d.id {
+	switch d.row.id {
 	case kwLocalForward:
 		kind = forward.Local
 	case kwRemoteForward:
@@ -152,7 +81,7 @@ func (l *loader) setForward(d *directive) error {
 	}
 	if d.active {
 		l.addForward(spec)
-		l.note(d, d.id)
+		l.note(d)
 	}
 	return nil
 }
@@ -186,7 +115,7 @@ func (l *loader) setForwardAgent(d *directive) error {
 	if arg == "" {
 		return l.badLine(d, "missing argument.")
 	}
-	v := l.st.get(d.id)
+	v := l.value(d)
 	if word, ok := wordsFlag.lookup(arg); ok {
 		if d.active && v.n == 0 {
 			v.n = flagNumber(word)

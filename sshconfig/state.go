@@ -26,7 +26,24 @@ func (v *value) is(constant string) bool { return v.set && v.text == constant }
 func (v *value) isNone() bool { return !v.set || equalFoldASCII(v.text, "none") }
 
 // equalFoldASCII is strcasecmp(3): only ASCII letters fold.
-func equalFoldASCII(a, b string) bool { return len(a) == len(b) && lowerASCII(a) == lowerASCII(b) }
+func equalFoldASCII(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range len(a) {
+		if lowerByte(a[i]) != lowerByte(b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
 
 // provided says who named a file; OpenSSH takes the same file named by two of
 // these for two.
@@ -46,7 +63,8 @@ type fileEntry struct {
 
 // state is a configuration in the making: what has been set so far.
 type state struct {
-	values      [numKeywords]value
+	values      []value            // one for each row of keywordTable
+	index       [numKeywords]uint8 // the rows of keywords
 	identity    []fileEntry
 	certificate []fileEntry
 	local       []forward.Spec // LocalForward and DynamicForward, in order
@@ -56,8 +74,17 @@ type state struct {
 	stdio       *forward.Spec // -W
 }
 
+// newState returns the state in which nothing has been set.
+func newState(rows []row) state {
+	s := state{values: make([]value, len(rows))}
+	for i := range rows {
+		s.index[rows[i].id] = uint8(i)
+	}
+	return s
+}
+
 // get returns the value of a keyword for reading and writing.
-func (s *state) get(id keyword) *value { return &s.values[id] }
+func (s *state) get(id keyword) *value { return &s.values[s.index[id]] }
 
 // limits of OpenSSH
 const (
