@@ -13,15 +13,14 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// masterPatience is how long a master may take to answer where no ConnectTimeout
-// says so.
-const masterPatience = 10 * time.Second
+// masterTimeout is how long a master may take to answer if there is no
+// ConnectTimeout.
+const masterTimeout = 10 * time.Second
 
-// attach makes a Client on the connection of the master that ControlPath
-// names, as `ssh -O proxy` does. It returns nil where there is none, or where
-// it does not answer: a connection of one's own is as good. The clock of a Dial
-// that this one is a jump host of stands still meanwhile: what the master takes
-// is not the network's time.
+// attach returns a Client on the connection of the master that ControlPath
+// names, as `ssh -O proxy` does. It returns nil if there is no master, or if
+// that does not answer. The time limit of the Dial that this is a jump host of
+// stops meanwhile: it is for the network.
 func (d *dialer) attach(ctx context.Context) *Client {
 	if d.opts.OwnConnection || d.cfg.ControlPath == "" {
 		return nil
@@ -30,7 +29,7 @@ func (d *dialer) attach(ctx context.Context) *Client {
 		d.parent.limit.pause()
 		defer d.parent.limit.resume()
 	}
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.cfg.ConnectTimeout, masterPatience))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(d.cfg.ConnectTimeout, masterTimeout))
 	defer cancel()
 	mc, err := mux.Connect(ctx, d.cfg.ControlPath, mux.ClientOptions{Logger: d.opts.Logger})
 	if err != nil {
@@ -46,8 +45,8 @@ func (d *dialer) attach(ctx context.Context) *Client {
 	return attached(d, conn, chans, reqs)
 }
 
-// masterUnusable tells why there is no use of a master, unless there is simply
-// none, or one that is just leaving.
+// masterUnusable reports why a master cannot be used, unless there is none, or
+// it is about to exit.
 func (d *dialer) masterUnusable(err error) {
 	d.debugf("Control socket %s: %v", d.cfg.ControlPath, err)
 	if errors.Is(err, mux.ErrNoMaster) || errors.Is(err, mux.ErrMasterGone) ||
@@ -68,8 +67,8 @@ func Attach(conn ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request
 	return attached(newDialer(opts.withDefaults(), nil), conn, chans, reqs), nil
 }
 
-// attached has no net.Conn of its own to watch, no key exchange and no
-// authentication; the master sees to all of these, and to the keepalive.
+// attached returns a Client on conn. The master does the key exchange, the
+// authentication and the keepalive.
 func attached(d *dialer, conn ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) *Client {
 	d.opts.NoKeepalive = true
 	d.layers(controlConn{conn})
@@ -78,7 +77,7 @@ func attached(d *dialer, conn ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan
 	return newClient(d, conn, chans, reqs)
 }
 
-// controlConn stands for the net.Conn below a connection that a master holds.
+// controlConn is the placeholder for the network connection of a master.
 type controlConn struct{ conn ssh.Conn }
 
 func (c controlConn) Close() error                     { return c.conn.Close() }

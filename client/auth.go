@@ -251,7 +251,7 @@ func (a *authenticator) password() *authMethod {
 			return a.programPassword()
 		}
 		q := PasswordQuestion{User: a.d.cfg.User, Host: a.d.promptHost(), Attempt: a.passwords}
-		err = a.d.unhurried(func() error {
+		err = a.d.untimed(func() error {
 			password, err = a.d.opts.Prompter.Password(a.ctx, q)
 			return err
 		})
@@ -290,7 +290,7 @@ func (a *authenticator) keyboardInteractive() *authMethod {
 		if a.d.opts.Prompter == nil {
 			return nil, a.giveUp(errors.New("client: nobody to ask"))
 		}
-		err = a.d.unhurried(func() error {
+		err = a.d.untimed(func() error {
 			answers, err = a.d.opts.Prompter.Challenge(a.ctx, q)
 			return err
 		})

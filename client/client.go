@@ -18,12 +18,12 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// Client is a connection to a server: one of its own, or a share in that of a
-// master (Options.OwnConnection). Its methods may be called from any goroutine.
+// Client is a connection to a server: its own, or that of a master (see
+// Options.OwnConnection). Its methods may be called from any goroutine.
 //
-// A share has no keepalive, which is the master's affair, and knows neither the
-// server's address nor its key: Stats stands still, Binding fails. Through a
-// master of OpenSSH nothing can listen on the server.
+// Through a master the Client has no keepalive and knows neither the server's
+// address nor its host key: Stats does not change, and Binding fails. A master
+// of OpenSSH does not let a Client listen on the server.
 type Client struct {
 	d       *dialer
 	conn    ssh.Conn
@@ -31,7 +31,7 @@ type Client struct {
 
 	ctx    context.Context // ends with the connection; its cause is Err
 	cancel context.CancelCauseFunc
-	work   sync.WaitGroup // every goroutine of ours
+	work   sync.WaitGroup // all goroutines of the Client
 
 	channels *channelTypes
 	forwards *forward.Forwarder
@@ -56,7 +56,7 @@ func newClient(d *dialer, sc ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan 
 	return c
 }
 
-// await ends when the connection has ended, and says why.
+// await waits until the connection has ended and records why.
 func (c *Client) await() {
 	defer c.work.Done()
 	err := c.conn.Wait()
@@ -88,28 +88,28 @@ func (c *Client) Subsystem(ctx context.Context, name string) *session.Cmd {
 	return session.Subsystem(ctx, c, name)
 }
 
-// DialContext connects from the server to addr: network is "tcp", "tcp4",
-// "tcp6" (the server resolves the name), or "unix" for a socket there. The end
-// of ctx ends the attempt alone. Deadlines work as those of package net.
+// DialContext connects from the server to addr. The network is "tcp", "tcp4",
+// "tcp6" (the server resolves the name) or "unix" for a socket on the server.
+// ctx limits the attempt only. The connection supports deadlines.
 func (c *Client) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return c.orCauseConn(c.forwards.DialContext(ctx, network, addr))
 }
 
-// orCauseConn is orCause for a connection.
+// orCauseConn returns conn, and err as orCause does.
 func (c *Client) orCauseConn(conn net.Conn, err error) (net.Conn, error) {
 	return conn, c.orCause(err)
 }
 
-// Listen listens on the server: network is "tcp" (port 0 lets the server
-// choose) or "unix".
+// Listen listens on the server. The network is "tcp" or "unix". With port 0 the
+// server chooses one. ctx limits the attempt only.
 func (c *Client) Listen(ctx context.Context, network, addr string) (net.Listener, error) {
 	l, err := c.forwards.Listen(ctx, network, addr)
 	return l, c.orCause(err)
 }
 
-// TransportEnded is closed when nothing more can be received, which is a
-// moment before Done is, and before any channel ends for that reason. It is nil
-// through a master, whose transport is not seen here.
+// TransportEnded returns a channel that is closed when nothing more can be
+// received, just before Done is closed and before any channel ends for that
+// reason. It returns nil through a master, whose transport is not known here.
 func (c *Client) TransportEnded() <-chan struct{} {
 	if _, shared := c.NetConn().(controlConn); shared {
 		return nil
@@ -117,10 +117,11 @@ func (c *Client) TransportEnded() <-chan struct{} {
 	return c.d.watched.Ended()
 }
 
-// Forwards opens and lists the forwardings of this connection.
+// Forwards returns the Forwarder of this connection.
 func (c *Client) Forwards() *forward.Forwarder { return c.forwards }
 
-// orCause prefers the connection's end over what it looked like from above.
+// orCause returns err together with the reason why the connection ended, if that
+// caused err.
 func (c *Client) orCause(err error) error {
 	var open *ssh.OpenChannelError
 	if err == nil || errors.As(err, &open) {
@@ -132,7 +133,7 @@ func (c *Client) orCause(err error) error {
 	return err
 }
 
-// OpenChannel opens a channel of any type; it blocks until the server has
+// OpenChannel opens a channel of any type. It blocks until the server has
 // answered or the connection has ended.
 func (c *Client) OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error) {
 	ch, reqs, err := c.conn.OpenChannel(name, data)
@@ -142,41 +143,42 @@ func (c *Client) OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh
 	return c.timeouts.watchChannel(ch, name), reqs, nil
 }
 
-// SendRequest sends a global request; with wantReply it blocks until the
-// server has answered. One at a time waits for its answer.
+// SendRequest sends a global request. If wantReply is set, it blocks until the
+// server has answered. Requests that want replies are sent one at a time.
 func (c *Client) SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error) {
 	return c.conn.SendRequest(name, wantReply, payload)
 }
 
-// HandleChannelOpen has handle called, on the connection's own goroutine, for
-// each channel of a type that the server opens; it must not block. It reports
-// false if the type has a handler already.
+// HandleChannelOpen registers handle for channels of a type that the server
+// opens. It is called on a goroutine of the connection and must not block.
+// HandleChannelOpen reports false if the type has a handler already.
 func (c *Client) HandleChannelOpen(channelType string, handle func(ssh.NewChannel)) bool {
 	return c.channels.handle(channelType, handle)
 }
 
-// SSH is the escape hatch: the connection as an x/crypto client, sharing it
-// with this Client. Global requests and channels of types that gossh serves do
-// not reach it.
+// SSH returns the connection as a client of x/crypto, which shares it with this
+// Client. It does not receive global requests, nor channels of types that have a
+// handler.
 func (c *Client) SSH() *ssh.Client { return c.channels.sshClient(c.conn) }
 
-// Config is the configuration that the connection was made with.
+// Config returns the configuration that the connection was made with.
 func (c *Client) Config() *sshconfig.Config { return c.d.cfg }
 
-// Conn gives what x/crypto knows of the connection.
+// Conn returns the metadata of the connection.
 func (c *Client) Conn() ssh.ConnMetadata { return c.conn }
 
-// Binding names the server to an agent that is forwarded to it.
+// Binding returns the data by which an agent knows the server to which it is
+// forwarded (session-bind@openssh.com).
 func (c *Client) Binding() (agentfwd.Binding, error) {
 	return c.d.engine.binding(c.conn.SessionID())
 }
 
-// Stats is how the connection is doing.
+// Stats returns the state of the keepalive.
 func (c *Client) Stats() keepalive.Stats { return c.monitor.Stats() }
 
-// Hint says that the network may have changed: see keepalive.Monitor. Jump
-// hosts on the way are probed too: theirs is the socket that a change of
-// address breaks.
+// Hint reports that the network may have changed: the connection is probed at
+// once. So are the connections to jump hosts, since it is theirs that a change
+// of address breaks. See keepalive.Monitor.
 func (c *Client) Hint() {
 	c.monitor.Hint()
 	if j, ok := c.NetConn().(*jumpConn); ok {
@@ -184,32 +186,32 @@ func (c *Client) Hint() {
 	}
 }
 
-// PeerAddress is the server's address and its port; "UNKNOWN" and 65535, as in
-// ssh, behind a ProxyCommand, and through a master.
+// PeerAddress returns the address and port of the server. Behind a ProxyCommand
+// and through a master these are "UNKNOWN" and 65535, as in ssh.
 func (c *Client) PeerAddress() (host string, port int) {
 	return peerHost(c.d.watched), peerPort(c.d.watched)
 }
 
-// NetConn is the connection below, for socket options. Through a master there
-// is none, only what stands for it.
+// NetConn returns the connection below, for socket options. Through a master it
+// is a placeholder whose Read and Write fail.
 func (c *Client) NetConn() net.Conn { return c.d.watched.NetConn() }
 
-// Restricted reports that the host key has changed and StrictHostKeyChecking no
-// let it pass. Nothing is forwarded then: DialContext, Listen and what Forwards
-// opens return ErrRestricted, a session asks for neither the agent nor X11, and
-// channels of the server are refused. Stdio forwardings (-W), and what SSH and
-// OpenChannel open, are not kept back.
+// Restricted reports whether the host key has changed and was accepted by
+// StrictHostKeyChecking no. Then nothing is forwarded: DialContext, Listen and
+// Forwards().Open return ErrRestricted, sessions request neither the agent nor
+// X11, and channels that the server opens are refused. Stdio forwardings (-W),
+// SSH and OpenChannel are not affected.
 func (c *Client) Restricted() bool { return c.d.keys.restricted() }
 
-// AuthMethod is the method that the server accepted last; "none" through a
-// master, where nobody was asked.
+// AuthMethod returns the method that the server accepted last. Through a master
+// it is "none".
 func (c *Client) AuthMethod() string { return c.d.auth.lastMethod() }
 
-// Done is closed when the connection has ended.
+// Done returns a channel that is closed when the connection has ended.
 func (c *Client) Done() <-chan struct{} { return c.ctx.Done() }
 
-// Err is why the connection ended, nil while it lives: ErrClosed after Close,
-// otherwise a [*ConnError] around the cause.
+// Err returns nil while the connection is up. Afterwards it returns ErrClosed if
+// Close was called, and otherwise a [*ConnError] with the reason.
 func (c *Client) Err() error { return context.Cause(c.ctx) }
 
 // Wait blocks until the connection has ended and returns Err.
@@ -218,8 +220,7 @@ func (c *Client) Wait() error {
 	return c.Err()
 }
 
-// Close ends the connection and waits for its goroutines. The net.Conn is
-// closed first, so that a writer that is stuck does not hold it up.
+// Close closes the connection and waits for its goroutines.
 func (c *Client) Close() error {
 	c.cancel(ErrClosed)
 	c.d.watched.Close()

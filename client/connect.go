@@ -14,7 +14,8 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// connect gives the net.Conn that the SSH connection runs over.
+// connect returns the network connection for SSH: a jump host's, a
+// ProxyCommand's, or TCP.
 func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 	switch {
 	case len(d.cfg.ProxyJump) > 0:
@@ -25,8 +26,8 @@ func (d *dialer) connect(ctx context.Context) (net.Conn, error) {
 	return d.connectTCP(ctx)
 }
 
-// proxyCommand starts the ProxyCommand, whose host and user names sshconfig
-// has already checked and put in.
+// proxyCommand starts the ProxyCommand. sshconfig has checked the host and user
+// names in it.
 func (d *dialer) proxyCommand(ctx context.Context) (net.Conn, error) {
 	d.debugf("Executing proxy command: exec %s", d.cfg.ProxyCommand)
 	conn, err := dialProxyCommand(ctx, userShell(), d.cfg.ProxyCommand, d.opts.ProxyStderr, d.opts.ProxyApart)
@@ -36,7 +37,7 @@ func (d *dialer) proxyCommand(ctx context.Context) (net.Conn, error) {
 	return conn, nil
 }
 
-// userShell is the shell that runs commands of the configuration.
+// userShell returns the shell that runs commands of the configuration.
 func userShell() string {
 	if s := os.Getenv("SHELL"); s != "" {
 		return s
@@ -44,7 +45,7 @@ func userShell() string {
 	return defaultShell
 }
 
-// connectTCP makes ConnectionAttempts attempts, a second apart.
+// connectTCP makes ConnectionAttempts attempts, one second apart.
 func (d *dialer) connectTCP(ctx context.Context) (net.Conn, error) {
 	var last error
 	for i := range max(1, d.cfg.ConnectionAttempts) {
@@ -84,7 +85,8 @@ func ended(ctx context.Context) error {
 // connectError returns the error of a connection that was not made.
 func (d *dialer) connectError(err error) error { return d.connError(PhaseConnect, err) }
 
-// resolve gives the addresses to try, in the order of trying.
+// resolve returns the addresses of the host in the order in which they are
+// tried.
 func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	host, network := d.cfg.HostName, "ip"
 	switch d.cfg.AddressFamily {
@@ -108,8 +110,8 @@ func (d *dialer) resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	return out, nil
 }
 
-// lookup is the resolver, which leaves out the families that an address as
-// host name does not have.
+// lookup looks up the addresses of host. An address of another family is an
+// error.
 func (d *dialer) lookup(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if a, err := netip.ParseAddr(host); err == nil {
 		a = a.Unmap()
@@ -135,7 +137,7 @@ func (d *dialer) dialAddress(ctx context.Context, addr netip.AddrPort) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	// The period is the system's, as with ssh: a negative value leaves it.
+	// The system decides the period, as with ssh: negative values do not set it.
 	alive := net.KeepAliveConfig{Enable: d.cfg.TCPKeepAlive, Idle: -1, Interval: -1, Count: -1}
 	nd := net.Dialer{LocalAddr: local, KeepAlive: -1, KeepAliveConfig: alive}
 	conn, err := nd.DialContext(ctx, "tcp", addr.String())
@@ -145,8 +147,8 @@ func (d *dialer) dialAddress(ctx context.Context, addr netip.AddrPort) (net.Conn
 	return conn, err
 }
 
-// bindAddress is the local end that BindAddress or BindInterface wants for a
-// connection to peer; nil leaves it to the system.
+// bindAddress returns the local address that BindAddress or BindInterface names
+// for a connection to peer. It returns nil if the system shall choose.
 func (d *dialer) bindAddress(ctx context.Context, peer netip.Addr) (net.Addr, error) {
 	switch {
 	case d.cfg.BindAddress != "":
@@ -165,8 +167,8 @@ func (d *dialer) bindAddress(ctx context.Context, peer netip.Addr) (net.Addr, er
 	return nil, nil
 }
 
-// interfaceAddress takes the first address of the interface that has peer's
-// family, and is link-local only if peer is.
+// interfaceAddress returns the first address of the interface that has the
+// family of peer. It is link-local only if peer is.
 func interfaceAddress(name string, peer netip.Addr) (net.Addr, error) {
 	iface, err := net.InterfaceByName(name)
 	if err != nil {
@@ -189,8 +191,8 @@ func interfaceAddress(name string, peer netip.Addr) (net.Addr, error) {
 	return nil, fmt.Errorf("bind interface %s: no suitable address", name)
 }
 
-// reason is the innermost cause of a network error: ssh says "Connection
-// refused", without the way there.
+// reason returns the innermost cause of a network error, such as "connection
+// refused".
 func reason(err error) error {
 	for {
 		next := errors.Unwrap(err)
@@ -201,7 +203,8 @@ func reason(err error) error {
 	}
 }
 
-// capitalized begins a text as strerror(3) does.
+// capitalized returns the text with a capital letter first, as strerror(3) has
+// it.
 func capitalized(text string) string {
 	if text == "" {
 		return text
@@ -209,7 +212,8 @@ func capitalized(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// peerHost is the peer's address, "UNKNOWN" where only a proxy knows it.
+// peerHost returns the address of the peer, or "UNKNOWN" if only a proxy knows
+// it.
 func peerHost(c net.Conn) string {
 	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
 	if err != nil {
@@ -218,7 +222,8 @@ func peerHost(c net.Conn) string {
 	return host
 }
 
-// peerPort is the peer's port, 65535 where only a proxy knows it, as in ssh.
+// peerPort returns the port of the peer, or 65535 if only a proxy knows it, as
+// ssh has it.
 func peerPort(c net.Conn) int {
 	_, port, err := net.SplitHostPort(c.RemoteAddr().String())
 	if err != nil {
@@ -234,10 +239,10 @@ const attemptDelay = 250 * time.Millisecond
 // dialFunc connects to one address.
 type dialFunc func(ctx context.Context, addr netip.AddrPort) (net.Conn, error)
 
-// race connects to the first of addrs that answers: each attempt starts when
-// the one before it has failed, or has not answered for 250 ms (RFC 8305,
-// section 5). The losers are closed. The error is that of the last address to
-// fail, as ssh reports it.
+// race connects to the first of addrs that answers. It starts an attempt when
+// the one before has failed, or has not answered within 250 ms (RFC 8305,
+// section 5), and closes the connections that come too late. The error is that
+// of the attempt that failed last, as with ssh.
 func race(ctx context.Context, addrs []netip.AddrPort, dial dialFunc) (net.Conn, error) {
 	if len(addrs) == 0 {
 		return nil, errors.New("no address")
@@ -275,20 +280,20 @@ func race(ctx context.Context, addrs []netip.AddrPort, dial dialFunc) (net.Conn,
 	}
 }
 
-// attempt is the outcome of one address.
+// attempt is the result of one address.
 type attempt struct {
 	conn net.Conn
 	err  error
 }
 
-// tryAddress ends with the dial, which ends with ctx at the latest.
+// tryAddress connects to one address. It ends with ctx at the latest.
 func tryAddress(ctx context.Context, addr netip.AddrPort, dial dialFunc, results chan<- attempt) {
 	conn, err := dial(ctx, addr)
 	results <- attempt{conn, err}
 }
 
-// drain closes what still connects after the race; it ends with the last of
-// the n attempts, all of them cancelled.
+// drain closes the connections of the last n attempts, which have been
+// cancelled.
 func drain(results <-chan attempt, n int) {
 	for range n {
 		if r := <-results; r.conn != nil {
@@ -297,8 +302,8 @@ func drain(results <-chan attempt, n int) {
 	}
 }
 
-// interleave orders addresses as RFC 8305, section 4 says: the families take
-// turns, beginning with that of the resolver's first address.
+// interleave orders addresses as in RFC 8305, section 4: the families alternate,
+// beginning with that of the first address.
 func interleave(addrs []netip.Addr) []netip.Addr {
 	var first, second []netip.Addr
 	for _, a := range addrs {

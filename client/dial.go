@@ -87,21 +87,21 @@ func loadConfig(ctx context.Context, dest sshconfig.Destination, o sshconfig.Opt
 	return sshconfig.Load(ctx, dest.Host, o)
 }
 
-// dialer is one Dial under way.
+// dialer is the state of one Dial, or of the connection to one jump host.
 type dialer struct {
 	opts   Options
 	cfg    *sshconfig.Config
-	parent *dialer // of whom this is a jump host
+	parent *dialer // the dialer that this is a jump host of
 	depth  int
 
-	earlier *earlierKeys // nil where no connection came before
-	path    string       // what earlier calls this host
+	earlier *earlierKeys // the host keys of earlier connections; nil if there are none
+	path    string       // the name of this host in earlier
 
-	// patience bounds the attempt where no ConnectTimeout does: Keep's.
-	patience time.Duration
+	// fallbackTimeout is the time limit if there is no ConnectTimeout. Keep sets it.
+	fallbackTimeout time.Duration
 
 	limit    *deadline
-	notifyMu *sync.Mutex // one for all hops of a Dial
+	notifyMu *sync.Mutex // shared by all hops of a Dial
 
 	names nss.Resolver
 
@@ -110,7 +110,7 @@ type dialer struct {
 	auth    *authenticator
 	keys    *hostKeys
 
-	hostKeyAlgorithms []string // as offered; set before the handshake to restrict them
+	hostKeyAlgorithms []string // as offered; set before the handshake to limit them
 }
 
 func newDialer(o Options, parent *dialer) *dialer {
@@ -119,18 +119,19 @@ func newDialer(o Options, parent *dialer) *dialer {
 		d.notifyMu = parent.notifyMu
 		d.depth = parent.depth + 1
 		d.earlier = parent.earlier
-		d.patience = parent.patience
+		d.fallbackTimeout = parent.fallbackTimeout
 		d.names = parent.names
 	}
 	return d
 }
 
-// dial is the whole way; see the package comment.
+// dial attaches to a master, or connects and authenticates. It connects once
+// more if the server may have the expected host key of another type.
 func (d *dialer) dial(ctx context.Context) (*Client, error) {
 	if c := d.attach(ctx); c != nil {
 		return c, nil
 	}
-	ctx, d.limit = withDeadline(ctx, cmp.Or(d.cfg.ConnectTimeout, d.patience), ErrTimeout)
+	ctx, d.limit = withDeadline(ctx, cmp.Or(d.cfg.ConnectTimeout, d.fallbackTimeout), ErrTimeout)
 	if d.parent != nil {
 		d.limit.parent = d.parent.limit
 	}
@@ -151,7 +152,7 @@ func (d *dialer) dial(ctx context.Context) (*Client, error) {
 	}
 }
 
-// attempt connects and makes the handshake once.
+// attempt makes one connection and its handshake.
 func (d *dialer) attempt(ctx context.Context) (*Client, error) {
 	d.keys, d.auth, d.watched = nil, nil, nil
 	conn, err := d.connect(ctx)
@@ -162,7 +163,7 @@ func (d *dialer) attempt(ctx context.Context) (*Client, error) {
 	return d.handshake(ctx, conn)
 }
 
-// handshake makes an SSH connection out of conn, which is closed if it fails.
+// handshake makes an SSH connection over conn. It closes conn if it fails.
 func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) {
 	d.layers(conn)
 	d.keys = d.newHostKeys(ctx, conn.RemoteAddr())
@@ -177,7 +178,7 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 	d.watched.SetPacketTimeout(d.keepaliveOptions().PacketTimeout())
 	sc, chans, reqs, err := d.engine.connect(ctx)
 	d.watched.SetPacketTimeout(0)
-	if !unwatch() && err == nil { // the context ended in the last moment
+	if !unwatch() && err == nil { // the context ended at the last moment
 		sc.Close()
 		err = contextError(ctx)
 	}
@@ -193,18 +194,19 @@ func (d *dialer) handshake(ctx context.Context, conn net.Conn) (*Client, error) 
 	return newClient(d, sc, chans, reqs), nil
 }
 
-// layers puts what we want to know of a connection on top of it.
+// layers puts the keepalive's view of the connection over conn, and the engine
+// over that.
 func (d *dialer) layers(conn net.Conn) {
 	d.watched = keepalive.WrapConn(conn)
 	d.engine = d.newEngine()
 }
 
-// noticed is called with each line that comes before the server's version line.
+// noticed logs a line that comes before the server's identification.
 func (d *dialer) noticed(number int, line string) {
 	d.debugf("kex_exchange_identification: banner line %d: %s", number, line)
 }
 
-// greeted is called with the server's version line.
+// greeted logs the server's identification.
 func (d *dialer) greeted(line string) {
 	_, version, _ := strings.Cut(line, "-")
 	version, software, _ := strings.Cut(version, "-")
@@ -256,7 +258,7 @@ func (d *dialer) phase() Phase {
 	return PhaseBanner
 }
 
-// address is what x/crypto names the server by in its callbacks.
+// address returns the name that x/crypto has for the server in its callbacks.
 func (d *dialer) address() string {
 	return net.JoinHostPort(d.cfg.HostName, fmt.Sprint(d.cfg.Port))
 }
@@ -273,10 +275,11 @@ func (d *dialer) keepaliveOptions() keepalive.Options {
 	}
 }
 
-// unhurried runs what a person may have to answer, with the clocks standing
-// still: ours, and that of the packets, since the server waits for us too.
-func (d *dialer) unhurried(ask func() error) error {
-	if d.limit != nil { // nil while nothing is dialed, only keys are listed
+// untimed calls ask, which may wait for a person. The time limits stop
+// meanwhile: that of the Dial, and that of packets, because the server waits for
+// the person too.
+func (d *dialer) untimed(ask func() error) error {
+	if d.limit != nil { // nil if only keys are listed
 		d.limit.pause()
 		defer d.limit.resume()
 	}
@@ -293,7 +296,7 @@ func (d *dialer) notify(e Event) {
 	d.opts.Notify(e)
 }
 
-// The levels of ssh -v as those of slog.
+// The log levels of ssh as levels of slog.
 const (
 	levelVerbose = slog.LevelDebug + 1
 
@@ -308,14 +311,14 @@ func (d *dialer) logf(level slog.Level, format string, args ...any) {
 	logf(d.opts.Logger, level, format, args...)
 }
 
-// logf formats only what will be seen.
+// logf formats a message if it is logged at this level.
 func logf(l *slog.Logger, level slog.Level, format string, args ...any) {
 	if l.Enabled(context.Background(), level) {
 		l.Log(context.Background(), level, fmt.Sprintf(format, args...))
 	}
 }
 
-// sleep waits for the time or the context.
+// sleep waits for the time. It returns the error of ctx if that ends first.
 func sleep(ctx context.Context, t time.Duration) error {
 	timer := time.NewTimer(t)
 	defer timer.Stop()
@@ -327,24 +330,24 @@ func sleep(ctx context.Context, t time.Duration) error {
 	}
 }
 
-// deadline is the one time limit of a Dial: over looking up, connecting, key
-// exchange and each step of authentication. It stands still while a person is
-// asked, since nobody types faster for a ConnectTimeout.
+// deadline is the time limit of a Dial: for looking up, connecting and key
+// exchange, and then for each step of authentication. It stops while a person is
+// asked.
 type deadline struct {
 	cancel context.CancelCauseFunc
-	err    error     // what the context ends with
-	parent *deadline // of the Dial that this one is a jump host of; pauses too
+	err    error     // the cause that the context ends with
+	parent *deadline // the deadline of the Dial that this is a jump host of; pauses too
 
 	mu      sync.Mutex
-	limit   time.Duration // 0: none
+	limit   time.Duration // zero means none
 	left    time.Duration
 	started time.Time // of the running timer; zero while paused
 	pauses  int
 	timer   *time.Timer
 }
 
-// withDeadline gives a context that ends with err after limit (0: never), and
-// the deadline that controls it. Stop it when the Dial is over.
+// withDeadline returns a context that ends with err after limit (zero means
+// never), and the deadline that controls it. The caller must stop the deadline.
 func withDeadline(ctx context.Context, limit time.Duration, err error) (context.Context, *deadline) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	d := &deadline{cancel: cancel, err: err, limit: limit, left: limit}
@@ -352,7 +355,8 @@ func withDeadline(ctx context.Context, limit time.Duration, err error) (context.
 	return ctx, d
 }
 
-// run starts the timer for what is left. The caller holds mu, or is alone.
+// run starts the timer for the time that is left. The caller holds mu, except in
+// withDeadline.
 func (d *deadline) run() {
 	if d.limit <= 0 {
 		return
@@ -361,7 +365,7 @@ func (d *deadline) run() {
 	d.timer = time.AfterFunc(d.left, func() { d.cancel(d.err) })
 }
 
-// halt stops the timer and keeps what is left. The caller holds mu.
+// halt stops the timer and records the time that is left. The caller holds mu.
 func (d *deadline) halt() {
 	if d.timer == nil {
 		return
@@ -371,7 +375,7 @@ func (d *deadline) halt() {
 	d.timer = nil
 }
 
-// pause stops the clock until resume; pauses nest.
+// pause stops the clock until resume is called as often as pause.
 func (d *deadline) pause() {
 	if d.parent != nil {
 		d.parent.pause()
@@ -394,7 +398,7 @@ func (d *deadline) resume() {
 	}
 }
 
-// restart gives the next step the whole time again.
+// restart sets the full time for the next step.
 func (d *deadline) restart() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -405,7 +409,7 @@ func (d *deadline) restart() {
 	}
 }
 
-// stop ends the deadline for good, and its context without a cause of ours.
+// stop stops the timer and cancels the context.
 func (d *deadline) stop() {
 	d.mu.Lock()
 	d.halt()

@@ -89,7 +89,7 @@ func (d *dialer) hostKeyOptions() hostkey.Options {
 	}
 	if p := d.opts.Prompter; p != nil && !cfg.BatchMode {
 		o.Ask = func(ctx context.Context, q hostkey.Question) (yes bool, err error) {
-			err = d.unhurried(func() error {
+			err = d.untimed(func() error {
 				yes, err = p.HostKey(ctx, q)
 				return err
 			})

@@ -12,15 +12,16 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// maxJumps ends a configuration that jumps in circles.
+// maxJumps limits the depth of jump hosts, so that a cycle in the configuration
+// ends.
 const maxJumps = 16
 
-// ErrTooManyJumps is a chain of jump hosts that does not end.
+// ErrTooManyJumps means that a chain of jump hosts does not end.
 var ErrTooManyJumps = errors.New("client: too many jump hosts")
 
-// jump connects to the last of the jump hosts, through those before it, and
-// from there to the target: `-J a,b host` is b, itself with `-J a`, as with
-// ssh. No other process is started, unless the jump host is to become a master
+// jump connects to the target through the last of the jump hosts, and to that
+// through those before it: `-J a,b host` is host through b, which is reached
+// with `-J a`. It starts no process, unless the jump host shall become a master
 // (see Options.JumpProgram).
 func (d *dialer) jump(ctx context.Context) (net.Conn, error) {
 	if d.depth >= maxJumps {
@@ -95,7 +96,8 @@ func (d *dialer) hop(opts Options, host sshconfig.JumpHost) *dialer {
 	return hd
 }
 
-// through connects to the target through a jump host, which it takes over.
+// through connects to the target through a jump host. The connection owns hop;
+// through closes hop if it fails.
 func (d *dialer) through(ctx context.Context, hop *Client) (net.Conn, error) {
 	conn, err := hop.orCauseConn(hop.forwards.DialStdio(ctx, "tcp", net.JoinHostPort(d.cfg.HostName, strconv.Itoa(d.cfg.Port))))
 	if err != nil {
@@ -109,16 +111,16 @@ func (d *dialer) through(ctx context.Context, hop *Client) (net.Conn, error) {
 // target and did not answer in time: its server may be gone.
 var ErrMasterSilent = errors.New("client: the master's server does not answer")
 
-// throughMaster is through for a connection that a master holds. It leaves half
-// of ConnectTimeout for a connection without the master.
+// throughMaster calls through for a connection of a master. It leaves half of
+// ConnectTimeout for an attempt without the master.
 func (d *dialer) throughMaster(ctx context.Context, hop *Client) (net.Conn, error) {
-	limited, cancel := context.WithTimeoutCause(ctx, cmp.Or(d.cfg.ConnectTimeout, 2*masterPatience)/2, ErrMasterSilent)
+	limited, cancel := context.WithTimeoutCause(ctx, cmp.Or(d.cfg.ConnectTimeout, 2*masterTimeout)/2, ErrMasterSilent)
 	defer cancel()
 	return d.through(limited, hop)
 }
 
-// jumpProgram connects through a jump host as ssh does: by a program that runs
-// with -W, and becomes the master that the jump host's configuration asks for.
+// jumpProgram connects through a jump host by JumpProgram, which runs with -W
+// and becomes the master that the jump host's configuration asks for.
 func (d *dialer) jumpProgram(ctx context.Context, hop sshconfig.JumpHost, before []sshconfig.JumpHost) (net.Conn, error) {
 	args := slices.Clone(d.opts.JumpProgram)
 	if hop.User != "" {
@@ -144,8 +146,8 @@ func (d *dialer) jumpProgram(ctx context.Context, hop sshconfig.JumpHost, before
 	return conn, nil
 }
 
-// jumpOptions are those of the command line that reach a jump host: its own
-// user and port, the hops before it, and the choice of files, as with ssh.
+// jumpOptions returns the options for loading the configuration of a jump host:
+// its own user and port, the hops before it, and the same files, as with ssh.
 func jumpOptions(o sshconfig.Options, hop sshconfig.JumpHost, before []sshconfig.JumpHost) sshconfig.Options {
 	o.User, o.Port = hop.User, hop.Port
 	o.Command = ""
@@ -153,14 +155,14 @@ func jumpOptions(o sshconfig.Options, hop sshconfig.JumpHost, before []sshconfig
 	if len(before) > 0 {
 		o.CommandLine = append(o.CommandLine, sshconfig.Flag('J', jumpList(before)))
 	}
-	// What would make the hop more than a hop.
+	// A jump host runs no command and forwards nothing.
 	o.CommandLine = append(o.CommandLine,
 		sshconfig.Option("ClearAllForwardings=yes"), sshconfig.Option("RemoteCommand=none"),
 		sshconfig.Option("RequestTTY=no"), sshconfig.Option("ForwardAgent=no"), sshconfig.Option("ForwardX11=no"))
 	return o
 }
 
-// jumpList is the argument of -J.
+// jumpList returns the argument of -J for hops.
 func jumpList(hops []sshconfig.JumpHost) string {
 	var b []byte
 	for _, h := range slices.All(hops) {
@@ -179,18 +181,20 @@ func jumpList(hops []sshconfig.JumpHost) string {
 	return string(b)
 }
 
-// jumpConn is the way through a jump host, whose connection ends with it.
+// jumpConn is a connection through a jump host. Closing it closes the connection
+// to the jump host.
 type jumpConn struct {
 	net.Conn
 	hop *Client
 }
 
-// Close closes the hop first: that unblocks whoever writes through it.
+// Close closes the connection to the jump host first, which unblocks writers.
 func (c *jumpConn) Close() error {
 	c.hop.Close()
 	return c.Conn.Close()
 }
 
-// Carrier is the net.Conn to the jump host, for keepalive: what waits there to be
-// sent is ahead of any question to the target.
+// Carrier returns the network connection to the jump host. The keepalive checks
+// it for data that has not been sent: that is ahead of any request to the
+// target.
 func (c *jumpConn) Carrier() net.Conn { return c.hop.NetConn() }

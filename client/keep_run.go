@@ -25,7 +25,7 @@ func (a *keepDial) dial(ctx context.Context) (*Client, error) {
 	d := newDialer(o, nil)
 	d.earlier = a.earlier
 	if a.attempt > 1 || !a.opts.RequireFirst {
-		d.patience = DefaultDialTimeout
+		d.fallbackTimeout = DefaultDialTimeout
 	}
 	return d.dial(ctx)
 }

@@ -62,7 +62,7 @@ func (k *keyFiles) read(name string) (*keyFile, error) {
 	}
 	var err error
 	if info, statErr := os.Stat(name); statErr == nil && !info.Mode().IsRegular() {
-		err = k.d.unhurried(read) // the writer of a pipe may ask a person
+		err = k.d.untimed(read) // the writer of a pipe may ask a person
 	} else {
 		err = read()
 	}

@@ -68,7 +68,7 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 	files := r.fileKeys()
 	certs = r.certificates()
 	var held []*identity
-	d.unhurried(func() error { // the agent has limits of its own
+	d.untimed(func() error { // the agent has limits of its own
 		held = r.agentKeys(sessionID)
 		return nil
 	})
@@ -223,7 +223,7 @@ func (r *keyring) acceptable(keys []*identity) []*identity {
 // login has, if that is limited.
 func (d *dialer) agentOptions() *agentfwd.Options {
 	o := &agentfwd.Options{Logger: d.opts.Logger}
-	if limit := cmp.Or(d.cfg.ConnectTimeout, d.patience); limit > 0 {
+	if limit := cmp.Or(d.cfg.ConnectTimeout, d.fallbackTimeout); limit > 0 {
 		o.DialTimeout = min(limit, agentfwd.DefaultDialTimeout)
 		o.RequestTimeout = min(limit, agentfwd.DefaultRequestTimeout)
 		o.ListTimeout = limit

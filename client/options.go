@@ -13,15 +13,14 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// Options are for programs that bring their own configuration. The zero value
-// does what `ssh -o BatchMode=yes` would: it reads the user's files and asks
-// nobody.
+// Options configure a Dial in code. With the zero value Dial does what `ssh -o
+// BatchMode=yes` does: it reads the user's files and asks no questions.
 type Options struct {
-	// Config is a configuration that is already resolved; the target of Dial
-	// then only names it. Nil loads the target's from the user's files.
+	// Config is the complete configuration. The argument of Dial then only names
+	// the target. Nil loads the configuration from files.
 	Config *sshconfig.Config
-	// ConfigOptions say where configuration is loaded from, for the target
-	// when Config is nil, and for jump hosts. Nil means the user's files.
+	// ConfigOptions say which files are loaded, for the target if Config is nil,
+	// and for jump hosts. Nil means the user's files.
 	ConfigOptions *sshconfig.Options
 
 	// NoFiles makes Dial depend on nothing but these Options: it reads and writes
@@ -32,38 +31,40 @@ type Options struct {
 	// usual.
 	NoFiles bool
 
-	// OwnConnection makes a connection of its own even if ControlPath names
-	// a master that lives. Jump hosts still use theirs.
+	// OwnConnection makes a new connection even if ControlPath names a running
+	// master. Jump hosts still use their masters.
 	OwnConnection bool
 
-	// Signers are offered before the keys of the configuration, to jump hosts
-	// too.
+	// Signers are offered before the keys of the configuration, also to jump
+	// hosts.
 	Signers []ssh.Signer
-	// OnlySigners leaves out the keys of the configuration and of the agent.
+	// OnlySigners disables the keys of the configuration and of the agent.
 	OnlySigners bool
-	// Password, if set, answers the target's password question, once, before
-	// Prompter. No jump host gets it.
+	// Password, if set, is called once, before Prompter, for the target's
+	// password. It is not used for jump hosts. If it fails, so does Dial, with a
+	// [*CallbackError].
 	Password func(ctx context.Context) (string, error)
-	// HostKeys, if set, are the keys of which the target must show one. They
-	// take the place of known_hosts and HostKeyCallback, and the server is asked
-	// for keys of their types first. Jump hosts are verified as without it.
+	// HostKeys, if set, are the host keys that the target may have. They replace
+	// known_hosts and HostKeyCallback, and the server is asked for keys of their
+	// types first. They are not used for jump hosts.
 	HostKeys []ssh.PublicKey
-	// HostKeyCallback, if set, takes the place of known_hosts, for jump hosts
-	// too. It is called again at each new key exchange. Its error is found in a
-	// [*CallbackError]. If it is [ssh.FixedHostKey] and the server shows a key of
-	// another type, Dial connects again to ask for the other types; HostKeys
-	// needs no second connection.
+	// HostKeyCallback, if set, replaces known_hosts, also for jump hosts. It is
+	// called again at each further key exchange. Its error is returned in a
+	// [*CallbackError]. If it is [ssh.FixedHostKey] and the server has shown a
+	// key of another type, Dial connects once more and asks for the other types;
+	// HostKeys needs no second connection.
 	HostKeyCallback ssh.HostKeyCallback
 
-	// Prompter asks the person. Nil asks nobody.
+	// Prompter answers questions, in most programs by asking a person. Nil
+	// answers none.
 	Prompter Prompter
-	// Notify hears of what is worth telling. Nil is silence. It is called on
-	// several goroutines, one at a time, and must not wait for the Client, nor
-	// close it.
+	// Notify, if set, is called for each Event. It is called from several
+	// goroutines, one call at a time. It must not wait for the Client, nor close
+	// it.
 	Notify func(Event)
-	// Logger gets the lines of ssh -v: slog.LevelDebug is debug1, one below it
-	// debug2, two below debug3, and one above it LogLevel VERBOSE. Nil is
-	// silence.
+	// Logger receives the messages of ssh -v: debug1 at slog.LevelDebug, debug2
+	// and debug3 one and two levels below, and those of LogLevel VERBOSE one
+	// level above. Nil discards them.
 	Logger *slog.Logger
 
 	// JumpOptions, if set, is called for each jump host with its name, as
@@ -78,41 +79,40 @@ type Options struct {
 	// of the configuration. The Client sets Binding and Host.
 	AgentForward *agentfwd.ForwarderConfig
 
-	// JumpProgram is the program and the first arguments that are run, with ssh's
-	// -W, for a jump host whose configuration makes it a master (ControlMaster and
-	// ControlPath) and that has none yet. The next connection then finds the
-	// master. Empty: the connection to the jump host is made in this process, is
-	// no master, and ends with the one to the target.
+	// JumpProgram is a program, with its first arguments, that is run with ssh's
+	// -W for a jump host that has no master yet, but whose configuration asks
+	// for one (ControlMaster and ControlPath). It becomes the master, which the
+	// next connection finds. If JumpProgram is empty, this process connects to
+	// the jump host, and that connection ends with the one to the target.
 	JumpProgram []string
 
 	// Transport is the implementation of the SSH transport, for jump hosts, too.
 	// Empty means TransportXCrypto.
 	Transport Transport
 
-	// NetDial connects to an address in place of a net.Dialer. Nil means that
-	// BindAddress, TCPKeepAlive and so on of the configuration are obeyed.
+	// NetDial, if set, connects to an address. Nil uses a net.Dialer that
+	// follows BindAddress, TCPKeepAlive and so on.
 	NetDial func(ctx context.Context, network, address string) (net.Conn, error)
-	// ProxyStderr is where a ProxyCommand's messages go. Nil discards them.
+	// ProxyStderr is the standard error of a ProxyCommand. Nil discards it.
 	ProxyStderr *os.File
-	// ProxyApart keeps the signals of the terminal (^C, ^\, its end) from a
-	// ProxyCommand, which may ask on the terminal until the server answers. It
-	// is for a process that outlives the terminal, and has an effect on Linux
-	// alone. The process must not catch SIGTSTP or SIGTTIN.
+	// ProxyApart protects a ProxyCommand, which may ask questions on the
+	// terminal until the server answers, from the terminal's signals (^C, ^\,
+	// its end). It is for a process that outlives the terminal. It works on
+	// Linux only. The process must not catch SIGTSTP or SIGTTIN.
 	ProxyApart bool
-	// Stdio is what a ProxyCommand of "-" connects over: standard input and
-	// output, of which Close ends a blocked Read and Write. Nil refuses it.
+	// Stdio is the connection for a ProxyCommand of "-": standard input and
+	// output. Its Close must unblock Read and Write. If it is nil, Dial fails.
 	Stdio io.ReadWriteCloser
-	// Rand is the source of randomness; nil is crypto/rand.
+	// Rand is the source of randomness. Nil means crypto/rand.
 	Rand io.Reader
-	// ClientVersion is the identification string of RFC 4253, section 4.2.
-	// Empty means DefaultClientVersion.
+	// ClientVersion is the identification string (RFC 4253, section 4.2). Empty
+	// means DefaultClientVersion.
 	ClientVersion string
-	// NoKeepalive leaves the connection to itself: ServerAliveInterval is not
-	// obeyed.
+	// NoKeepalive disables ServerAliveInterval.
 	NoKeepalive bool
 }
 
-// DefaultClientVersion identifies this client to servers.
+// DefaultClientVersion is the identification string of this client.
 const DefaultClientVersion = "SSH-2.0-gossh_0.1"
 
 // withDefaults returns a copy of opts, which may be nil, in which each zero

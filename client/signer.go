@@ -41,7 +41,7 @@ func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (
 		}
 	}
 	var sig *ssh.Signature
-	err := d.unhurried(func() (err error) { // an agent may ask its person
+	err := d.untimed(func() (err error) { // an agent may ask its person
 		sign := func() { sig, err = signWith(k.signer, rand, data, algo) }
 		if k.raw == nil {
 			sign()
@@ -215,7 +215,7 @@ func (k *identity) loadFile() error {
 		if d.opts.Prompter == nil || d.cfg.BatchMode || attempt > d.cfg.NumberOfPasswordPrompts {
 			return ErrKeyPassphrase
 		}
-		askErr := d.unhurried(func() (err error) {
+		askErr := d.untimed(func() (err error) {
 			passphrase, err = d.opts.Prompter.Passphrase(k.ring.ctx, PassphraseQuestion{File: k.file, Attempt: attempt})
 			return err
 		})
@@ -294,7 +294,7 @@ func (k *identity) addToAgent(private *sshkey.Private) {
 	}
 	if want.Add == sshconfig.Ask {
 		ok := false
-		err := d.unhurried(func() (err error) {
+		err := d.untimed(func() (err error) {
 			if d.opts.Prompter == nil || d.cfg.BatchMode {
 				return nil
 			}
@@ -306,7 +306,7 @@ func (k *identity) addToAgent(private *sshkey.Private) {
 		}
 	}
 	key := agentfwd.AddedKey{PrivateKey: private.Key, Comment: cmp.Or(private.Comment, k.file), Lifetime: want.Lifetime, Confirm: want.Confirm}
-	err := d.unhurried(func() error { return k.ring.agent.Add(k.ring.ctx, key) })
+	err := d.untimed(func() error { return k.ring.agent.Add(k.ring.ctx, key) })
 	if err != nil {
 		d.debugf("could not add identity to agent: %v", err)
 		return

@@ -125,7 +125,7 @@ func (r *keyring) openToken() error {
 	r.tokens.opened = true
 	d := r.d
 	token, err := (*keyhelper.Token)(nil), error(nil)
-	d.unhurried(func() error {
+	d.untimed(func() error {
 		token, err = keyhelper.OpenToken(r.ctx, d.cfg.PKCS11Provider, r.pinSource(), d.helperOptions(keyhelper.PKCS11Helper))
 		return err
 	})
