@@ -12,18 +12,18 @@ import (
 	"github.com/gossh-project/gossh/agentfwd"
 )
 
-// ErrAgentConfirm is ForwardAgentConfirm where the Prompter is no AgentConfirmer:
-// the agent is not forwarded then.
+// ErrAgentConfirm means that ForwardAgentConfirm is set, but the Prompter is no
+// AgentConfirmer. The agent is not forwarded.
 var ErrAgentConfirm = errors.New("client: ForwardAgentConfirm without anybody to ask")
 
-// AgentConfirmer is a Prompter that also answers for ForwardAgentConfirm, as
-// Confirm of an agentfwd.Policy does.
+// AgentConfirmer is a Prompter that also answers for ForwardAgentConfirm; see
+// Confirm of agentfwd.Policy.
 type AgentConfirmer interface {
 	ConfirmAgentUse(ctx context.Context, use agentfwd.Use) (bool, error)
 }
 
-// agentForwarding is the agent that a Client serves by itself, once a session
-// asks for it.
+// agentForwarding is the forwarding of the agent that the Client starts when a
+// session asks for it.
 type agentForwarding struct {
 	mu        sync.Mutex
 	closed    bool
@@ -31,19 +31,18 @@ type agentForwarding struct {
 	log       *agentfwd.UsageLog
 }
 
-// ServesAgent reports whether a session may ask the server for agent forwarding:
-// whether something serves the channels that come of it. That is what
-// HandleChannelOpen was given, or the master that the connection is shared with;
-// or else, if the configuration says ForwardAgent and an agent answers, the
-// Client itself. Package session asks before it sends the request: a server
-// offers its programs a socket as soon as it is asked to, and one that nothing
-// serves keeps them from trying something else.
+// ServesAgent reports whether something serves the agent channels that the
+// server opens: a handler of HandleChannelOpen, the master that shares the
+// connection, or the Client itself, if AgentForward or ForwardAgent is set and
+// the agent answers. Package session calls it before it requests agent
+// forwarding, because the server then gives its programs a socket, and an
+// unserved one would keep them from using something else.
 func (c *Client) ServesAgent(ctx context.Context) bool {
 	if c.Restricted() {
 		return false
 	}
 	if _, shared := c.NetConn().(controlConn); shared {
-		return true // the master permits it or not
+		return true // the master decides
 	}
 	c.agent.mu.Lock()
 	defer c.agent.mu.Unlock()
@@ -63,7 +62,7 @@ func (c *Client) ServesAgent(ctx context.Context) bool {
 }
 
 // serveAgent forwards the agent of Options.AgentForward or of the configuration.
-// It is called with agent.mu held.
+// The caller holds agent.mu.
 func (c *Client) serveAgent(ctx context.Context) error {
 	config, err := c.agentForwarder(ctx)
 	if err != nil {
@@ -76,15 +75,15 @@ func (c *Client) serveAgent(ctx context.Context) error {
 	f := agentfwd.NewForwarder(config)
 	f.Allow()
 	if !c.HandleChannelOpen(agentfwd.ChannelType, f.ServeChannel) {
-		f.Close() // another handler was faster
+		f.Close() // another handler was registered meanwhile
 		return nil
 	}
 	c.agent.forwarder = f
 	return nil
 }
 
-// agentForwarder returns the agent to forward, once that has answered, and its
-// policy. It is called with agent.mu held.
+// agentForwarder returns the agent to forward, which has answered, and its
+// policy. The caller holds agent.mu.
 func (c *Client) agentForwarder(ctx context.Context) (agentfwd.ForwarderConfig, error) {
 	options := c.d.agentOptions()
 	if given := c.d.opts.AgentForward; given != nil {
@@ -109,7 +108,7 @@ func (c *Client) agentForwarder(ctx context.Context) (agentfwd.ForwarderConfig, 
 	return agentfwd.ForwarderConfig{Source: source, Agent: *options, Policy: policy}, err
 }
 
-// probeAgent returns an error if the agent does not take a connection.
+// probeAgent returns an error if the agent cannot be connected to.
 func probeAgent(ctx context.Context, source agentfwd.Source, options *agentfwd.Options) error {
 	probe, err := agentfwd.Dial(ctx, source, options)
 	if err != nil {
@@ -118,9 +117,9 @@ func probeAgent(ctx context.Context, source agentfwd.Source, options *agentfwd.O
 	return probe.Close()
 }
 
-// agentPolicy is what ForwardAgentKeys, ForwardAgentConfirm and ForwardAgentLog
-// say, nil if none of them is set. A limit that cannot be had is an error. It is
-// called with agent.mu held.
+// agentPolicy returns the policy of ForwardAgentKeys, ForwardAgentConfirm and
+// ForwardAgentLog, or nil if none is set. It fails if a limit cannot be applied.
+// The caller holds agent.mu.
 func (c *Client) agentPolicy() (*agentfwd.Policy, error) {
 	own := c.d.cfg.Own
 	limited := len(own.ForwardAgentKeys) > 0 || own.ForwardAgentConfirm
@@ -156,7 +155,7 @@ func (c *Client) agentPolicy() (*agentfwd.Policy, error) {
 	return policy, nil
 }
 
-// underHome puts the home directory in the place of ~/ in front of a file.
+// underHome replaces ~/ at the start of a file name by the home directory.
 func underHome(name string) string {
 	if rest, ok := strings.CutPrefix(name, "~/"); ok {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -166,7 +165,7 @@ func underHome(name string) string {
 	return name
 }
 
-// close ends what serveAgent began.
+// close ends the forwarding.
 func (a *agentForwarding) close() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

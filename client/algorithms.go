@@ -11,8 +11,8 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// sshConfig sets every list that x/crypto has a default for: its defaults
-// still offer SHA-1.
+// sshConfig returns the configuration of x/crypto. It sets every list of
+// algorithms, since x/crypto's defaults include SHA-1.
 func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 	if err := d.offerHostKeys(ctx); err != nil {
 		return nil, err
@@ -34,7 +34,7 @@ func (d *dialer) sshConfig(ctx context.Context) (*ssh.ClientConfig, error) {
 	}, nil
 }
 
-// offerHostKeys chooses the host key algorithms to offer, unless that was done.
+// offerHostKeys sets the host key algorithms to offer, unless they are set.
 func (d *dialer) offerHostKeys(ctx context.Context) (err error) {
 	if d.hostKeyAlgorithms == nil {
 		d.hostKeyAlgorithms, err = d.keys.algorithms(ctx)
@@ -42,10 +42,11 @@ func (d *dialer) offerHostKeys(ctx context.Context) (err error) {
 	return err
 }
 
-// ciphers gives the order of preference. OpenSSH's begins with ChaCha20, for
-// which x/crypto has no assembly on amd64: there it takes thrice the time that
-// ssh's takes, and AES-GCM a third of that, by the processor's instructions. So
-// AES-GCM goes first where both are so, unless somebody chose the ciphers.
+// ciphers returns the ciphers in order of preference. OpenSSH's order begins
+// with ChaCha20, for which x/crypto has no assembly on amd64: it takes three
+// times as long as in ssh, while AES-GCM with the processor's instructions takes
+// a third of ssh's ChaCha20. So AES-GCM comes first on such machines, unless
+// Ciphers is set.
 func (d *dialer) ciphers() []string {
 	hardware := runtime.GOARCH == "amd64" && cpu.X86.HasAES && cpu.X86.HasPCLMULQDQ
 	if !hardware || d.cfg.IsSet("Ciphers") {
@@ -54,7 +55,7 @@ func (d *dialer) ciphers() []string {
 	return gcmFirst(d.cfg.Ciphers)
 }
 
-// gcmFirst reorders OpenSSH's default list. Any other is a program's own.
+// gcmFirst reorders OpenSSH's default list and returns any other list unchanged.
 func gcmFirst(ciphers []string) []string {
 	openssh := []string{
 		ssh.CipherChaCha20Poly1305, ssh.CipherAES128GCM, ssh.CipherAES256GCM,
@@ -67,11 +68,11 @@ func gcmFirst(ciphers []string) []string {
 }
 
 // leastRekeyThreshold is more than any authentication sends. x/crypto counts
-// from the first byte; OpenSSH's server does not answer a key exchange before
-// it has authenticated the user, and its client begins none.
+// from the first byte, but OpenSSH's server does not answer a key exchange
+// before the user is authenticated.
 const leastRekeyThreshold = 64 << 10
 
-// rekeyThreshold is RekeyLimit for x/crypto, 0 being its default.
+// rekeyThreshold returns RekeyLimit for x/crypto. Zero is x/crypto's default.
 func rekeyThreshold(limit int64) uint64 {
 	if limit <= 0 {
 		return 0
@@ -79,8 +80,8 @@ func rekeyThreshold(limit int64) uint64 {
 	return max(uint64(limit), leastRekeyThreshold)
 }
 
-// list keeps x/crypto from taking an empty list for "the default": a name that
-// nobody has leaves nothing to agree on.
+// list returns a copy of names. For an empty list it returns a name that does
+// not exist, since x/crypto would use its defaults.
 func list(names []string) []string {
 	if len(names) == 0 {
 		return []string{"none-left"}
@@ -95,8 +96,8 @@ func (d *dialer) banner(text string) error {
 	return nil
 }
 
-// clientVersion is the identification string, with VersionAddendum as the
-// comments that RFC 4253, section 4.2 allows.
+// clientVersion returns the identification string, with VersionAddendum as the
+// comment (RFC 4253, section 4.2).
 func (d *dialer) clientVersion() string {
 	if d.cfg.VersionAddendum == "" {
 		return d.opts.ClientVersion
@@ -104,10 +105,9 @@ func (d *dialer) clientVersion() string {
 	return d.opts.ClientVersion + " " + d.cfg.VersionAddendum
 }
 
-// warnWeak warns of a server without any post-quantum key exchange, as
-// WarnWeakCrypto and OpenSSH 10 have it: what is recorded today can be broken
-// one day. A user who has chosen the methods knows. A server that has such a
-// method, but not the one that x/crypto has, is not the one to be upgraded.
+// warnWeak reports a key exchange that is not post-quantum, as WarnWeakCrypto of
+// OpenSSH 10 does. It does not if KexAlgorithms is set, or if the server offers
+// a post-quantum method that is not supported here.
 func (d *dialer) warnWeak(kex string) {
 	if d.cfg.WarnWeakCrypto == sshconfig.WarnWeakCryptoNo || d.cfg.IsSet("KexAlgorithms") || postQuantum(kex) {
 		return
@@ -119,8 +119,7 @@ func (d *dialer) warnWeak(kex string) {
 	d.notify(WeakKeyExchange{Algorithm: kex})
 }
 
-// postQuantum reports whether a quantum computer is not known to break a key
-// exchange method.
+// postQuantum reports whether a key exchange method resists quantum computers.
 func postQuantum(kex string) bool {
 	switch kex {
 	case ssh.KeyExchangeMLKEM768X25519, "mlkem768nistp256-sha256",

@@ -12,14 +12,14 @@ import (
 	"github.com/gossh-project/gossh/userauth"
 )
 
-// methodsByDefault is ssh's order of PreferredAuthentications. x/crypto's
-// AuthMethod is sealed, so hostbased and GSSAPI are not among what we have.
+// methodsByDefault returns the methods in OpenSSH's default order, without
+// hostbased and gssapi-with-mic, which are not supported.
 func methodsByDefault() []string {
 	return []string{"publickey", "keyboard-interactive", "password"}
 }
 
 // authenticator chooses the next method each time the server has answered, as
-// OpenSSH's userauth does: the preferred methods in order, each until it has
+// OpenSSH's userauth does: the preferred methods in order, each one until it has
 // nothing left to send.
 type authenticator struct {
 	ctx context.Context
@@ -27,20 +27,20 @@ type authenticator struct {
 
 	started   bool
 	attempted bool     // a method was chosen before
-	allowed   []string // what the server takes now
+	allowed   []string // the methods that the server accepts now
 	current   string   // the method in use
-	exhausted []string // methods with nothing left
+	exhausted []string // methods that have nothing left to send
 	keys      *keyring
 
-	passwords, challenges int // attempts so far
+	passwords, challenges int // the number of attempts
 	ownPassword           bool
-	questioned            bool // the server did ask something (RFC 4256)
+	questioned            bool // the server has sent a challenge (RFC 4256)
 
 	tried   []string
-	offered []string // fingerprints
+	offered []string // the fingerprints of the keys offered
 	partial int
 	failed  error
-	errs    []error // that kept credentials from being used
+	errs    []error // see AuthError.Errs
 
 	hostKeyAlgorithm string // as negotiated
 }
@@ -49,7 +49,7 @@ func newAuthenticator(ctx context.Context, d *dialer) *authenticator {
 	return &authenticator{ctx: ctx, d: d}
 }
 
-// close gives the agent back.
+// close closes the connection to the agent.
 func (a *authenticator) close() {
 	if a.keys != nil {
 		a.keys.close()
@@ -59,7 +59,7 @@ func (a *authenticator) close() {
 
 func (a *authenticator) began() bool { return a.started }
 
-// err is the reason for which next gave up.
+// err returns the error with which next gave up, or nil.
 func (a *authenticator) err() error { return a.failed }
 
 func (a *authenticator) lastMethod() string {
@@ -69,21 +69,21 @@ func (a *authenticator) lastMethod() string {
 	return a.current
 }
 
-// authState is what the server has said so far.
+// authState is what the server has sent so far.
 type authState struct {
 	sessionID        []byte
 	algorithms       ssh.NegotiatedAlgorithms
 	allowed, partial []string
 }
 
-// authMethod is one attempt to authenticate, of which one field is set.
+// authMethod is one attempt to authenticate. One of its fields is set.
 type authMethod struct {
 	key       *identity
 	password  func() (string, error)
 	challenge ssh.KeyboardInteractiveChallenge
 }
 
-// nextOfCrypto is the ssh.ClientAuthCallback.
+// nextOfCrypto is the ssh.ClientAuthCallback of x/crypto.
 func (a *authenticator) nextOfCrypto(c *ssh.ClientAuthContext) (ssh.AuthMethod, error) {
 	st := authState{sessionID: c.Metadata.SessionID(), algorithms: c.Algorithms,
 		allowed: c.AllowedMethods, partial: c.PartialSuccessMethods}
@@ -99,7 +99,7 @@ func (a *authenticator) nextOfCrypto(c *ssh.ClientAuthContext) (ssh.AuthMethod, 
 	return ssh.KeyboardInteractive(m.challenge), nil
 }
 
-// own is the method for package userauth.
+// own returns the method for package userauth.
 func (m *authMethod) own(d *dialer) userauth.Method {
 	switch {
 	case m.key != nil:
@@ -114,7 +114,7 @@ func (m *authMethod) own(d *dialer) userauth.Method {
 	return userauth.KeyboardInteractive(devices, m.challenge)
 }
 
-// begin notes that the key exchange is over, unless that was noted.
+// begin records that the key exchange is done. Further calls do nothing.
 func (a *authenticator) begin(st *authState) {
 	if !a.started {
 		a.started = true
@@ -122,7 +122,7 @@ func (a *authenticator) begin(st *authState) {
 	}
 }
 
-// next chooses the next attempt.
+// next returns the next attempt.
 func (a *authenticator) next(st *authState) (*authMethod, error) {
 	a.begin(st)
 	if a.failed != nil {
@@ -175,8 +175,9 @@ func (a *authenticator) choose(st *authState) (*authMethod, error) {
 	}
 }
 
-// nextName is the first preferred method that the server takes and that still
-// has something to send. A server that names no method is taken to accept any.
+// nextName returns the first preferred method that the server accepts and that
+// has something left to send. A server that names no methods is assumed to
+// accept all.
 func (a *authenticator) nextName() string {
 	preferred := a.d.cfg.PreferredAuthentications
 	if len(preferred) == 0 {
@@ -190,8 +191,8 @@ func (a *authenticator) nextName() string {
 	return ""
 }
 
-// enabled follows the configuration, and a host key that has changed: a
-// password must not reach whoever sits in between.
+// enabled reports whether the configuration permits a method. After a changed
+// host key, methods that send secrets are disabled: an attacker could read them.
 func (a *authenticator) enabled(name string) bool {
 	cfg := a.d.cfg
 	asks := cfg.PasswordAuthentication
@@ -212,7 +213,7 @@ func (a *authenticator) enabled(name string) bool {
 
 func (a *authenticator) hasOwnPassword() bool { return a.d.opts.Password != nil && !a.ownPassword }
 
-// method gives the method's next attempt, nil if it has none.
+// method returns the next attempt of a method, or nil if it has none.
 func (a *authenticator) method(name string, st *authState) (*authMethod, error) {
 	switch name {
 	case "publickey":
@@ -224,11 +225,11 @@ func (a *authenticator) method(name string, st *authState) (*authMethod, error) 
 	}
 }
 
-// publicKey offers one key; each goes out in a method of its own, so that the
-// order is ours and the next question is ours too.
+// publicKey returns an attempt with one key. Each key is an attempt of its own,
+// so that the keyring decides the order.
 func (a *authenticator) publicKey(st *authState) (*authMethod, error) {
 	if a.keys == nil {
-		// Private keys are read where there is no public half beside them.
+		// Private keys are read if there is no public key file.
 		wipe.OnOwnStack(func() { a.keys = a.d.newKeyring(a.ctx, st.sessionID) })
 	}
 	id, err := a.keys.next()
@@ -260,8 +261,8 @@ func (a *authenticator) password() *authMethod {
 	}}
 }
 
-// programPassword asks Options.Password, once. Its error ends the Dial: without
-// the password, "permission denied" would name the wrong cause.
+// programPassword calls Options.Password, once. Its error ends the Dial: the
+// server has refused nothing.
 func (a *authenticator) programPassword() (string, error) {
 	a.ownPassword = true
 	password, err := a.d.opts.Password(a.ctx)
@@ -310,15 +311,15 @@ func (a *authenticator) giveUp(err error) error {
 	return err
 }
 
-// note keeps an error that kept a credential from being used, for the AuthError.
-// A nil authenticator lists keys only and ignores it.
+// note records an error for AuthError.Errs. A nil authenticator is that of
+// OfferedKeys and records nothing.
 func (a *authenticator) note(err error) {
 	if a != nil && err != nil && !errors.Is(err, ErrNoAnswer) {
 		a.errs = append(a.errs, err)
 	}
 }
 
-// promptHost is the host as passwords are asked for.
+// promptHost returns the host name for questions.
 func (d *dialer) promptHost() string {
 	if d.cfg.HostKeyAlias != "" {
 		return d.cfg.HostKeyAlias
@@ -326,7 +327,8 @@ func (d *dialer) promptHost() string {
 	return d.cfg.HostName
 }
 
-// denied is the end: nothing is left that the server would take.
+// denied returns the error for a server that accepts none of the methods that
+// are left.
 func (a *authenticator) denied(st *authState) error {
 	if ended := contextError(a.ctx); ended != nil {
 		return ended
@@ -337,7 +339,7 @@ func (a *authenticator) denied(st *authState) error {
 	}
 }
 
-// logNegotiated says what ssh -v says of the key exchange.
+// logNegotiated logs the negotiated algorithms as ssh -v does.
 func (a *authenticator) logNegotiated(st *authState) {
 	n := st.algorithms
 	a.hostKeyAlgorithm = n.HostKey

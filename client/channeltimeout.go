@@ -11,27 +11,27 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// ChannelTimeout of ssh_config(5): a channel over which nothing has passed for
-// its type's interval is closed.
+// ChannelTimeout of ssh_config(5) closes a channel that has carried no data for
+// the interval of its type.
 
-// channelTimeouts are the rules of a connection, of which the first that
-// matches a type counts, and what the one called global needs to know: when
-// something passed over any channel.
+// channelTimeouts are the rules of a connection, of which the first that matches
+// a type applies, and the time of the last data on any channel, for the type
+// "global".
 type channelTimeouts struct {
 	rules []sshconfig.ChannelTimeout
 	all   idleTime
 }
 
-// idleTime is how long nothing has passed, and how long that may be.
+// idleTime measures the time without data against a limit.
 type idleTime struct {
 	start time.Time
-	last  atomic.Int64 // when something passed, since start
-	limit atomic.Int64 // a time.Duration; 0 for none
+	last  atomic.Int64 // the time of the last data, since start
+	limit atomic.Int64 // a time.Duration; zero means no limit
 }
 
 func (i *idleTime) touch() { i.last.Store(int64(time.Since(i.start))) }
 
-// left is what is left of the limit.
+// left returns the time until the limit is reached.
 func (i *idleTime) left() (left time.Duration, limited bool) {
 	limit := time.Duration(i.limit.Load())
 	return limit + time.Duration(i.last.Load()) - time.Since(i.start), limit > 0
@@ -53,7 +53,7 @@ func newChannelTimeouts(rules []sshconfig.ChannelTimeout) *channelTimeouts {
 	return t
 }
 
-// interval is that of a channel type, 0 for none.
+// interval returns the interval of a channel type, or zero if there is none.
 func (t *channelTimeouts) interval(channelType string) time.Duration {
 	for _, rule := range t.rules {
 		if rule.Matches(channelType) {
@@ -63,8 +63,8 @@ func (t *channelTimeouts) interval(channelType string) time.Duration {
 	return 0
 }
 
-// timeoutType is the name that ssh_config gives to a type of the wire. That of
-// a session is known once its program is asked for.
+// timeoutType returns the name that ssh_config has for a channel type. That of a
+// session depends on its first request.
 func timeoutType(wire string) string {
 	switch wire {
 	case "auth-agent@openssh.com":
@@ -78,16 +78,17 @@ func timeoutType(wire string) string {
 	return wire
 }
 
-// timedChannel closes a channel that has fallen silent.
+// timedChannel is a channel that is closed when it has carried no data for its
+// interval.
 type timedChannel struct {
 	ssh.Channel
 	rules *channelTimeouts
-	own   idleTime // without a limit until the type is known
+	own   idleTime // has no limit until the type is known
 	timer *time.Timer
 }
 
-// watchChannel wraps ch if there may be a rule for it. The timer ends with the
-// channel, or with its expiry.
+// watchChannel returns ch with its timeout, if a rule may apply. The timer ends
+// with the channel or when it expires.
 func (t *channelTimeouts) watchChannel(ch ssh.Channel, wire string) ssh.Channel {
 	if t == nil {
 		return ch
@@ -111,8 +112,7 @@ func (c *timedChannel) arm(interval time.Duration) {
 	c.expire()
 }
 
-// expire closes the channel, or waits for what is left of its time, if that is
-// limited. To close one that has ended is harmless.
+// expire closes the channel, or restarts the timer if there is time left.
 func (c *timedChannel) expire() {
 	left, limited := c.own.left()
 	if all, ok := c.rules.all.left(); ok && (!limited || all < left) {
@@ -138,7 +138,7 @@ func (c *timedChannel) passed(n int, err error) (int, error) {
 func (c *timedChannel) Read(p []byte) (int, error)  { return c.passed(c.Channel.Read(p)) }
 func (c *timedChannel) Write(p []byte) (int, error) { return c.passed(c.Channel.Write(p)) }
 
-// Stderr counts as the channel's own data does.
+// Stderr returns the extended data, which counts as data of the channel.
 func (c *timedChannel) Stderr() io.ReadWriter { return timedStderr{c, c.Channel.Stderr()} }
 
 type timedStderr struct {
@@ -154,7 +154,7 @@ func (c *timedChannel) Close() error {
 	return c.Channel.Close()
 }
 
-// SendRequest learns what a session is for.
+// SendRequest also determines the type of a session.
 func (c *timedChannel) SendRequest(name string, wantReply bool, payload []byte) (bool, error) {
 	switch name {
 	case "shell":
@@ -169,7 +169,8 @@ func (c *timedChannel) SendRequest(name string, wantReply bool, payload []byte) 
 	return c.Channel.SendRequest(name, wantReply, payload)
 }
 
-// timedNewChannel is a channel that the server opens, watched once accepted.
+// timedNewChannel is a channel that the server opens. It gets its timeout when
+// it is accepted.
 type timedNewChannel struct {
 	ssh.NewChannel
 	rules *channelTimeouts

@@ -17,7 +17,7 @@ import (
 // Transport names an implementation of the SSH transport.
 type Transport string
 
-// The transports. What they differ in is in docs/compatibility.md.
+// The transports. docs/compatibility.md lists the differences.
 const (
 	// TransportXCrypto is the transport of golang.org/x/crypto/ssh.
 	TransportXCrypto Transport = "x/crypto"
@@ -26,30 +26,31 @@ const (
 	TransportGossh Transport = "gossh"
 )
 
-// engine makes an SSH connection out of a network connection, by one transport.
+// engine makes an SSH connection over a network connection.
 type engine interface {
 	// connect exchanges versions and keys, and authenticates.
 	connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error)
 
-	// failure returns what reading or writing failed with first, nil while both
-	// go on.
+	// failure returns the first error of reading or writing, or nil.
 	failure() error
 
 	// versionsExchanged reports whether the server's identification was read.
 	versionsExchanged() bool
 
-	// mayAuthenticate returns an error if it makes no sense to try another
-	// method, and false if the engine itself has the error.
+	// mayAuthenticate returns an error if the connection has ended, so that no
+	// other method can be tried, and false if the engine itself returns that
+	// error.
 	mayAuthenticate(first bool) (bool, error)
 
-	// binding names the server to an agent.
+	// binding returns the data for session-bind@openssh.com.
 	binding(sessionID []byte) (agentfwd.Binding, error)
 
-	// serverKexAlgorithms returns what the server offered.
+	// serverKexAlgorithms returns the key exchange methods that the server
+	// offered.
 	serverKexAlgorithms() []string
 }
 
-// newEngine puts the engine that Options.Transport names over d.watched.
+// newEngine returns the engine of Options.Transport, over d.watched.
 func (d *dialer) newEngine() engine {
 	if d.opts.Transport == TransportGossh {
 		return &ownEngine{d: d, reading: newTransport(d.watched)}
@@ -61,7 +62,7 @@ func (d *dialer) newEngine() engine {
 	return e
 }
 
-// cryptoEngine is golang.org/x/crypto/ssh.
+// cryptoEngine uses golang.org/x/crypto/ssh.
 type cryptoEngine struct {
 	d         *dialer
 	transport *transportConn
@@ -84,7 +85,7 @@ func (e *cryptoEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
 	return e.observer.Binding(sessionID)
 }
 
-// mayAuthenticate is there because x/crypto goes on asking for methods after the
+// mayAuthenticate is needed because x/crypto asks for methods even after the
 // connection has ended. Without another method it returns the error that ended
 // its reading.
 func (e *cryptoEngine) mayAuthenticate(first bool) (bool, error) {
@@ -94,10 +95,10 @@ func (e *cryptoEngine) mayAuthenticate(first bool) (bool, error) {
 	return first || !e.transport.readerGone(), nil
 }
 
-// ownEngine is packages transport, userauth and connection.
+// ownEngine uses packages transport, userauth and connection.
 type ownEngine struct {
 	d       *dialer
-	reading *transportConn // remembers what failed first
+	reading *transportConn // records the first error
 	conn    *transport.Conn
 	greeted bool
 }
@@ -162,7 +163,7 @@ func (e *ownEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
 	return b, b.Verify()
 }
 
-// ownConn is a connection that knows its algorithms.
+// ownConn is an ssh.Conn that knows its algorithms.
 type ownConn struct {
 	*connection.Conn
 	meta metadata
@@ -170,16 +171,16 @@ type ownConn struct {
 
 var _ ssh.AlgorithmsConnMetadata = ownConn{}
 
-// Algorithms returns what the latest key exchange has agreed on.
+// Algorithms returns the algorithms of the latest key exchange.
 func (c ownConn) Algorithms() ssh.NegotiatedAlgorithms { return c.meta.Algorithms() }
 
-// noted is a connection whose first failure is remembered. Nothing else of
-// transportConn is used: package transport has its own buffer.
+// noted is a connection whose first error is recorded. The buffer of
+// transportConn is not used: package transport has its own.
 type noted struct{ *transportConn }
 
 func (n noted) Read(p []byte) (int, error) { return n.note(n.Conn.Read(p)) }
 
-// metadata is what is known of a login.
+// metadata implements ssh.ConnMetadata.
 type metadata struct {
 	conn *transport.Conn
 	user string
@@ -199,7 +200,8 @@ func (m metadata) Algorithms() ssh.NegotiatedAlgorithms {
 		Write: ssh.DirectionAlgorithms{Cipher: a.Write.Cipher, MAC: a.Write.MAC}}
 }
 
-// ownError returns an error of package transport as Dial's callers know it.
+// ownError returns the error of this package, or of x/crypto, for one of package
+// transport.
 func ownError(err error) error {
 	var version *transport.VersionError
 	if !errors.As(err, &version) {

@@ -120,7 +120,8 @@ func (e *ConnError) Timeout() bool {
 // Temporary reports false. Use [Retryable].
 func (e *ConnError) Temporary() bool { return false }
 
-// ResolveError is a host name without an address. Its Err is net's.
+// ResolveError means that a host name has no address. Err is an error of package
+// net.
 type ResolveError struct {
 	Host string
 	Err  error
@@ -164,7 +165,7 @@ func (e *AuthError) Unwrap() []error { return e.Errs }
 // that reason, not by a decision of the server. An error of HostKeyCallback
 // matches hostkey.ErrVerification, too.
 type CallbackError struct {
-	Name string // of the field of Options: "Password", "HostKeyCallback"
+	Name string // the field of Options: "Password" or "HostKeyCallback"
 	Err  error
 }
 
@@ -180,8 +181,7 @@ func (e *CallbackError) Unwrap() []error {
 
 const hostKeyCallback = "HostKeyCallback"
 
-// connError returns the error of a Dial, or of a connection, that ended for the
-// reason err.
+// connError returns a ConnError for this host with the cause err.
 func (d *dialer) connError(phase Phase, err error) error {
 	e := &ConnError{Host: d.target().cfg.HostName, Phase: phase, Port: d.cfg.Port, Err: err}
 	if d.parent != nil {
@@ -206,22 +206,23 @@ func contextError(ctx context.Context) error {
 	return cause.Of(ctx)
 }
 
-// DisconnectError is the server's SSH_MSG_DISCONNECT (RFC 4253, section 11.1).
+// DisconnectError means that the server sent SSH_MSG_DISCONNECT (RFC 4253,
+// section 11.1).
 type DisconnectError struct {
 	Reason  uint32
-	Message string // the server's words: not to be trusted with control characters
+	Message string // from the server: may hold control characters
 }
 
 func (e *DisconnectError) Error() string {
 	return fmt.Sprintf("disconnected by the server: %d: %s", e.Reason, e.Message)
 }
 
-// VersionError is a server of another protocol than SSH-2.
+// VersionError means that the server does not speak SSH-2.
 type VersionError struct {
-	Line  string // what the server calls itself: not to be trusted
-	Major int    // 0 if that cannot be read
-	// Err is set if there was no identification: ErrLineTooLong,
-	// ErrLineInvalid (both are about Line) or ErrTooManyLines.
+	Line  string // the server's identification: may hold control characters
+	Major int    // zero if the line has no version number
+	// Err is set if there was no identification string: ErrLineTooLong or
+	// ErrLineInvalid, which are about Line, or ErrTooManyLines.
 	Err error
 }
 
@@ -235,7 +236,7 @@ func (e *VersionError) Error() string {
 // Unwrap returns Err.
 func (e *VersionError) Unwrap() error { return e.Err }
 
-// TargetError is a target, a user or a host name that cannot be one.
+// TargetError means that a destination, user name or host name is not valid.
 type TargetError struct {
 	What string // "destination", "user name" or "host name"
 	Text string
@@ -243,12 +244,12 @@ type TargetError struct {
 
 func (e *TargetError) Error() string { return fmt.Sprintf("invalid %s %q", e.What, e.Text) }
 
-// disconnectPrefix is how x/crypto words a disconnect message, whose type it
-// does not export (messages.go, disconnectMsg.Error).
+// disconnectPrefix begins the text of x/crypto's error for a disconnect message,
+// whose type is not exported (messages.go, disconnectMsg.Error).
 const disconnectPrefix = "ssh: disconnect, reason "
 
-// asDisconnect finds the server's disconnect message in an error of either
-// transport.
+// asDisconnect returns the disconnect message in an error of either transport,
+// or nil.
 func asDisconnect(err error) *DisconnectError {
 	var own *transport.DisconnectError
 	if errors.As(err, &own) {
@@ -272,11 +273,11 @@ func asDisconnect(err error) *DisconnectError {
 	return nil
 }
 
-// Reasons of SSH_MSG_DISCONNECT (RFC 4253, section 11.1) that the same client
-// would meet again.
+// Reasons of SSH_MSG_DISCONNECT (RFC 4253, section 11.1) that will not change by
+// trying again.
 const (
 	disconnectHostNotAllowed   = 1
-	disconnectProtocolError    = 2 // what OpenSSH says for too many failures
+	disconnectProtocolError    = 2 // OpenSSH also uses it for too many failures
 	disconnectVersion          = 8
 	disconnectAuthCancelled    = 13
 	disconnectNoMoreAuth       = 14
@@ -313,14 +314,13 @@ func Retryable(err error) bool {
 		return false
 	case errors.As(conn.Err, &disconnect):
 		return disconnect.passing(conn.Phase)
-	case errors.As(conn.Err, &open): // by a jump host
+	case errors.As(conn.Err, &open): // refused by a jump host
 		return open.Reason != ssh.Prohibited
 	}
 	return true
 }
 
-// passing says whether a server that hung up with this reason may have changed
-// its mind next time.
+// passing reports whether the reason may be gone at the next attempt.
 func (e *DisconnectError) passing(at Phase) bool {
 	switch e.Reason {
 	case disconnectHostNotAllowed, disconnectVersion, disconnectAuthCancelled,

@@ -13,8 +13,8 @@ import (
 )
 
 // passedConn runs line by the user's shell with a socket as its standard input
-// and output, takes the one descriptor that comes over it, and waits for the
-// process, whose status does not matter, as with ssh.
+// and output, receives one descriptor over it, and waits for the process. The
+// exit status is ignored, as in ssh.
 func passedConn(ctx context.Context, shell, line string, stderr *os.File) (net.Conn, error) {
 	ours, theirs, err := socketPair()
 	if err != nil {
@@ -50,8 +50,7 @@ func passedConn(ctx context.Context, shell, line string, stderr *os.File) (net.C
 	return conn, err
 }
 
-// waitDialer waits for the process, or for ctx, after which one that takes no
-// notice of SIGHUP is killed.
+// waitDialer waits for the process. If ctx ends, it kills the process.
 func waitDialer(ctx context.Context, cmd *exec.Cmd) error {
 	waited := make(chan struct{})
 	go func() { // ends with the process
@@ -68,7 +67,7 @@ func waitDialer(ctx context.Context, cmd *exec.Cmd) error {
 	}
 }
 
-// socketPair gives a connected pair, of which theirs is for a child.
+// socketPair returns a connected pair; theirs is for a child process.
 func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
@@ -87,7 +86,7 @@ func socketPair() (ours *net.UnixConn, theirs *os.File, err error) {
 	return conn.(*net.UnixConn), theirs, nil
 }
 
-// receiveConn takes one message with one descriptor in it.
+// receiveConn receives a message with one descriptor.
 func receiveConn(from *net.UnixConn) (net.Conn, error) {
 	data, control := make([]byte, 1), make([]byte, unix.CmsgSpace(4*4))
 	n, cn, _, _, err := from.ReadMsgUnix(data, control)
@@ -110,7 +109,8 @@ func receiveConn(from *net.UnixConn) (net.Conn, error) {
 	return conn, nil
 }
 
-// passedDescriptors are those of the control messages, not to be inherited.
+// passedDescriptors returns the descriptors in control messages, with
+// close-on-exec set.
 func passedDescriptors(control []byte) (fds []int, err error) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	for _, m := range messages {

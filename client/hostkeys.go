@@ -21,7 +21,7 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// hostKeys is the side of one connection that package hostkey judges.
+// hostKeys verifies the server's host key for one connection.
 type hostKeys struct {
 	d        *dialer
 	checker  *hostkey.Checker
@@ -31,9 +31,9 @@ type hostKeys struct {
 
 	mu        sync.Mutex
 	refused   error         // the first refusal
-	mismatch  bool          // it was that of ssh.FixedHostKey, for shown
+	mismatch  bool          // refused is the error of ssh.FixedHostKey, for shown
 	shown     ssh.PublicKey // set with mismatch
-	exchanges int           // of keys, so far
+	exchanges int           // the number of key exchanges
 }
 
 func (d *dialer) newHostKeys(ctx context.Context, peer net.Addr) *hostKeys {
@@ -56,12 +56,12 @@ func (d *dialer) newHostKeys(ctx context.Context, peer net.Addr) *hostKeys {
 	return h
 }
 
-// direct says that the net.Conn below reaches the server itself.
+// direct reports whether the network connection leads to the server itself.
 func (d *dialer) direct() bool {
 	return len(d.cfg.ProxyJump) == 0 && d.cfg.ProxyCommand == ""
 }
 
-// hostKeyOptions translates the keywords of ssh_config.
+// hostKeyOptions returns the options of package hostkey for the configuration.
 func (d *dialer) hostKeyOptions() hostkey.Options {
 	cfg := d.cfg
 	o := hostkey.Options{
@@ -131,7 +131,7 @@ func dnsMode(v sshconfig.YesNoAsk) hostkey.DNSMode {
 	return hostkey.DNSNo
 }
 
-// knownHostsCommand runs KnownHostsCommand, without a shell as ssh does.
+// knownHostsCommand runs KnownHostsCommand, without a shell, as ssh does.
 func (d *dialer) knownHostsCommand(ctx context.Context, r hostkey.CommandRequest) ([]byte, error) {
 	tokens := sshconfig.KnownHostsTokens{Hostname: r.Host, Invocation: string(r.Purpose)}
 	if r.Key != nil {
@@ -163,8 +163,7 @@ func (d *dialer) knownHostsCommand(ctx context.Context, r hostkey.CommandRequest
 	return out.Bytes(), nil
 }
 
-// usable says why ssh would not try to run a program, as if it had not been
-// asked to.
+// usable returns an error for a program that ssh would not try to run.
 func usable(path string) error {
 	if !filepath.IsAbs(path) {
 		return hostkey.ErrNotAbsolute
@@ -173,7 +172,7 @@ func usable(path string) error {
 	return err
 }
 
-// algorithms is the order for the key exchange.
+// algorithms returns the host key algorithms to offer, in order.
 func (h *hostKeys) algorithms(ctx context.Context) ([]string, error) {
 	cfg := h.d.cfg
 	if len(h.only) > 0 {
@@ -185,8 +184,8 @@ func (h *hostKeys) algorithms(ctx context.Context) ([]string, error) {
 	return h.checker.Algorithms(ctx, h.target, cfg.HostKeyAlgorithms, cfg.HostKeyAlgorithmsByFile)
 }
 
-// typesFirst puts the algorithms of the expected keys before the others, so
-// that a server with keys of several types shows one of these.
+// typesFirst puts the algorithms of the expected keys first, so that a server
+// with keys of several types shows one of them.
 func (h *hostKeys) typesFirst(algorithms []string) []string {
 	expected := func(algorithm string) bool {
 		return slices.ContainsFunc(h.only, func(k ssh.PublicKey) bool { return k.Type() == keyTypeOf(algorithm) })
@@ -202,7 +201,8 @@ func (h *hostKeys) typesFirst(algorithms []string) []string {
 	return append(first, last...)
 }
 
-// checkOnly accepts the keys of Options.HostKeys, and certificates for them.
+// checkOnly accepts the keys of Options.HostKeys, and certificates for these
+// keys.
 func (h *hostKeys) checkOnly(_ string, _ net.Addr, key ssh.PublicKey) error {
 	plain := key
 	if cert, ok := key.(*ssh.Certificate); ok {
@@ -217,8 +217,7 @@ func (h *hostKeys) checkOnly(_ string, _ net.Addr, key ssh.PublicKey) error {
 		KeyType: hostkey.KeyType(plain), Fingerprint: hostkey.Fingerprint(plain)}
 }
 
-// callback is called at every key exchange; the verifier knows which is the
-// first.
+// callback verifies the host key. It is called at every key exchange.
 func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -250,14 +249,13 @@ func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error
 	return err
 }
 
-// fixedKeyMismatch is the error of ssh.FixedHostKey, which x/crypto has no name
-// for (client.go, fixedHostKey.check).
+// fixedKeyMismatch is the text of the error of ssh.FixedHostKey, which x/crypto
+// does not export (client.go, fixedHostKey.check).
 const fixedKeyMismatch = "ssh: host key mismatch"
 
-// otherTypes returns the algorithms left to try when ssh.FixedHostKey refused
-// the key that was shown: the server may have the right one, of another type.
-// It returns nil for any other refusal, which may be a person's, and when the
-// key was of the right type or the last one.
+// otherTypes returns the algorithms that are left after ssh.FixedHostKey has
+// refused the key that was shown: the server may have the right one, of another
+// type. It returns nil after any other refusal, and if no type is left.
 func (h *hostKeys) otherTypes(offered []string) []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -270,17 +268,16 @@ func (h *hostKeys) otherTypes(offered []string) []string {
 	})
 }
 
-// otherHostKeys returns the host key algorithms to try on another connection
-// after a refusal by ssh.FixedHostKey, or nil.
+// otherHostKeys returns the algorithms for another connection after a refusal by
+// ssh.FixedHostKey, or nil.
 func (d *dialer) otherHostKeys() []string {
-	if d.keys == nil || d.cfg.ProxyCommand == "-" { // standard input is there once
+	if d.keys == nil || d.cfg.ProxyCommand == "-" { // standard input can be used once
 		return nil
 	}
 	return d.keys.otherTypes(d.hostKeyAlgorithms)
 }
 
-// keyTypeOf returns the type of the keys that make signatures of an algorithm
-// (RFC 8332, section 3).
+// keyTypeOf returns the key type of a signature algorithm (RFC 8332, section 3).
 func keyTypeOf(algorithm string) string {
 	switch algorithm {
 	case ssh.KeyAlgoRSASHA256, ssh.KeyAlgoRSASHA512:
@@ -291,14 +288,15 @@ func keyTypeOf(algorithm string) string {
 	return algorithm
 }
 
-// err is why the host was refused, nil if it was not.
+// err returns why the host key was refused, or nil.
 func (h *hostKeys) err() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.refused
 }
 
-// restricted says that somebody may sit in between: see hostkey.Verdict.
+// restricted reports whether the server's identity is in doubt; see
+// hostkey.Verdict.
 func (h *hostKeys) restricted() bool {
 	if h.verifier == nil {
 		return false
@@ -307,13 +305,13 @@ func (h *hostKeys) restricted() bool {
 	return v != nil && v.Restricted
 }
 
-// earlierKeys are the host keys that a Keep has accepted so far, for the target
-// and for each jump host. Each connection that follows is checked against them:
-// with StrictHostKeyChecking no and no known_hosts, nothing else would keep a
-// second server from getting what was meant for the first.
+// earlierKeys are the host keys that Keep has accepted so far, for the target
+// and each jump host. Later connections are checked against them. With
+// StrictHostKeyChecking no and no known_hosts nothing else would detect that
+// another server answers.
 //
-// A host is identified by how it was named (see hopPath), not by the address or
-// the canonical name, since those come from DNS.
+// A host is identified by the name that it was given (see hopPath), not by its
+// address or canonical name: those come from DNS.
 type earlierKeys struct {
 	mu    sync.Mutex
 	hosts map[string]*earlierHost
@@ -321,12 +319,12 @@ type earlierKeys struct {
 
 type earlierHost struct {
 	keys []ssh.PublicKey
-	last *hostkey.Verifier // may learn further keys while it is connected
+	last *hostkey.Verifier // may accept further keys while it is connected
 }
 
 func newEarlierKeys() *earlierKeys { return &earlierKeys{hosts: make(map[string]*earlierHost)} }
 
-// of returns the keys of a host; none for a nil *earlierKeys.
+// of returns the keys of a host. A nil *earlierKeys has none.
 func (e *earlierKeys) of(path string) []ssh.PublicKey {
 	if e == nil {
 		return nil
@@ -341,7 +339,7 @@ func (e *earlierKeys) of(path string) []ssh.PublicKey {
 	return slices.Clone(h.keys)
 }
 
-// accepted notes that v has accepted a key.
+// accepted records that v has accepted a key.
 func (e *earlierKeys) accepted(path string, v *hostkey.Verifier) {
 	if e == nil {
 		return
@@ -357,7 +355,7 @@ func (e *earlierKeys) accepted(path string, v *hostkey.Verifier) {
 	h.last = v
 }
 
-// settle takes over the keys of the last connection.
+// settle adds the keys of the last connection.
 func (h *earlierHost) settle() {
 	if h.last == nil {
 		return
@@ -370,7 +368,7 @@ func (h *earlierHost) settle() {
 	}
 }
 
-// hopPath names a jump host of a host.
+// hopPath returns the name of a jump host of the host named of.
 func hopPath(of string, hop sshconfig.JumpHost) string {
 	return of + "," + net.JoinHostPort(hop.Host, strconv.Itoa(hop.Port))
 }

@@ -10,14 +10,14 @@ import (
 	"github.com/gossh-project/gossh/hostkey"
 )
 
-// channelTypes hands the channels that the server opens to their handlers.
+// channelTypes passes channels that the server opens to their handlers.
 type channelTypes struct {
 	mu       sync.Mutex
 	handlers map[string]func(ssh.NewChannel)
 	closed   bool
 
 	once   sync.Once
-	ssh    *ssh.Client // made by the first call of sshClient
+	ssh    *ssh.Client // created by sshClient
 	others chan ssh.NewChannel
 	reqs   chan *ssh.Request
 }
@@ -36,16 +36,16 @@ func (t *channelTypes) handle(name string, h func(ssh.NewChannel)) bool {
 	return true
 }
 
-// handles reports whether something may serve channels of a type. What an x/crypto
-// client serves is not known.
+// handles reports whether something may serve channels of a type. It is not
+// known what an x/crypto client serves.
 func (t *channelTypes) handles(name string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.handlers[name] != nil || t.others != nil
 }
 
-// serve finds the handler; without one an x/crypto client that was asked for
-// may have it.
+// serve passes ch to the handler of its type, or to the x/crypto client if there
+// is one. Otherwise it rejects ch.
 func (t *channelTypes) serve(ch ssh.NewChannel) {
 	t.mu.Lock()
 	h := t.handlers[ch.ChannelType()]
@@ -61,8 +61,8 @@ func (t *channelTypes) serve(ch ssh.NewChannel) {
 	}
 }
 
-// sshClient makes the x/crypto client on first use. Its channel loop ends when
-// close closes what it reads from.
+// sshClient returns the x/crypto client, which it creates at the first call. The
+// client's loop over channels ends with close.
 func (t *channelTypes) sshClient(conn ssh.Conn) *ssh.Client {
 	t.once.Do(func() {
 		others, reqs := make(chan ssh.NewChannel), make(chan *ssh.Request)
@@ -79,7 +79,8 @@ func (t *channelTypes) sshClient(conn ssh.Conn) *ssh.Client {
 	return t.ssh
 }
 
-// close is called when no channel can come any more.
+// close ends the x/crypto client's channels and requests. No channel may come
+// after it.
 func (t *channelTypes) close() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,7 +92,8 @@ func (t *channelTypes) close() {
 	}
 }
 
-// serveChannels ends when the connection does.
+// serveChannels serves channels that the server opens. It ends with the
+// connection.
 func (c *Client) serveChannels(chans <-chan ssh.NewChannel) {
 	defer c.work.Done()
 	defer c.channels.close()
@@ -107,15 +109,15 @@ func (c *Client) serveChannels(chans <-chan ssh.NewChannel) {
 	}
 }
 
-// serveRequests answers global requests; it ends when the connection does.
-// The server's keepalive gets a failure, which is an answer.
+// serveRequests answers global requests. It ends with the connection. The
+// server's keepalive requests are answered with a failure, which is enough.
 func (c *Client) serveRequests(reqs <-chan *ssh.Request) {
 	defer c.work.Done()
 	updated := false
 	for r := range reqs {
 		c.d.debugf("client_input_global_request: rtype %.200s want_reply %d", r.Type, btoi(r.WantReply))
 		if r.Type == "hostkeys-00@openssh.com" && c.d.keys.checker != nil && !updated {
-			updated = true // once a connection, as in OpenSSH
+			updated = true // once for a connection, as in OpenSSH
 			c.work.Add(1)
 			go c.updateHostKeys(r.Payload)
 		}
@@ -130,8 +132,9 @@ func btoi(b bool) int {
 	return 0
 }
 
-// updateHostKeys is UpdateHostKeys. It runs beside the request loop, which has
-// to be drained for its own answer to come, and ends with that answer.
+// updateHostKeys does what UpdateHostKeys asks for. It is a goroutine of its
+// own, since its answer comes only if requests are read meanwhile, and ends with
+// that answer.
 func (c *Client) updateHostKeys(payload []byte) {
 	defer c.work.Done()
 	h := c.d.keys
@@ -147,7 +150,8 @@ func (c *Client) updateHostKeys(payload []byte) {
 	}
 }
 
-// proveHostKeys asks the server to sign for keys that are not on file yet.
+// proveHostKeys asks the server to prove that it holds keys that are not in
+// known_hosts.
 func (c *Client) proveHostKeys(_ context.Context, payload []byte) ([]byte, error) {
 	ok, reply, err := c.conn.SendRequest("hostkeys-prove-00@openssh.com", true, payload)
 	if err == nil && !ok {
