@@ -12,26 +12,29 @@ import (
 	"github.com/gossh-project/gossh/internal/cause"
 )
 
-// Kept is a connection to one target that is made again whenever it is lost:
+// Kept is a connection to a target that is made again whenever it is lost:
 //
 //	k := client.Keep(ctx, "deploy@web-1", nil)
 //	defer k.Close()
-//	c, err := k.Client(ctx) // waits for the connection that is up, or the end
+//	out, err := k.Command(ctx, "uptime").Output() // waits for a connection
 //
-// It dials, holds the connection until that ends, waits (exponential back-off,
-// each delay random between its bounds) and dials again. Forwards that were
-// opened through it are opened again on each new connection. There is never
-// more than one connection: before a Dial the one before has been closed and
-// its goroutines have ended.
+// A Kept has the methods of a Client that programs use most, and can stand in
+// for it. Work in progress on a connection ends with that connection.
 //
-// A connection that takes the place of another one has to show a host key that
-// was accepted before, or that known_hosts, a trusted CA or a secure DNS record
-// vouches for: another one is the end, with a [*hostkey.ChangedError], even with
-// StrictHostKeyChecking no. The same goes for each jump host. Where
-// Options.HostKeyCallback is set, it alone decides, each time.
+// Keep dials, holds the connection until it ends, waits (with exponential
+// back-off and random delays) and dials again. Forwards that were opened with
+// Kept.Forward are opened on each connection. There is never more than one
+// connection: before a Dial the previous one is closed and its goroutines have
+// ended.
 //
-// What no other attempt would mend is the end: see [Retryable]. Its methods may
-// be called from any goroutine.
+// A later connection must show a host key that was accepted before, or for which
+// known_hosts, a trusted CA or a secure DNS record vouches. Otherwise the Kept
+// ends with a [*hostkey.ChangedError], even with StrictHostKeyChecking no. The
+// same applies to each jump host. If Options.HostKeyCallback is set, it alone
+// decides.
+//
+// A Kept ends if a Dial fails with an error that is not [Retryable]. Its methods
+// may be called from any goroutine.
 type Kept struct {
 	opts   KeepOptions
 	dial   func(ctx context.Context, attempt int) (keptConn, error)
@@ -40,22 +43,22 @@ type Kept struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	hints  chan struct{}  // holds one
-	now    chan struct{}  // holds one: Retry
-	done   chan struct{}  // closed by run, last of all
-	work   sync.WaitGroup // listeners; added to with mu held while ctx lasts
+	now    chan struct{}  // buffered: 1; used by Retry
+	done   chan struct{}  // closed by run at its end
+	work   sync.WaitGroup // the listeners; added to with mu held while ctx has not ended
 
-	telling sync.Mutex // held during a callback: one at a time
+	callbacks sync.Mutex // held during callbacks, which run one at a time
 
 	mu       sync.Mutex
 	state    KeepState
 	live     *generation
 	changed  chan struct{} // closed and replaced when live or a forward changes
 	forwards []*KeptForward
-	err      error // why it ended
+	err      error // the reason why it ended
 }
 
-// keptConn is what Kept needs of a connection. *Client is the one there is;
-// tests of the state machine have another.
+// keptConn is the part of a connection that Kept uses. It is a *Client, except
+// in tests of the state machine.
 type keptConn interface {
 	Done() <-chan struct{}
 	Err() error
@@ -65,26 +68,25 @@ type keptConn interface {
 	Close() error
 }
 
-// generation is one of the connections that follow one another.
+// generation is one of the successive connections.
 type generation struct {
 	conn keptConn
 	ctx  context.Context // ends with the connection
 	end  context.CancelCauseFunc
-	work sync.WaitGroup // what opens forwards on it; added to while it is live
+	work sync.WaitGroup // goroutines that open forwards; added to while it is live
 }
 
-// KeepOptions say how a connection is kept. The zero value is ready for use.
+// KeepOptions configure a Kept. The zero value is valid.
 type KeepOptions struct {
-	// Options are those of each Dial. With a nil Config the configuration is
-	// read anew each time. It is the keepalive that finds out that a
-	// connection is lost: without it (NoKeepalive, ServerAliveInterval 0) one
-	// that died silently is kept for ever. Where there is no ConnectTimeout,
-	// an attempt is given up after DefaultDialTimeout; only a first one that
-	// RequireFirst is set for is as patient as Dial.
+	// Options are used for each Dial. If Config is nil, the configuration is
+	// read each time. The keepalive detects that a connection is lost: without
+	// it (NoKeepalive, or ServerAliveInterval 0) a connection that fails
+	// silently is held for ever. If there is no ConnectTimeout, an attempt ends
+	// after DefaultDialTimeout, except the first one with RequireFirst.
 	Options
 
-	// Forwards are opened on each connection, with ForwardOptions. More can
-	// be added with Kept.Forward.
+	// Forwards are opened on each connection, with ForwardOptions. Kept.Forward
+	// adds others.
 	Forwards       []forward.Spec
 	ForwardOptions forward.Options
 
@@ -93,29 +95,30 @@ type KeepOptions struct {
 	// closed. Zero means 30 seconds.
 	AcceptWait time.Duration
 
-	// MinDelay and MaxDelay bound the wait before an attempt. The n-th wait
-	// in a row is random between MinDelay and MinDelay·2ⁿ, or MaxDelay if
-	// that is less. Zero means 1 second and 1 minute.
+	// MinDelay and MaxDelay limit the wait before an attempt. The n-th
+	// consecutive wait is random between MinDelay and MinDelay·2ⁿ, but at most
+	// MaxDelay. Zero means 1 second and 1 minute.
 	MinDelay, MaxDelay time.Duration
-	// Healthy is how long a connection has to live for its loss not to count
-	// as one more failure in a row. Zero means 1 minute.
+	// Healthy is how long a connection must last so that its loss is not counted
+	// as another consecutive failure. Zero means 1 minute.
 	Healthy time.Duration
-	// Attempts is how many failures in a row are the end: attempts that
-	// failed, and connections that did not live for Healthy. Zero means any
-	// number.
+	// Attempts is the number of consecutive failures after which the Kept ends:
+	// failed attempts, and connections that did not last for Healthy. Zero means
+	// no limit.
 	Attempts int
-	// RequireFirst makes a first attempt that fails the end, whatever the
-	// error: somebody is waiting for it, and likely to have mistyped.
+	// RequireFirst ends the Kept if the first attempt fails, whatever the error.
+	// It is for interactive programs, in which the target may be mistyped.
 	RequireFirst bool
 
-	// OnState is called with each change of state, OnForward when a forward
-	// was opened again or could not be. Both are called from goroutines of
-	// the Kept, one call at a time, and must not call Close or wait.
+	// OnState is called at each change of state, and OnForward when a forward
+	// was opened again or could not be. They are called from goroutines of the
+	// Kept, one call at a time. They must not call Close or block.
 	OnState   func(KeepState)
 	OnForward func(ForwardState)
 }
 
-// DefaultDialTimeout bounds an attempt of Keep where no ConnectTimeout does.
+// DefaultDialTimeout is the time limit of an attempt of Keep if there is no
+// ConnectTimeout.
 const DefaultDialTimeout = 30 * time.Second
 
 // withDefaults returns a copy of opts, which may be nil, in which each zero
@@ -148,17 +151,17 @@ func (opts *KeepOptions) withDefaults() KeepOptions {
 	return o
 }
 
-// KeepPhase is where a Kept stands.
+// KeepPhase is the phase of a Kept.
 type KeepPhase int
 
 const (
-	KeepConnecting KeepPhase = iota // a Dial is under way
+	KeepConnecting KeepPhase = iota // a Dial is in progress
 	KeepConnected                   // there is a connection
-	KeepWaiting                     // for the time of the next attempt
-	KeepEnded                       // for good
+	KeepWaiting                     // waiting to dial again
+	KeepEnded                       // it has ended
 )
 
-// String names the phase in a word.
+// String returns the name of the phase, such as "waiting".
 func (p KeepPhase) String() string {
 	switch p {
 	case KeepConnecting:
@@ -173,32 +176,32 @@ func (p KeepPhase) String() string {
 	return fmt.Sprintf("KeepPhase(%d)", int(p))
 }
 
-// KeepState is a snapshot of a Kept.
+// KeepState is the state of a Kept.
 type KeepState struct {
 	Phase KeepPhase
-	// Attempt numbers the attempts since the last connection, from 1: the one
-	// under way, the one that succeeded, or, while waiting, the next.
+	// Attempt counts the attempts since the last connection, from 1: the one in
+	// progress, the one that succeeded, or, while waiting, the next one.
 	Attempt int
-	// Cause is why there is no connection: what ended the last one, or why
-	// the last attempt failed. It is nil before the first attempt has failed,
-	// and while connected.
+	// Cause is why there is no connection: why the last one ended, or why the
+	// last attempt failed. It is nil before the first attempt has failed, and
+	// while connected.
 	Cause error
-	// Until is when the wait is over (KeepWaiting).
+	// Until is the time of the next attempt (KeepWaiting).
 	Until time.Time
-	// Up is how long the connection had lived whose loss led here; zero if it
-	// was an attempt that failed (KeepWaiting, KeepEnded).
+	// Up is how long the connection lasted that was lost. It is zero after a
+	// failed attempt (KeepWaiting, KeepEnded).
 	Up time.Duration
-	// Down is how long there had been no connection when this one came up;
-	// zero for the first (KeepConnected).
+	// Down is how long there was no connection before this one. It is zero for
+	// the first (KeepConnected).
 	Down time.Duration
 	// Client is the connection (KeepConnected).
 	Client *Client
 }
 
 // Keep connects to target, as Dial does, and keeps the connection until ctx
-// ends, Close is called, or an attempt fails for good. It does not wait for the
-// first attempt: [Kept.Client] does. A nil opts is the same as the zero
-// KeepOptions.
+// ends, Close is called, or an attempt fails with an error that is not
+// [Retryable]. It does not wait for the first attempt; [Kept.Client] does. A nil
+// opts is the same as the zero KeepOptions.
 //
 // It starts one goroutine, which ends with the Kept, and one for each forward
 // that could not be opened, which ends with the connection at the latest.
@@ -209,13 +212,13 @@ func Keep(ctx context.Context, target string, opts *KeepOptions) *Kept {
 		d := &keepDial{target: target, opts: o, attempt: attempt, earlier: earlier}
 		c, err := d.dial(ctx)
 		if err != nil {
-			return nil, err // and no nil *Client in an interface
+			return nil, err // not a nil *Client in a keptConn
 		}
 		return c, nil
 	})
 }
 
-// keep starts a Kept on any way of dialing. Its options have their defaults.
+// keep returns a Kept that dials with dial. Its options have their defaults.
 func keep(ctx context.Context, o KeepOptions, dial func(context.Context, int) (keptConn, error)) *Kept {
 	k := &Kept{
 		opts: o, dial: dial, random: rand.Int64N,
@@ -230,10 +233,9 @@ func keep(ctx context.Context, o KeepOptions, dial func(context.Context, int) (k
 	return k
 }
 
-// Client returns the connection that is up, waiting for one if there is none.
-// The error is the cause of ctx, or Err if the Kept has ended. The Client may
-// be lost at any time, as from Dial; then ask again. It is the Kept that closes
-// it.
+// Client returns the current connection, and waits for one if there is none. The
+// error is that of ctx, or Err if the Kept has ended. The Client may be lost at
+// any time. The Kept closes it; the caller must not.
 func (k *Kept) Client(ctx context.Context) (*Client, error) {
 	g, err := k.await(ctx)
 	if err != nil {
@@ -243,7 +245,8 @@ func (k *Kept) Client(ctx context.Context) (*Client, error) {
 	return c, nil
 }
 
-// await waits for a connection that has not ended.
+// await returns a connection that has not ended, and waits for one if there is
+// none.
 func (k *Kept) await(ctx context.Context) (*generation, error) {
 	for {
 		k.mu.Lock()
@@ -262,54 +265,56 @@ func (k *Kept) await(ctx context.Context) (*generation, error) {
 	}
 }
 
-// State returns where it stands.
+// State returns the current state.
 func (k *Kept) State() KeepState {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.state
 }
 
-// Hint says that the network may have changed: the connection is probed at
-// once (see [Client.Hint]), or if there is none, the next attempt is made at
-// once, though not more than one such in MinDelay, and the back-off starts
-// over. For keepalive.WatchNetwork. It does not block.
+// Hint reports that the network may have changed; see keepalive.WatchNetwork.
+// The connection is probed at once (see [Client.Hint]). If there is none, the
+// next attempt is made at once, but at most once in MinDelay, and the back-off
+// starts again. Hint does not block.
 func (k *Kept) Hint() { signalOnce(k.hints) }
 
-// Retry ends the wait for the next attempt, if there is one at the moment. It
-// does not block.
+// Retry ends the wait for the next attempt, if the Kept is waiting. It does not
+// block.
 func (k *Kept) Retry() { signalOnce(k.now) }
 
 func signalOnce(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
-	default: // one is waiting to be seen
+	default: // one is pending
 	}
 }
 
-// Done is closed when the Kept has ended, and its connection with it.
+// Done returns a channel that is closed when the Kept and its connection have
+// ended.
 func (k *Kept) Done() <-chan struct{} { return k.done }
 
-// Err is why it ended, nil while it goes on: ErrClosed after Close, the cause
-// of Keep's context, or the error of the last attempt.
+// Err returns nil while the Kept goes on. Afterwards it returns ErrClosed if
+// Close was called, the error of Keep's context, or the error of the last
+// attempt.
 func (k *Kept) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.err
 }
 
-// Wait blocks until it has ended and returns Err.
+// Wait blocks until the Kept has ended and returns Err.
 func (k *Kept) Wait() error {
 	<-k.done
 	return k.Err()
 }
 
-// Close ends it, and the connection, and waits for both.
+// Close ends the Kept and its connection, and waits for both.
 func (k *Kept) Close() error {
 	k.cancel(ErrClosed)
 	<-k.done
 	return nil
 }
 
-// ErrRestricted is a forward that is not opened because the host key has
-// changed and StrictHostKeyChecking no let it pass: see [Client.Restricted].
+// ErrRestricted means that nothing is forwarded because the host key has
+// changed; see [Client.Restricted].
 var ErrRestricted = errors.New("client: the host key has changed, nothing is forwarded")

@@ -172,7 +172,7 @@ type keptListener struct {
 	end     context.CancelCauseFunc
 
 	mu      sync.Mutex
-	conn    *Client      // on which it was opened last
+	conn    *Client      // the connection on which it was opened last
 	open    net.Listener // nil during an outage
 	changed chan struct{}
 }

@@ -20,8 +20,8 @@ type KeptForward struct {
 	// The rest is guarded by k.mu.
 	open    *forward.Forward
 	err     error
-	tried   *generation // on which it was tried last
-	ports   []int       // that were chosen for port 0, the last one last
+	tried   *generation // the connection on which it was tried last
+	ports   []int       // that the server chose for port 0, the latest last
 	stopped bool
 }
 
@@ -32,47 +32,47 @@ func newKeptForward(k *Kept, spec forward.Spec, opts forward.Options) *KeptForwa
 	return &KeptForward{k: k, spec: spec, opts: opts, gone: make(chan struct{})}
 }
 
-// ForwardState is what came of an attempt to open a forward again.
+// ForwardState is the result of an attempt to open a forward again.
 type ForwardState struct {
 	Forward *KeptForward
 	// Attempt counts the attempts on this connection, from 1.
 	Attempt int
-	// Open is the forward, nil if it was not opened: then Err is why, and
-	// Until when it is tried next, zero if it is not.
+	// Open is the forward, or nil if it was not opened. Then Err is the reason,
+	// and Until the time of the next attempt, or zero if there is none.
 	Open  *forward.Forward
 	Err   error
 	Until time.Time
 }
 
-// Spec returns what was asked for.
+// Spec returns the Spec that was given to Kept.Forward.
 func (f *KeptForward) Spec() forward.Spec { return f.spec }
 
-// Forward returns what is open at the moment, nil if nothing is.
+// Forward returns the forward on the current connection, or nil if it is not
+// open.
 func (f *KeptForward) Forward() *forward.Forward {
 	f.k.mu.Lock()
 	defer f.k.mu.Unlock()
 	return f.open
 }
 
-// Err returns why the last attempt to open it failed, nil if it did not.
+// Err returns the error of the last attempt to open it, or nil.
 func (f *KeptForward) Err() error {
 	f.k.mu.Lock()
 	defer f.k.mu.Unlock()
 	return f.err
 }
 
-// Ports returns the ports that were chosen, the last one last, where 0 was
-// asked for: whoever was told of one knows the forward by it.
+// Ports returns the ports that the server chose if the Spec has port 0, the
+// latest last. Users may know the forward by any of them.
 func (f *KeptForward) Ports() []int {
 	f.k.mu.Lock()
 	defer f.k.mu.Unlock()
 	return slices.Clone(f.ports)
 }
 
-// Await waits until it was tried on the connection that is up, and returns what
-// is open, or why it could not be opened. The error is that of the last
-// attempt, ErrClosed after Stop, Err if the Kept has ended, or the cause of
-// ctx.
+// Await waits until the forward was tried on the current connection. It returns
+// what is open, or the error of that attempt, ErrClosed after Stop, Err if the
+// Kept has ended, or the error of ctx.
 func (f *KeptForward) Await(ctx context.Context) (*forward.Forward, error) {
 	for {
 		g, err := f.k.await(ctx)
@@ -80,7 +80,7 @@ func (f *KeptForward) Await(ctx context.Context) (*forward.Forward, error) {
 			return nil, err
 		}
 		f.k.mu.Lock()
-		tried := f.tried == g && f.k.live == g // g may be lost by now, and what was open with it
+		tried := f.tried == g && f.k.live == g // g may have been lost meanwhile
 		open, err, stopped, changed := f.open, f.err, f.stopped, f.k.changed
 		f.k.mu.Unlock()
 		switch {
@@ -99,8 +99,7 @@ func (f *KeptForward) Await(ctx context.Context) (*forward.Forward, error) {
 	}
 }
 
-// Stop ends it: it is opened no more, and what is open stops listening, as
-// forward.Forward's Stop does.
+// Stop stops the forward, as forward.Forward.Stop does. It is not opened again.
 func (f *KeptForward) Stop() error {
 	f.k.mu.Lock()
 	open := f.open
@@ -112,7 +111,7 @@ func (f *KeptForward) Stop() error {
 	return open.Stop()
 }
 
-// forget is called with mu held.
+// forget removes the forward from the Kept. The caller holds mu.
 func (f *KeptForward) forget() {
 	if f.stopped {
 		return
@@ -123,25 +122,25 @@ func (f *KeptForward) forget() {
 	f.k.forwards = slices.DeleteFunc(f.k.forwards, func(o *KeptForward) bool { return o == f })
 }
 
-// closeSockets stops listening on this side.
+// closeSockets closes the sockets on which a Local or Dynamic listens.
 func (f *KeptForward) closeSockets() {
 	if f.opts.Sockets != nil {
 		f.opts.Sockets.Close()
 	}
 }
 
-// Forward opens a forward, waiting for a connection if there is none, and from
-// then on opens it on each new one. The error is that of
-// forward.Forwarder.Open, and then there is a KeptForward all the same: the
-// port may be held by a connection that the server has not given up yet, so it
-// is tried again, with back-off, until it is open or Stop is called. There is
-// none if ctx or the Kept has ended before there was a connection.
+// Forward opens a forward on the current connection, for which it waits if there
+// is none, and on each later connection. The error is that of
+// forward.Forwarder.Open. The KeptForward is returned also in this case, because
+// the port may be held by a connection that the server has not given up yet: it
+// is tried again, with back-off, until it is open or Stop is called. The
+// KeptForward is nil if ctx or the Kept has ended before there was a connection.
 //
-// A Local or Dynamic goes on to listen during an outage. A connection that is
-// accepted meanwhile waits for KeepOptions.AcceptWait at most.
+// A Local or Dynamic listens also during an outage. A connection that it accepts
+// meanwhile waits for at most KeepOptions.AcceptWait.
 //
-// Where the port is 0, the one that was chosen last is asked for again; if it
-// cannot be had another is chosen.
+// If a Remote has port 0, the port that was chosen last is requested again; if
+// that fails, the server chooses another.
 func (k *Kept) Forward(ctx context.Context, spec forward.Spec, opts forward.Options) (*KeptForward, error) {
 	f := newKeptForward(k, spec, opts)
 	for {
@@ -153,15 +152,15 @@ func (k *Kept) Forward(ctx context.Context, spec forward.Spec, opts forward.Opti
 			continue // lost again
 		}
 		defer g.work.Done()
-		if err = k.open(ctx, g, f); err != nil && mends(err) {
-			k.insistLater(g, f, 1, k.newBackoff())
+		if err = k.open(ctx, g, f); err != nil && isTemporary(err) {
+			k.retryLater(g, f, 1, k.newBackoff())
 		}
 		return f, err
 	}
 }
 
-// enlist makes f one of the forwards and the caller part of the work on g,
-// unless that is over.
+// enlist adds f to the forwards and the caller to the work on g. It reports
+// false if g has ended.
 func (k *Kept) enlist(g *generation, f *KeptForward) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -173,17 +172,17 @@ func (k *Kept) enlist(g *generation, f *KeptForward) bool {
 	return true
 }
 
-// Forwards returns those that are opened on each connection, in the order in
-// which they were added.
+// Forwards returns the forwards of the Kept in the order in which they were
+// added.
 func (k *Kept) Forwards() []*KeptForward {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return slices.Clone(k.forwards)
 }
 
-// forgetStopped leaves out, at the end of a connection, what its holder has
-// stopped by forward.Forward's own methods. It is called with mu held, before
-// the connection is closed, which stops all of them.
+// forgetStopped removes the forwards that were stopped by methods of
+// forward.Forward. It is called with mu held at the end of a connection, before
+// that is closed, which stops all forwards.
 func (k *Kept) forgetStopped(g *generation) {
 	closedByHolder := errors.Is(g.conn.Err(), ErrClosed)
 	for _, f := range slices.Clone(k.forwards) {
@@ -194,61 +193,61 @@ func (k *Kept) forgetStopped(g *generation) {
 	}
 }
 
-// restore opens all forwards on a new connection, in their order. It ends when
-// each was tried, or with the connection.
+// restore opens all forwards on a new connection, in order.
 func (k *Kept) restore(g *generation, all []*KeptForward) {
 	defer g.work.Done()
 	for _, f := range all {
-		k.tryAndTell(g, f, 1, k.newBackoff())
+		k.tryForward(g, f, 1, k.newBackoff())
 	}
 }
 
-// tryAndTell makes one attempt, tells what came of it, and sees to the next.
-func (k *Kept) tryAndTell(g *generation, f *KeptForward, attempt int, pause *backoff) {
+// tryForward makes one attempt, reports the result to OnForward, and schedules
+// the next attempt.
+func (k *Kept) tryForward(g *generation, f *KeptForward, attempt int, pause *backoff) {
 	err := k.open(g.ctx, g, f)
 	if g.ctx.Err() != nil || errors.Is(err, forward.ErrClosed) || errors.Is(err, forward.ErrConnectionLost) {
-		return // the connection's own end, or Stop
+		return // ended by the connection or by Stop
 	}
 	s := ForwardState{Forward: f, Attempt: attempt, Open: f.Forward(), Err: err}
-	if mends(err) {
-		s.Until = k.insistLater(g, f, attempt, pause)
+	if isTemporary(err) {
+		s.Until = k.retryLater(g, f, attempt, pause)
 	}
-	k.telling.Lock()
-	defer k.telling.Unlock()
+	k.callbacks.Lock()
+	defer k.callbacks.Unlock()
 	k.opts.OnForward(s)
 }
 
-// mends says whether time may mend what kept a forward from being opened.
-func mends(err error) bool {
+// isTemporary reports whether another attempt to open the forward may succeed.
+func isTemporary(err error) bool {
 	var refused *forward.RefusedError
 	var listen *forward.ListenError
 	return errors.As(err, &refused) || errors.As(err, &listen)
 }
 
-// insistLater sees to an attempt after the failed one, and returns when that
-// will be. The caller is part of g's work.
-func (k *Kept) insistLater(g *generation, f *KeptForward, attempt int, pause *backoff) time.Time {
+// retryLater schedules another attempt and returns its time. The caller is part
+// of g's work.
+func (k *Kept) retryLater(g *generation, f *KeptForward, attempt int, pause *backoff) time.Time {
 	delay := pause.next()
 	g.work.Add(1)
-	go k.insist(g, f, attempt+1, pause, delay)
+	go k.retryForward(g, f, attempt+1, pause, delay)
 	return time.Now().Add(delay)
 }
 
-// insist makes one attempt after a delay. It ends with that, with the
-// connection, and with Stop.
-func (k *Kept) insist(g *generation, f *KeptForward, attempt int, pause *backoff, delay time.Duration) {
+// retryForward makes an attempt after a delay. It ends early with the connection
+// or with Stop.
+func (k *Kept) retryForward(g *generation, f *KeptForward, attempt int, pause *backoff, delay time.Duration) {
 	defer g.work.Done()
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		k.tryAndTell(g, f, attempt, pause)
+		k.tryForward(g, f, attempt, pause)
 	case <-g.ctx.Done():
 	case <-f.gone:
 	}
 }
 
-// open opens f on g.
+// open opens f on g and records the result.
 func (k *Kept) open(ctx context.Context, g *generation, f *KeptForward) error {
 	fwd, err := k.openOnce(ctx, g, f)
 	k.mu.Lock()
@@ -257,7 +256,7 @@ func (k *Kept) open(ctx context.Context, g *generation, f *KeptForward) error {
 		f.open, f.err, f.tried = fwd, err, g
 	}
 	if err == nil {
-		f.chose(fwd.Spec().Listen.Port)
+		f.recordPort(fwd.Spec().Listen.Port)
 	}
 	k.announce()
 	k.mu.Unlock()
@@ -268,15 +267,15 @@ func (k *Kept) open(ctx context.Context, g *generation, f *KeptForward) error {
 	return err
 }
 
-// chose notes the port of a forward that asked for any. It is called with mu
-// held.
-func (f *KeptForward) chose(port int) {
+// recordPort records the port of a forward with port 0. The caller holds mu.
+func (f *KeptForward) recordPort(port int) {
 	if f.spec.Listen.Socket == "" && f.spec.Listen.Port == 0 {
 		f.ports = append(slices.DeleteFunc(f.ports, func(p int) bool { return p == port }), port)
 	}
 }
 
-// openOnce asks for the port that was chosen last time, and then for any.
+// openOnce opens f, on the port that was chosen last if there is one, and
+// otherwise on any.
 func (k *Kept) openOnce(ctx context.Context, g *generation, f *KeptForward) (*forward.Forward, error) {
 	if g.conn.Restricted() {
 		return nil, ErrRestricted
@@ -285,7 +284,7 @@ func (k *Kept) openOnce(ctx context.Context, g *generation, f *KeptForward) (*fo
 	if ports := f.Ports(); len(ports) > 0 {
 		same := f.spec
 		same.Listen.Port = ports[len(ports)-1]
-		if fwd, err := forwards.Open(ctx, same, f.opts); !mends(err) {
+		if fwd, err := forwards.Open(ctx, same, f.opts); !isTemporary(err) {
 			return fwd, err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/gossh-project/gossh/internal/cause"
 )
 
-// keepDial is one attempt.
+// keepDial is one attempt of Keep.
 type keepDial struct {
 	target  string
 	opts    KeepOptions
@@ -16,7 +16,7 @@ type keepDial struct {
 	earlier *earlierKeys
 }
 
-// dial is Dial with the defaults of one that is to be kept.
+// dial connects as Dial does, with the time limit of Keep.
 func (a *keepDial) dial(ctx context.Context) (*Client, error) {
 	o, err := a.opts.Options.resolved(ctx, a.target)
 	if err != nil {
@@ -30,7 +30,7 @@ func (a *keepDial) dial(ctx context.Context) (*Client, error) {
 	return d.dial(ctx)
 }
 
-// run is the goroutine of a Kept. It ends with it.
+// run is the goroutine of a Kept.
 func (k *Kept) run() {
 	defer close(k.done)
 	attempt, up, err := k.keep()
@@ -46,12 +46,12 @@ func (k *Kept) run() {
 	k.enter(KeepState{Phase: KeepEnded, Attempt: attempt, Cause: err, Up: up})
 }
 
-// keep goes round and round until nothing more is to be tried; it returns why.
+// keep dials and holds connections until the Kept ends. It returns the reason.
 func (k *Kept) keep() (attempt int, up time.Duration, err error) {
 	pause := k.newBackoff()
-	var hinted time.Time // when a Hint last ended a wait
-	var lost time.Time   // when there last was a connection
-	failures := 0        // in a row
+	var hinted time.Time // when a Hint ended a wait
+	var lost time.Time   // when the last connection was lost
+	failures := 0        // consecutive
 	for attempt = 1; ; attempt++ {
 		k.enter(KeepState{Phase: KeepConnecting, Attempt: attempt, Cause: err})
 		var conn keptConn
@@ -82,7 +82,7 @@ func (k *Kept) keep() (attempt int, up time.Duration, err error) {
 	}
 }
 
-// since is how long ago t was; zero for no time at all.
+// since returns the time since t, or zero if t is zero.
 func since(t time.Time) time.Duration {
 	if t.IsZero() {
 		return 0
@@ -91,7 +91,7 @@ func since(t time.Time) time.Duration {
 }
 
 // causeOr returns why the Kept was ended, or err if it was not. A Dial that it
-// ended returns the same cause with more around it.
+// ended returns the same cause inside a ConnError.
 func (k *Kept) causeOr(err error) error {
 	if ended := k.endCause(); ended != nil {
 		return ended
@@ -108,18 +108,18 @@ func (k *Kept) endCause() error {
 	return cause.Of(k.ctx)
 }
 
-// enter changes the state and tells so.
+// enter sets the state and calls OnState.
 func (k *Kept) enter(s KeepState) {
-	k.telling.Lock()
-	defer k.telling.Unlock()
+	k.callbacks.Lock()
+	defer k.callbacks.Unlock()
 	k.mu.Lock()
 	k.state = s
 	k.mu.Unlock()
 	k.opts.OnState(s)
 }
 
-// hold keeps a connection until it ends, or the Kept does, and returns why.
-// When it returns, nothing of the connection is left.
+// hold publishes a connection and waits until it or the Kept ends. It returns
+// the reason, after the connection was closed and its goroutines have ended.
 func (k *Kept) hold(conn keptConn, attempt int, down time.Duration) error {
 	g := &generation{conn: conn}
 	g.ctx, g.end = context.WithCancelCause(k.ctx)
@@ -134,7 +134,7 @@ func (k *Kept) hold(conn keptConn, attempt int, down time.Duration) error {
 	return err
 }
 
-// watch returns why a connection is to be held no longer.
+// watch waits until the connection or the Kept ends, and returns the reason.
 func (k *Kept) watch(conn keptConn) error {
 	for {
 		select {
@@ -148,7 +148,7 @@ func (k *Kept) watch(conn keptConn) error {
 	}
 }
 
-// publish gives a connection to whoever waits, and begins to restore forwards.
+// publish makes a connection available and starts to restore the forwards.
 func (k *Kept) publish(g *generation) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -157,7 +157,7 @@ func (k *Kept) publish(g *generation) {
 	go k.restore(g, append([]*KeptForward(nil), k.forwards...))
 }
 
-// withdraw takes it back. Nothing starts on it any more.
+// withdraw makes the connection unavailable. No work starts on it afterwards.
 func (k *Kept) withdraw(g *generation) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -165,22 +165,22 @@ func (k *Kept) withdraw(g *generation) {
 	k.forgetStopped(g)
 }
 
-// setLive is called with mu held.
+// setLive sets the current connection. The caller holds mu.
 func (k *Kept) setLive(g *generation) {
 	k.live = g
 	k.announce()
 }
 
-// announce wakes who waits for a change. It is called with mu held.
+// announce wakes goroutines that wait for a change. The caller holds mu.
 func (k *Kept) announce() {
 	close(k.changed)
 	k.changed = make(chan struct{})
 }
 
-// wait waits before an attempt. Its error is the end of the Kept.
+// wait waits until the next attempt. It returns an error if the Kept ends.
 func (k *Kept) wait(s KeepState, pause *backoff, hinted *time.Time) error {
 	select {
-	case <-k.now: // was meant for an earlier wait
+	case <-k.now: // from before this wait
 	default:
 	}
 	delay := pause.next()
@@ -201,14 +201,14 @@ func (k *Kept) wait(s KeepState, pause *backoff, hinted *time.Time) error {
 			}
 			return nil
 		case <-k.hints:
-			pause.reset() // what failed on the old network says nothing of the new one
+			pause.reset() // failures on the old network do not count
 			at := hinted.Add(k.opts.MinDelay)
 			left := time.Until(at)
 			if left <= 0 {
 				*hinted = time.Now()
 				return nil
 			}
-			// A link that flaps must not make attempts follow at its pace.
+			// A link that goes up and down must not cause as many attempts.
 			if at.Before(s.Until) {
 				shortened = true
 				s.Until = at
@@ -219,8 +219,8 @@ func (k *Kept) wait(s KeepState, pause *backoff, hinted *time.Time) error {
 	}
 }
 
-// backoff gives delays that grow twofold and are random between the least and
-// that: many clients of a server that comes back do not all come at once.
+// backoff computes delays that are random between a minimum and a maximum that
+// doubles, so that many clients do not return to a server at the same time.
 type backoff struct {
 	least, most time.Duration
 	random      func(n int64) int64
@@ -233,7 +233,7 @@ func (k *Kept) newBackoff() *backoff {
 	return b
 }
 
-// reset makes the next delay a short one.
+// reset starts again with short delays.
 func (b *backoff) reset() { b.ceiling = b.least }
 
 func (b *backoff) next() time.Duration {

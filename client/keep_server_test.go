@@ -336,7 +336,7 @@ func TestKeepGivesUpOnOneAttempt(t *testing.T) {
 	}
 }
 
-// TestKeepReadsConfigurationAnew: what the user mends in the file counts at
+// TestKeepReadsConfigurationAnew: what the user isTemporary in the file counts at
 // the next attempt.
 func TestKeepReadsConfigurationAnew(t *testing.T) {
 	s := newSetup(t, sshtest.Options{})

@@ -12,11 +12,11 @@ import (
 	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
-// KeyFileError says why a private key file gave no key. Authentication goes
-// on with the next one.
+// KeyFileError means that a private key file could not be used. Authentication
+// continues with the next key.
 type KeyFileError struct {
 	File string
-	Mode fs.FileMode // the permissions, when Err is ErrKeyPermissions
+	Mode fs.FileMode // the permissions, if Err is ErrKeyPermissions
 	Err  error
 }
 
@@ -24,33 +24,33 @@ func (e *KeyFileError) Error() string { return fmt.Sprintf("load key %q: %v", e.
 func (e *KeyFileError) Unwrap() error { return e.Err }
 
 var (
-	// ErrKeyPermissions: others can read the private key file.
+	// ErrKeyPermissions means that other users can read the private key file.
 	ErrKeyPermissions = errors.New("bad permissions")
-	// ErrKeyFormat: the file holds no key that can be used. The error that wraps
-	// it says why.
+	// ErrKeyFormat means that the file holds no usable key. The error that wraps
+	// it has the reason.
 	ErrKeyFormat = errors.New("invalid format")
-	// ErrKeyPassphrase: the file is encrypted, and the passphrase is missing
-	// or wrong.
+	// ErrKeyPassphrase means that the file is encrypted and the passphrase is
+	// missing or wrong.
 	ErrKeyPassphrase = errors.New("incorrect passphrase supplied to decrypt private key")
-	// ErrKeyMismatch: the public key beside the file is not the file's.
+	// ErrKeyMismatch means that the .pub file is not of the private key.
 	ErrKeyMismatch = errors.New("contents do not match public")
 )
 
-// keyFile is the content of a key file, private or public.
+// keyFile is the content of a private or public key file.
 type keyFile struct {
 	data []byte
 	info fs.FileInfo
 }
 
-// keyFiles reads the key files of one keyring. What is not a regular file is
-// read once and kept, since a pipe gives its content to the first reader.
+// keyFiles reads the key files of a keyring. Files that are not regular are read
+// once and kept: a pipe delivers its content only once.
 type keyFiles struct {
 	d    *dialer
 	ctx  context.Context
 	kept map[string]*keyFile
 }
 
-// read reads a key file. The caller overwrites it with done.
+// read reads a key file. The caller must call done.
 func (k *keyFiles) read(name string) (*keyFile, error) {
 	if kf := k.kept[name]; kf != nil {
 		return kf, nil
@@ -78,7 +78,7 @@ func (k *keyFiles) read(name string) (*keyFile, error) {
 	return kf, nil
 }
 
-// private reads a private key file and refuses one that others can read.
+// private reads a private key file. It refuses a file that other users can read.
 func (k *keyFiles) private(name string) (*keyFile, error) {
 	kf, err := k.read(name)
 	if kf.info != nil && sshkey.OthersCanUse(kf.info) {
@@ -88,7 +88,7 @@ func (k *keyFiles) private(name string) (*keyFile, error) {
 	return kf, err
 }
 
-// public reads a public key or a certificate: a .pub file, or a
+// public reads a public key or certificate from a .pub file or a
 // CertificateFile.
 func (k *keyFiles) public(name string) (ssh.PublicKey, error) {
 	kf, err := k.read(name)
@@ -103,14 +103,14 @@ func (k *keyFiles) public(name string) (ssh.PublicKey, error) {
 	return pub, nil
 }
 
-// done overwrites what was read, unless it is kept.
+// done overwrites the content, unless it is kept.
 func (k *keyFiles) done(kf *keyFile) {
 	if kf.info == nil || kf.info.Mode().IsRegular() {
 		clear(kf.data)
 	}
 }
 
-// close overwrites what was kept.
+// close overwrites the contents that were kept.
 func (k *keyFiles) close() {
 	for _, kf := range k.kept {
 		clear(kf.data)
@@ -118,7 +118,7 @@ func (k *keyFiles) close() {
 	k.kept = nil
 }
 
-// public returns the public half if the file shows it without a passphrase.
+// public returns the public key, if it can be read without a passphrase.
 func (k *keyFile) public() ssh.PublicKey {
 	pub, err := sshkey.PublicHalf(k.data)
 	if err != nil {
@@ -127,15 +127,14 @@ func (k *keyFile) public() ssh.PublicKey {
 	return pub
 }
 
-// private decrypts the key. A nil passphrase is none; ErrKeyPassphrase asks
-// for one, or for another.
+// private decrypts the key. A nil passphrase means none. The error is
+// ErrKeyPassphrase if the passphrase is missing or wrong.
 func (k *keyFile) private(ctx context.Context, passphrase []byte) (*sshkey.Private, error) {
 	key, err := sshkey.ParsePrivate(ctx, k.data, func() ([]byte, error) { return passphrase, nil })
 	return key, keyError(err)
 }
 
-// keyError puts the reasons of package sshkey into those that this package
-// exports.
+// keyError returns the error of this package for one of package sshkey.
 func keyError(err error) error {
 	switch {
 	case errors.Is(err, sshkey.ErrPassphrase):

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// OfferedKey is one public key that Dial would offer to a server.
+// OfferedKey is a public key that Dial would offer to a server.
 type OfferedKey struct {
 	Name     string        // the file, or the agent's comment
-	Key      ssh.PublicKey // nil if it is known only once the file is decrypted
-	Explicit bool          // named by the user, as opposed to a default
+	Key      ssh.PublicKey // nil if the file must be decrypted first
+	Explicit bool          // the user named it; it is not a default
 	Token    bool          // on a PKCS#11 token
-	Agent    bool          // the agent signs with it
+	Agent    bool          // the agent holds it
 }
 
 // OfferedKeys returns the keys that Dial would offer to target with the same
@@ -65,10 +65,10 @@ func (k OfferedKey) String() string {
 // isSecurityKey reports whether a FIDO token signs for the key.
 func isSecurityKey(k ssh.PublicKey) bool { return strings.HasPrefix(k.Type(), "sk-") }
 
-// byPriority reorders the keys that the user did not name, which keep the places
-// that they have together: certificates come before keys, and those of FIDO
-// tokens first if the token need not be touched, last if it wants a PIN (OpenSSH
-// 10.5, identity_prioritise in sshconnect2.c).
+// byPriority reorders the keys that the user did not name, within the places
+// that they have: certificates come before keys, and keys of FIDO tokens first
+// if the token need not be touched and last if it requires a PIN (OpenSSH 10.5,
+// identity_prioritise in sshconnect2.c).
 func byPriority(keys []*identity) []*identity {
 	var places []int
 	var unnamed []*identity
@@ -85,7 +85,7 @@ func byPriority(keys []*identity) []*identity {
 	return keys
 }
 
-// priority returns the rank of a key, of which the lowest goes first.
+// priority returns the rank of a key. The lowest is offered first.
 func priority(k ssh.PublicKey) int {
 	cert, ok := k.(*ssh.Certificate)
 	if !ok {

@@ -20,19 +20,19 @@ import (
 // sshconnect2.c):
 //
 //  1. certificates that the configuration names
-//  2. agent keys that the configuration names too
-//  3. other agent keys, unless IdentitiesOnly
-//  4. keys of PKCS11Provider, those first that the configuration names too
-//  5. keys of the configuration that are in files only
+//  2. keys of the agent that the configuration also names
+//  3. other keys of the agent, unless IdentitiesOnly is set
+//  4. keys of PKCS11Provider, those that the configuration also names first
+//  5. keys that are in files only
 //
-// Signers of the program come before all of them.
+// Options.Signers come before all of them.
 type keyring struct {
 	d     *dialer
 	ctx   context.Context
 	agent *agentfwd.Conn
 	keys  []*identity
 	at    int
-	again *identity // to be offered next, whatever its turn
+	again *identity // offered next, if set
 
 	tokens *tokenKeys // nil without PKCS11Provider
 	files  *keyFiles
@@ -41,20 +41,19 @@ type keyring struct {
 // identity is one key to offer. It is an ssh.MultiAlgorithmSigner.
 type identity struct {
 	ring   *keyring
-	pub    ssh.PublicKey // nil: known only once file is decrypted
-	signer ssh.Signer    // the agent's, or the program's; nil: file's
-	file   string        // the private key's
-	shown  string        // what the logs call it
-	named  bool          // by the user, as opposed to a default
+	pub    ssh.PublicKey // nil if the file must be decrypted first
+	signer ssh.Signer    // of the agent or of Options.Signers; nil if it is in a file
+	file   string        // the private key file
+	shown  string        // the name for logs
+	named  bool          // the user named it; it is not a default
 	where  string        // "agent", "token" or "explicit", for the logs
-	raw    any           // the private key, if it is of a file and was needed
-	only   string        // if set, the one algorithm to sign with
+	raw    any           // the private key of a file, once it was read
+	only   string        // if set, the only algorithm to sign with
 
-	tokens bool // stands for the keys of PKCS11Provider
+	tokens bool // a placeholder for the keys of PKCS11Provider
 }
 
-// newKeyring reads the files and asks the agent; no passphrase is asked for
-// yet.
+// newKeyring reads the files and queries the agent. It asks for no passphrase.
 func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 	r := &keyring{d: d, ctx: ctx, files: &keyFiles{d: d, ctx: ctx}}
 	var own, certs, fromAgent []*identity
@@ -68,7 +67,7 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 	files := r.fileKeys()
 	certs = r.certificates()
 	var held []*identity
-	d.untimed(func() error { // the agent has limits of its own
+	d.untimed(func() error { // the agent has its own time limits
 		held = r.agentKeys(sessionID)
 		return nil
 	})
@@ -105,8 +104,8 @@ func sameKey(a, b ssh.PublicKey) bool {
 	return a != nil && b != nil && string(a.Marshal()) == string(b.Marshal())
 }
 
-// fileKeys lists the IdentityFiles, each followed by its -cert.pub unless the
-// configuration names certificates itself.
+// fileKeys returns the keys of IdentityFile, each followed by its -cert.pub,
+// unless CertificateFile is set.
 func (r *keyring) fileKeys() []*identity {
 	var out []*identity
 	for _, f := range r.d.cfg.IdentityFile {
@@ -127,26 +126,25 @@ func (r *keyring) fileKeys() []*identity {
 	return out
 }
 
-// publicHalf finds the public key without a passphrase, where ssh looks and in
-// its order: in the file, which may itself be public while its private half is
-// in the agent; beside it, where there may be a certificate; in the private
-// key.
+// publicHalf returns the public key of an IdentityFile without a passphrase. It
+// looks as ssh does: in the file, which may hold a public key whose private key
+// is in the agent; in the .pub file; in the private key.
 func (r *keyring) publicHalf(f sshconfig.File) ssh.PublicKey {
 	for _, name := range []string{f.Path, f.Path + ".pub"} {
 		if pub, err := r.files.public(name); err == nil {
 			return pub
 		}
 	}
-	kf, err := r.files.read(f.Path) // its mode matters when the private half is wanted
+	kf, err := r.files.read(f.Path) // its mode is checked when the private key is needed
 	if err != nil {
-		return nil // told of when the private half is wanted
+		return nil // reported when the private key is needed
 	}
 	defer r.files.done(kf)
 	r.d.notify(SecretRead{})
 	return kf.public()
 }
 
-// certificates lists the CertificateFiles.
+// certificates returns the certificates of CertificateFile.
 func (r *keyring) certificates() []*identity {
 	var out []*identity
 	for _, f := range r.d.cfg.CertificateFile {
@@ -165,7 +163,7 @@ func (r *keyring) certificates() []*identity {
 	return out
 }
 
-// certificate reads a user certificate from the first of names that has one.
+// certificate returns the user certificate in the first of names that has one.
 func (r *keyring) certificate(names ...string) *ssh.Certificate {
 	for _, name := range names {
 		pub, err := r.files.public(name)
@@ -176,9 +174,9 @@ func (r *keyring) certificate(names ...string) *ssh.Certificate {
 	return nil
 }
 
-// pairCertificates finds the private half of each certificate that has none:
-// in the agent, in the file of the same key, or, as ssh has it, in the file of
-// the certificate itself, which is offered in any case.
+// pairCertificates sets the private key of each certificate that has none: of
+// the agent, or in the IdentityFile with the same key, or else, as in ssh, in
+// the certificate's own file.
 func (r *keyring) pairCertificates(certs []*identity, held []*identity) {
 	for _, c := range certs {
 		plain := c.pub.(*ssh.Certificate).Key
@@ -199,8 +197,8 @@ func (r *keyring) pairCertificates(certs []*identity, held []*identity) {
 	}
 }
 
-// acceptable leaves out what PubkeyAcceptedAlgorithms and RequiredRSASize do
-// not allow.
+// acceptable removes the keys that PubkeyAcceptedAlgorithms and RequiredRSASize
+// exclude.
 func (r *keyring) acceptable(keys []*identity) []*identity {
 	return slices.DeleteFunc(keys, func(k *identity) bool {
 		if k.pub == nil {
@@ -219,8 +217,8 @@ func (r *keyring) acceptable(keys []*identity) []*identity {
 	})
 }
 
-// agentOptions has the agent answer within the time that each step of the
-// login has, if that is limited.
+// agentOptions limits the agent's answers to the time that each step of the
+// login has.
 func (d *dialer) agentOptions() *agentfwd.Options {
 	o := &agentfwd.Options{Logger: d.opts.Logger}
 	if limit := cmp.Or(d.cfg.ConnectTimeout, d.fallbackTimeout); limit > 0 {
@@ -231,8 +229,8 @@ func (d *dialer) agentOptions() *agentfwd.Options {
 	return o
 }
 
-// agentKeys lists what the agent holds. An agent that cannot be reached is
-// told of once, and is as good as none; one that refuses to list, at -v.
+// agentKeys returns the keys of the agent. An agent that cannot be reached is
+// reported and has no keys. One that refuses to list is logged.
 func (r *keyring) agentKeys(sessionID []byte) []*identity {
 	source, err := agentSource(r.d.cfg)
 	if err != nil {
@@ -268,11 +266,11 @@ func (r *keyring) agentKeys(sessionID []byte) []*identity {
 	return out
 }
 
-// bindAgent names the server to the agent, so that keys limited to hosts are
-// usable (session-bind@openssh.com).
+// bindAgent sends the agent the session-bind@openssh.com data, so that keys that
+// are limited to hosts can be used.
 func (r *keyring) bindAgent(sessionID []byte) {
 	if r.d.engine == nil {
-		return // there is no connection
+		return // OfferedKeys has no connection
 	}
 	binding, err := r.d.engine.binding(sessionID)
 	if err == nil {
@@ -283,7 +281,7 @@ func (r *keyring) bindAgent(sessionID []byte) {
 	}
 }
 
-// agentSource is IdentityAgent as a typed value.
+// agentSource returns IdentityAgent as a Source.
 func agentSource(cfg *sshconfig.Config) (agentfwd.Source, error) {
 	if cfg.IdentityAgent == "" {
 		return agentfwd.Source{}, nil
@@ -291,8 +289,8 @@ func agentSource(cfg *sshconfig.Config) (agentfwd.Source, error) {
 	return agentfwd.ParseSource(cfg.IdentityAgent)
 }
 
-// next gives the next key that can be offered, nil at the end. A file that
-// hides even its public half is decrypted first.
+// next returns the next key to offer, or nil at the end. If the public key
+// cannot be read from a file, the file is decrypted first.
 func (r *keyring) next() (*identity, error) {
 	if k := r.again; k != nil {
 		r.again = nil
@@ -328,10 +326,10 @@ func (r *keyring) next() (*identity, error) {
 	return nil, nil
 }
 
-// reset begins anew after a partial success, as OpenSSH's pubkey_reset.
+// reset starts again after a partial success, as OpenSSH's pubkey_reset does.
 func (r *keyring) reset() { r.at, r.again = 0, nil }
 
-// close gives the agent back and overwrites the keys of files.
+// close closes the connection to the agent and overwrites the keys of files.
 func (r *keyring) close() {
 	for _, k := range r.keys {
 		wipe.Key(k.raw)
@@ -346,12 +344,12 @@ func (r *keyring) close() {
 	}
 }
 
-// describe names the key as ssh -v does.
+// describe returns the key as ssh -v prints it.
 func (k *identity) describe() string {
 	return k.offered().String()
 }
 
-// signedBy names the key as ssh does where it gave no signature.
+// signedBy returns the key as ssh prints it if signing fails.
 func (k *identity) signedBy() string {
 	s := fmt.Sprintf("%s \"%s\"", shortType(k.pub), k.shown)
 	if k.where == "agent" {
@@ -360,7 +358,8 @@ func (k *identity) signedBy() string {
 	return s
 }
 
-// fingerprint is that of the key, for a certificate of the key in it.
+// fingerprint returns the SHA256 fingerprint of the key; of a certificate, that
+// of the key in it.
 func fingerprint(k ssh.PublicKey) string {
 	if cert, ok := k.(*ssh.Certificate); ok {
 		k = cert.Key
@@ -368,7 +367,7 @@ func fingerprint(k ssh.PublicKey) string {
 	return ssh.FingerprintSHA256(k)
 }
 
-// shortType is "ED25519", "RSA-CERT" and so on.
+// shortType returns "ED25519", "RSA-CERT" and so on.
 func shortType(k ssh.PublicKey) string {
 	name, suffix := k.Type(), ""
 	if cert, ok := k.(*ssh.Certificate); ok {

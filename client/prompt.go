@@ -10,68 +10,74 @@ import (
 	"github.com/gossh-project/gossh/hostkey"
 )
 
-// Prompter asks a person. Each method blocks until there is an answer, ctx is
-// done, or nobody can be asked (an error). Dial's deadline stands still
-// meanwhile. The methods are never called concurrently for one Dial.
+// Prompter answers questions, in most programs by asking a person. Each method
+// blocks until there is an answer or ctx ends, or returns an error if it cannot
+// ask. The time limits of Dial stop meanwhile. The methods are not called
+// concurrently for one Dial.
 type Prompter interface {
-	// Password asks for the user's password. The error gives the method up.
+	// Password returns the user's password. An error ends the method "password";
+	// see also AuthError.Errs.
 	Password(ctx context.Context, q PasswordQuestion) (string, error)
-	// Challenge puts a server's questions (RFC 4256) and returns an answer to
-	// each. There may be none, and then Name and Instruction are only shown.
+	// Challenge returns an answer to each prompt of a keyboard-interactive
+	// request (RFC 4256). If there are no prompts, Name and Instruction are only
+	// shown.
 	Challenge(ctx context.Context, q ChallengeQuestion) ([]string, error)
-	// Passphrase asks for that of a private key file. An empty one skips the
-	// key.
+	// Passphrase returns the passphrase of a private key file. If it is empty,
+	// the key is skipped.
 	Passphrase(ctx context.Context, q PassphraseQuestion) (string, error)
-	// AddKey asks whether a key may be added to the agent (AddKeysToAgent ask).
+	// AddKey reports whether a key may be added to the agent (AddKeysToAgent
+	// ask).
 	AddKey(ctx context.Context, q AddKeyQuestion) (bool, error)
-	// HostKey answers the questions of package hostkey.
+	// HostKey reports whether the answer to a question of package hostkey is
+	// yes.
 	HostKey(ctx context.Context, q hostkey.Question) (bool, error)
 }
 
-// KeyPrompter is a Prompter for keys that live on a token. Without these
-// methods a key that needs a PIN is passed over, and no touch is announced.
+// KeyPrompter is a Prompter for keys on tokens. Without these methods a key that
+// requires a PIN is skipped, and a touch is not announced.
 type KeyPrompter interface {
 	Prompter
-	// PIN asks for a token's PIN. The caller clears what it gets. An empty one
-	// gives the token up.
+	// PIN returns the PIN of a token. The caller overwrites it. If it is empty,
+	// the token is skipped.
 	PIN(ctx context.Context, q PINQuestion) ([]byte, error)
-	// Touch announces that a security key waits to be touched. It does not
-	// block. The function that it returns is called once that is over.
+	// Touch announces that a security key waits to be touched. It must not
+	// block. The function that it returns is called when the key was touched or
+	// signing has failed.
 	Touch(ctx context.Context, n TouchNotice) (over func(confirmed bool))
 }
 
-// PINQuestion asks for the PIN of a FIDO key, which has KeyType and File, or of
-// the tokens of a PKCS#11 provider.
+// PINQuestion asks for the PIN of a FIDO key, in KeyType and File, or of the
+// tokens of a PKCS#11 provider.
 type PINQuestion struct {
 	KeyType string // ED25519-SK or ECDSA-SK
 	File    string
 
-	Tokens   []string // labels, which are not to be trusted with control characters; empty if not known
+	Tokens   []string // labels, if known; they may hold control characters
 	Provider string
 }
 
-// TouchNotice is of a FIDO key that waits to be touched.
+// TouchNotice describes a FIDO key that waits to be touched.
 type TouchNotice struct {
 	Key   ssh.PublicKey
-	Batch bool // BatchMode: the terminal is left alone
+	Batch bool // BatchMode: nothing may be printed on the terminal
 }
 
 // PasswordQuestion asks for a password.
 type PasswordQuestion struct {
-	User, Host string // Host is as the user named it, or HostKeyAlias
-	Attempt    int    // from 1; above 1 the one before was refused
+	User, Host string // Host is HostKeyAlias or HostName
+	Attempt    int    // counts from 1; above 1 the last answer was refused
 }
 
-// ChallengeQuestion is a keyboard-interactive request of the server, whose
-// texts are not to be trusted with control characters.
+// ChallengeQuestion is a keyboard-interactive request. Its texts come from the
+// server and may hold control characters.
 type ChallengeQuestion struct {
 	User, Host        string
 	Name, Instruction string
 	Prompts           []ChallengePrompt
-	Attempt           int // from 1; above 1 the one before was refused
+	Attempt           int // counts from 1; above 1 the last answer was refused
 }
 
-// ChallengePrompt is one question; Echo shows what is typed.
+// ChallengePrompt is one prompt. Echo reports whether the answer may be shown.
 type ChallengePrompt struct {
 	Text string
 	Echo bool
@@ -80,10 +86,11 @@ type ChallengePrompt struct {
 // PassphraseQuestion asks for the passphrase of a file.
 type PassphraseQuestion struct {
 	File    string
-	Attempt int // from 1; above 1 the one before was wrong
+	Attempt int // counts from 1; above 1 the last answer was wrong
 }
 
-// AddKeyQuestion asks whether a key, just decrypted, goes to the agent.
+// AddKeyQuestion asks whether a key that was just decrypted may be added to the
+// agent.
 type AddKeyQuestion struct {
 	File        string
 	Fingerprint string

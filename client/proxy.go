@@ -11,23 +11,23 @@ import (
 	"time"
 )
 
-// commandConn is the net.Conn over a ProxyCommand's pipes. Pipes of the os
-// package have working deadlines.
+// commandConn is a net.Conn over the pipes of a ProxyCommand, which have
+// deadlines.
 type commandConn struct {
 	cmd  *exec.Cmd
-	job  *proxyJob // nil if the program is not kept apart
+	job  *proxyJob // nil if the program shares the terminal's signals
 	r, w *os.File
 
 	closeOnce sync.Once
 	waited    chan struct{} // closed when the process has been waited for
 }
 
-// startProxyCommand runs line by the user's shell with exec in front, as ssh
-// does, so that the shell makes way for the program. The process ends with the
-// connection: its standard input is closed and it gets SIGHUP.
+// startProxyCommand runs line by the user's shell, with exec in front as in ssh,
+// so that the program replaces the shell. Closing the connection closes the
+// program's standard input and sends SIGHUP.
 //
-// Apart keeps the terminal's keys and its end from the program, where there is a
-// terminal and the system is Linux.
+// With apart, the program is protected from the signals of the terminal; see
+// proxyJob.
 func startProxyCommand(shell, line string, stderr *os.File, apart bool) (*commandConn, error) {
 	theirIn, w, err := os.Pipe()
 	if err != nil {
@@ -68,14 +68,14 @@ func (c *commandConn) start() error {
 		return err
 	}
 	started := make(chan error, 1)
-	go func() { // as reap
+	go func() { // like reap
 		c.job.run(c.cmd, func(err error) { started <- err })
 		close(c.waited)
 	}()
 	return <-started
 }
 
-// reap ends when the process does, at the latest a moment after Close.
+// reap waits for the process, which ends soon after Close at the latest.
 func (c *commandConn) reap() {
 	c.cmd.Wait()
 	close(c.waited)
@@ -84,17 +84,17 @@ func (c *commandConn) reap() {
 func (c *commandConn) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	if n > 0 && c.job != nil {
-		c.job.takeBack() // it has nothing more to ask: this is the server
+		c.job.takeBack() // data has come from the server, so the program asks nothing more
 	}
 	return n, err
 }
 
 func (c *commandConn) Write(p []byte) (int, error) { return c.w.Write(p) }
 
-// proxyGrace is how long a ProxyCommand may take to leave after SIGHUP.
+// proxyGrace is how long a ProxyCommand may take to exit after SIGHUP.
 const proxyGrace = 2 * time.Second
 
-// Close ends the process and waits for it.
+// Close ends the process and waits until it has exited.
 func (c *commandConn) Close() error {
 	c.closeOnce.Do(func() {
 		c.w.Close()
@@ -122,8 +122,8 @@ func (c *commandConn) SetDeadline(t time.Time) error {
 func (c *commandConn) SetReadDeadline(t time.Time) error  { return c.r.SetReadDeadline(t) }
 func (c *commandConn) SetWriteDeadline(t time.Time) error { return c.w.SetWriteDeadline(t) }
 
-// proxyAddr is the address of a peer that only the ProxyCommand knows. ssh
-// calls it UNKNOWN, with port 65535.
+// proxyAddr is the address of a peer that only the ProxyCommand knows. It has
+// ssh's values: UNKNOWN, with port 65535.
 type proxyAddr struct{}
 
 func (proxyAddr) Network() string { return "proxy" }
@@ -131,8 +131,7 @@ func (proxyAddr) String() string  { return "UNKNOWN:65535" }
 
 var _ io.ReadWriteCloser = (*commandConn)(nil)
 
-// dialProxyCommand is startProxyCommand under a context that is only looked
-// at before: starting a process does not block.
+// dialProxyCommand calls startProxyCommand, unless ctx has ended.
 func dialProxyCommand(ctx context.Context, shell, line string, stderr *os.File, apart bool) (net.Conn, error) {
 	if err := contextError(ctx); err != nil {
 		return nil, err
@@ -140,14 +139,14 @@ func dialProxyCommand(ctx context.Context, shell, line string, stderr *os.File, 
 	return startProxyCommand(shell, line, stderr, apart)
 }
 
-// ErrNoDescriptor is a ProxyCommand that was to pass a connected descriptor
-// back (ProxyUseFdpass) and did not.
+// ErrNoDescriptor means that a ProxyCommand did not pass back a connected
+// descriptor (ProxyUseFdpass).
 var ErrNoDescriptor = errors.New("client: the proxy command did not pass back a connection")
 
-// ErrNoStdio is a ProxyCommand of "-" where Options.Stdio is not set.
+// ErrNoStdio means that ProxyCommand is "-" but Options.Stdio is not set.
 var ErrNoStdio = errors.New("client: no standard input and output to connect over")
 
-// proxy connects as ProxyCommand and ProxyUseFdpass say.
+// proxy connects by ProxyCommand.
 func (d *dialer) proxy(ctx context.Context) (net.Conn, error) {
 	switch {
 	case d.cfg.ProxyCommand == "-":
@@ -166,7 +165,8 @@ func (d *dialer) proxy(ctx context.Context) (net.Conn, error) {
 	return d.proxyCommand(ctx)
 }
 
-// stdioConn is a net.Conn over what has no addresses and no deadlines.
+// stdioConn is a net.Conn over Options.Stdio. It has no addresses and no
+// deadlines.
 type stdioConn struct {
 	io.ReadWriteCloser
 	once sync.Once

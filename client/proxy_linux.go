@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// proxyJob is a ProxyCommand in a process group of its own, which the keys of
-// the terminal and its end do not reach. It may ask on the terminal all the
-// same: the kernel stops a process in the background that reads it, and then
-// the group gets the foreground, as a shell gives it to a job, until the first
-// data comes from the program.
+// proxyJob is a ProxyCommand in its own process group, which the keys of the
+// terminal and its hang-up do not reach. It may still ask questions on the
+// terminal: the kernel stops a background process that reads from it. Then the
+// group gets the foreground, as a job gets it from a shell, until the first data
+// comes from the program.
 type proxyJob struct {
 	tty  *os.File
 	own  int // our process group
-	pgid int // that of the program
+	pgid int // the program's process group
 
 	mu   sync.Mutex
-	lent bool // the program's group was given the foreground
+	lent bool // the program's group has the foreground
 }
 
 // newProxyJob returns nil if there is no controlling terminal.
@@ -36,10 +36,10 @@ func newProxyJob() *proxyJob {
 	return &proxyJob{tty: tty, own: unix.Getpgrp()}
 }
 
-// run starts the program, reports that to started, and returns when it has
-// ended. It keeps its thread, since the death of the thread that started the
-// program is what Pdeathsig looks at: nothing else would end the program with
-// this process, should a signal end that.
+// run starts the program, passes the result to started, and returns when the
+// program has exited. It keeps its thread: Pdeathsig is sent when the thread
+// that started the program ends, and nothing else would end the program if a
+// signal ended this process.
 func (j *proxyJob) run(cmd *exec.Cmd, started func(error)) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -68,28 +68,28 @@ func (j *proxyJob) run(cmd *exec.Cmd, started func(error)) {
 	}
 }
 
-// stopped does what a shell does about a job that has stopped.
+// stopped handles a program that has stopped, as a shell does.
 func (j *proxyJob) stopped(sig syscall.Signal) {
 	switch sig {
 	case unix.SIGTTIN, unix.SIGTTOU:
-	case unix.SIGTSTP: // ^Z in its question is for all of us
+	case unix.SIGTSTP: // ^Z during its question stops us, too
 		j.takeBack()
 		if !stopGroup(sig) {
 			return
 		}
 	default:
-		return // somebody wants it stopped
+		return // it was stopped on purpose
 	}
 	for !j.lend() {
-		if !stopGroup(unix.SIGTTIN) { // until we are brought to the foreground
+		if !stopGroup(unix.SIGTTIN) { // until we get the foreground
 			return
 		}
 	}
 	unix.Kill(-j.pgid, unix.SIGCONT)
 }
 
-// ended passes on a key that was meant for all who are in the foreground, but
-// met the program alone.
+// ended raises a signal of the terminal that was meant for the whole foreground
+// but reached only the program.
 func (j *proxyJob) ended(status unix.WaitStatus) {
 	if !j.takeBack() || !status.Signaled() {
 		return
@@ -99,14 +99,13 @@ func (j *proxyJob) ended(status unix.WaitStatus) {
 	}
 }
 
-// lend gives the program the foreground. It reports false if that is not ours
-// to give.
+// lend gives the program the foreground. It reports false if we do not have it.
 func (j *proxyJob) lend() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	switch front, err := unix.IoctlGetInt(int(j.tty.Fd()), unix.TIOCGPGRP); {
 	case err != nil:
-		return true // the terminal has gone: the program is to find out
+		return true // the terminal is gone, which the program will notice
 	case front == j.pgid:
 		return true
 	case front != j.own:
@@ -116,7 +115,7 @@ func (j *proxyJob) lend() bool {
 	return true
 }
 
-// takeBack undoes lend, and reports whether there was anything to undo.
+// takeBack takes the foreground back. It reports false if it was not lent.
 func (j *proxyJob) takeBack() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -130,8 +129,8 @@ func (j *proxyJob) takeBack() bool {
 	return true
 }
 
-// setForeground is tcsetpgrp. It is called from the background too, where the
-// kernel sends SIGTTOU unless that is blocked.
+// setForeground calls tcsetpgrp. SIGTTOU is blocked, which the kernel sends to a
+// background process that calls it.
 func setForeground(tty *os.File, pgid int) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -147,11 +146,11 @@ func setForeground(tty *os.File, pgid int) error {
 }
 
 // continuedWithin is how long a stop of this process may take to begin. An
-// orphaned process group is not stopped at all.
+// orphaned process group is never stopped.
 const continuedWithin = time.Second
 
-// stopGroup stops our process group, and returns once it is continued. It
-// reports false if it was not stopped.
+// stopGroup stops our process group and returns when it is continued. It reports
+// false if it was not stopped.
 func stopGroup(sig syscall.Signal) bool {
 	continued := make(chan os.Signal, 1)
 	signal.Notify(continued, unix.SIGCONT)

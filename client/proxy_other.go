@@ -4,8 +4,8 @@ package client
 
 import "os/exec"
 
-// proxyJob is for Linux alone: elsewhere a ProxyCommand shares the fate of the
-// terminal.
+// proxyJob is for Linux only. On other systems a ProxyCommand gets the
+// terminal's signals.
 type proxyJob struct{}
 
 func newProxyJob() *proxyJob                     { return nil }

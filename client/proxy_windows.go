@@ -8,12 +8,12 @@ import (
 
 const defaultShell = "cmd.exe"
 
-// shellCommand leaves the quoting of line alone: cmd.exe has rules of its own.
+// shellCommand passes line unquoted: cmd.exe has its own quoting rules.
 func shellCommand(shell, line string) *exec.Cmd {
 	cmd := exec.Command(shell)
 	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: `"` + shell + `" /c ` + line}
 	return cmd
 }
 
-// hangUp has no gentler way on Windows.
+// hangUp kills the process: Windows has no SIGHUP.
 func hangUp(p *os.Process) { p.Kill() }

@@ -11,9 +11,9 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// SetQoS marks the packets of the connection with a service class of IPQoS. It
-// does nothing for QoSNone, and where the connection is no TCP connection of
-// ours.
+// SetQoS sets the service class of IPQoS for the packets of the connection. It
+// does nothing for QoSNone, and if the connection is not a TCP connection of
+// this process.
 func (c *Client) SetQoS(class sshconfig.QoS) error {
 	conn, ok := c.NetConn().(*net.TCPConn)
 	if !ok || class == sshconfig.QoSNone {

@@ -21,16 +21,16 @@ import (
 
 var _ ssh.MultiAlgorithmSigner = (*identity)(nil)
 
-// PublicKey is what the server is asked about.
+// PublicKey returns the key that is offered.
 func (k *identity) PublicKey() ssh.PublicKey { return k.pub }
 
-// Sign is part of ssh.Signer; x/crypto calls SignWithAlgorithm.
+// Sign implements ssh.Signer. x/crypto calls SignWithAlgorithm.
 func (k *identity) Sign(rand io.Reader, data []byte) (*ssh.Signature, error) {
 	return k.SignWithAlgorithm(rand, data, "")
 }
 
-// SignWithAlgorithm is called once the server has accepted the key, and not
-// before: only then is a passphrase worth asking for.
+// SignWithAlgorithm signs. It is called after the server has accepted the key; a
+// passphrase is not asked for before.
 func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (*ssh.Signature, error) {
 	d := k.ring.d
 	d.debugf("Server accepts key: %s", k.describe())
@@ -41,7 +41,7 @@ func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (
 		}
 	}
 	var sig *ssh.Signature
-	err := d.untimed(func() (err error) { // an agent may ask its person
+	err := d.untimed(func() (err error) { // an agent may ask a person
 		sign := func() { sig, err = signWith(k.signer, rand, data, algo) }
 		if k.raw == nil {
 			sign()
@@ -60,7 +60,7 @@ func (k *identity) SignWithAlgorithm(rand io.Reader, data []byte, algo string) (
 	return sig, err
 }
 
-// failed notes why the key could not be used. A default key file that does not
+// failed records why the key could not be used. A default key file that does not
 // exist is no failure.
 func (k *identity) failed(err error) {
 	if errors.Is(err, fs.ErrNotExist) && !k.named {
@@ -73,10 +73,10 @@ func (k *identity) failed(err error) {
 	k.ring.d.auth.note(err)
 }
 
-// wrongType deals with an agent that signs with another algorithm than it was
-// asked to. The signed data names the algorithm, so that the key has to be
-// offered again: with the algorithm that the agent has, or with the key's own
-// as ssh does, if PubkeyAcceptedAlgorithms allows it.
+// wrongType handles an agent that signed with another algorithm than the one
+// requested. The signed data names the algorithm, so the key must be offered
+// again: with the agent's algorithm, or with the key's own as in ssh, if
+// PubkeyAcceptedAlgorithms permits it.
 func (k *identity) wrongType(e *agentfwd.SignatureTypeError) {
 	k.ring.d.notify(SignedOtherwise{Key: shortType(k.pub) + " " + fingerprint(k.pub)})
 	allowed := k.Algorithms()
@@ -101,8 +101,8 @@ func signWith(s ssh.Signer, rand io.Reader, data []byte, algo string) (*ssh.Sign
 	return s.Sign(rand, data)
 }
 
-// Algorithms are those of PubkeyAcceptedAlgorithms that the key can sign with,
-// in its order.
+// Algorithms returns the algorithms with which the key can sign, in the order of
+// PubkeyAcceptedAlgorithms.
 func (k *identity) Algorithms() []string {
 	if k.only != "" {
 		return []string{k.only}
@@ -110,7 +110,7 @@ func (k *identity) Algorithms() []string {
 	return k.configured()
 }
 
-// configured is Algorithms without the limit to one.
+// configured returns the algorithms that the configuration permits for the key.
 func (k *identity) configured() []string {
 	var out []string
 	for _, name := range k.ring.d.cfg.PubkeyAcceptedAlgorithms {
@@ -125,7 +125,7 @@ func (k *identity) configured() []string {
 	return out
 }
 
-// signsWith says whether a key's type makes signatures of an algorithm.
+// signsWith reports whether a key makes signatures of an algorithm.
 func signsWith(k ssh.PublicKey, algo string) bool {
 	k = plainKey(k)
 	if k.Type() == ssh.KeyAlgoRSA {
@@ -134,7 +134,7 @@ func signsWith(k ssh.PublicKey, algo string) bool {
 	return k.Type() == algo
 }
 
-// plainAlgorithm strips a certificate algorithm to that of its key.
+// plainAlgorithm returns the signature algorithm of a certificate algorithm.
 func plainAlgorithm(name string) (plain string, cert bool) {
 	switch name {
 	case ssh.CertAlgoRSASHA512v01:
@@ -163,7 +163,7 @@ func plainAlgorithm(name string) (plain string, cert bool) {
 	return name, false
 }
 
-// plainKey is the key itself, of a certificate the one that it certifies.
+// plainKey returns the key, or for a certificate the key that it certifies.
 func plainKey(k ssh.PublicKey) ssh.PublicKey {
 	if cert, ok := k.(*ssh.Certificate); ok {
 		return cert.Key
@@ -171,7 +171,7 @@ func plainKey(k ssh.PublicKey) ssh.PublicKey {
 	return k
 }
 
-// rsaBits is the size of an RSA key, 0 for any other.
+// rsaBits returns the size of an RSA key, and zero for other keys.
 func rsaBits(k ssh.PublicKey) int {
 	ck, ok := plainKey(k).(ssh.CryptoPublicKey)
 	if !ok {
@@ -184,7 +184,7 @@ func rsaBits(k ssh.PublicKey) int {
 	return pub.N.BitLen()
 }
 
-// load decrypts the private key file, asking for its passphrase up to
+// load reads the private key file. It asks for the passphrase up to
 // NumberOfPasswordPrompts times.
 func (k *identity) load() (err error) {
 	wipe.OnOwnStack(func() { err = k.loadFile() })
@@ -249,10 +249,11 @@ func (k *identity) loadFile() error {
 	return nil
 }
 
-// errNoProvider says that there is a FIDO key and no SecurityKeyProvider.
+// errNoProvider means that a FIDO key cannot be used without
+// SecurityKeyProvider.
 var errNoProvider = errors.New("no SecurityKeyProvider")
 
-// signerOf makes a signer of what a file holds.
+// signerOf returns a signer for the key of a file.
 func (k *identity) signerOf(raw any) (ssh.Signer, error) {
 	key, ok := raw.(*sshkey.SecurityKey)
 	switch {
@@ -266,18 +267,18 @@ func (k *identity) signerOf(raw any) (ssh.Signer, error) {
 	}}, nil
 }
 
-// minSecret is the least memory for a secret. Smaller things share memory, and
-// what is shared stays for as long as any of them is in use.
+// minSecret is the smallest allocation for a secret. Smaller ones share a block,
+// which lives as long as any of them.
 const minSecret = 32
 
-// decrypt is kf.private with a copy of the passphrase that is overwritten.
+// decrypt decrypts the key with a copy of the passphrase, which it overwrites.
 func (k *identity) decrypt(kf *keyFile, passphrase string) (*sshkey.Private, error) {
 	secret := append(make([]byte, 0, max(minSecret, len(passphrase))), passphrase...)
 	defer clear(secret)
 	return kf.private(k.ring.ctx, secret)
 }
 
-// skipped tells of a file that gave no key, unless it is just not there.
+// skipped reports a file that gave no key, unless it does not exist.
 func (k *identity) skipped(err error) error {
 	var failed *KeyFileError
 	if errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist) {
@@ -286,7 +287,7 @@ func (k *identity) skipped(err error) error {
 	return err
 }
 
-// addToAgent is AddKeysToAgent: yes, confirm, ask, and a lifetime.
+// addToAgent adds the key to the agent if AddKeysToAgent is set.
 func (k *identity) addToAgent(private *sshkey.Private) {
 	d, want := k.ring.d, k.ring.d.cfg.AddKeysToAgent
 	if want.Add == sshconfig.No || want.Add == "" || k.ring.agent == nil {

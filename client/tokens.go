@@ -21,8 +21,7 @@ type securityKeySigner struct {
 
 func (s *securityKeySigner) PublicKey() ssh.PublicKey { return s.key.Public }
 
-// Sign announces the touch that the token waits for, and asks for its PIN once
-// the token wants one.
+// Sign announces the touch, and asks for the PIN if the token requires one.
 func (s *securityKeySigner) Sign(_ io.Reader, data []byte) (*ssh.Signature, error) {
 	sig, err := s.attempt(data, nil)
 	if !errors.Is(err, keyhelper.ErrSKPIN) {
@@ -53,8 +52,8 @@ func (s *securityKeySigner) attempt(data, pin []byte) (*ssh.Signature, error) {
 	return keyhelper.SignSecurityKey(ctx, d.cfg.SecurityKeyProvider, s.key, data, pin, d.helperOptions(keyhelper.SKHelper))
 }
 
-// helperOptions pass on what a helper program writes: debug lines as our own,
-// others as events.
+// helperOptions returns options that log a helper program's debug lines and
+// report its other lines as events.
 func (d *dialer) helperOptions(program string) keyhelper.Options {
 	return keyhelper.Options{
 		Debug: d.opts.Logger.Enabled(context.Background(), levelDebug1),
@@ -80,8 +79,8 @@ func debugLevel(digit string) slog.Level {
 	return levelDebug3
 }
 
-// unreachable says, as ssh does, that a FIDO key in a file is left out for want
-// of a SecurityKeyProvider.
+// unreachable reports whether a key is a FIDO key that cannot be used without a
+// SecurityKeyProvider, and logs it as ssh does.
 func (r *keyring) unreachable(k ssh.PublicKey, file string) bool {
 	if k == nil || !isSecurityKey(k) || r.d.cfg.SecurityKeyProvider != "" {
 		return false
@@ -90,12 +89,12 @@ func (r *keyring) unreachable(k ssh.PublicKey, file string) bool {
 	return true
 }
 
-// tokenKeys stands in a keyring for the keys of PKCS11Provider, which are
-// listed once their turn comes: a token may want its PIN for that, and a key of
-// the agent may do as well.
+// tokenKeys is the placeholder in a keyring for the keys of PKCS11Provider. They
+// are listed when they are next to be offered: listing may require the PIN, and
+// a key of the agent may be enough.
 type tokenKeys struct {
 	opened bool
-	token  *keyhelper.Token // nil if it could not be opened
+	token  *keyhelper.Token // nil if it cannot be used
 }
 
 // tokenSigner signs with a key of a PKCS#11 token, through OpenSSH's
@@ -115,9 +114,8 @@ func (s *tokenSigner) SignWithAlgorithm(_ io.Reader, data []byte, algo string) (
 	return s.ring.tokens.token.Sign(s.ring.ctx, s.key, data, algo)
 }
 
-// openToken loads the provider, once. A provider that cannot be used is
-// reported as an event and has no keys. The only error is the cause of the
-// context.
+// openToken loads the provider, once. A provider that cannot be used is reported
+// and has no keys. The only error is that of the context.
 func (r *keyring) openToken() error {
 	if r.tokens.opened {
 		return nil
@@ -145,7 +143,8 @@ func (r *keyring) openToken() error {
 	return nil
 }
 
-// pinSource asks for a token's PIN, unless no question may be asked.
+// pinSource returns a function that asks for a token's PIN, or nil if no
+// question may be asked.
 func (r *keyring) pinSource() func(context.Context, []string) ([]byte, error) {
 	asker, ok := r.d.opts.Prompter.(KeyPrompter)
 	if !ok || r.d.cfg.BatchMode {
@@ -157,7 +156,7 @@ func (r *keyring) pinSource() func(context.Context, []string) ([]byte, error) {
 	}
 }
 
-// listTokens puts the token's keys in the place that was kept for them.
+// listTokens replaces the placeholder by the keys of the token.
 func (r *keyring) listTokens() error {
 	at := slices.IndexFunc(r.keys, func(k *identity) bool { return k.tokens })
 	if at < 0 {
@@ -170,9 +169,8 @@ func (r *keyring) listTokens() error {
 	return err
 }
 
-// tokenIdentities lists the token's keys: first those that the configuration
-// names too, by a public key in an IdentityFile, then the others, unless
-// IdentitiesOnly.
+// tokenIdentities returns the token's keys: those that an IdentityFile names by
+// its public key, and then the others, unless IdentitiesOnly is set.
 func (r *keyring) tokenIdentities() ([]*identity, error) {
 	if err := r.openToken(); err != nil || r.tokens.token == nil {
 		return nil, err
@@ -194,15 +192,15 @@ func (r *keyring) tokenIdentities() ([]*identity, error) {
 	return ids, nil
 }
 
-// lists reports whether a key is the public half of an IdentityFile that waits
-// for its turn.
+// lists reports whether a key is the public key of an IdentityFile that has not
+// been offered yet.
 func (r *keyring) lists(key ssh.PublicKey) bool {
 	return slices.ContainsFunc(r.keys, func(k *identity) bool {
 		return k.where != "agent" && k.signer == nil && sameKey(k.pub, key)
 	})
 }
 
-// fromToken finds the private half of a certificate on the token.
+// fromToken returns the signer on the token for a certificate, or nil.
 func (k *identity) fromToken() (ssh.Signer, error) {
 	cert, ok := k.pub.(*ssh.Certificate)
 	r := k.ring
@@ -223,8 +221,8 @@ func (k *identity) fromToken() (ssh.Signer, error) {
 	return nil, nil
 }
 
-// holdsPrivateKey reports whether a file holds a private key, which is tried
-// before the question for the token's PIN.
+// holdsPrivateKey reports whether a file holds a private key. It is tried before
+// the token's PIN is asked for.
 func (r *keyring) holdsPrivateKey(file string) bool {
 	kf, err := r.files.read(file)
 	if err != nil {

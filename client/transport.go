@@ -13,17 +13,17 @@ import (
 	"time"
 )
 
-// transportConn is the net.Conn that x/crypto reads: it takes large pieces from
-// the connection below, since x/crypto's own buffer is 4 KiB, and remembers
-// what failed first, which x/crypto does not always tell.
+// transportConn is the net.Conn below x/crypto. It reads in large pieces, since
+// x/crypto's buffer has 4 KiB, and records the first error, which x/crypto does
+// not always return.
 type transportConn struct {
 	net.Conn
 	buf    []byte
-	r, w   int // what buf holds
+	r, w   int // buf[r:w] has not been read
 	failed atomic.Pointer[error]
-	closed atomic.Pointer[error] // the first failure that came from closing on this side
+	closed atomic.Pointer[error] // the first failure caused by closing on this side
 
-	receiving atomic.Bool   // a Read waits for the connection below
+	receiving atomic.Bool   // a Read of the connection below is in progress
 	shut      chan struct{} // closed by Close
 	shutOnce  sync.Once
 	steps     chan struct{} // wakes readerGone when a Read begins
@@ -31,17 +31,17 @@ type transportConn struct {
 	greeted  atomic.Bool                   // the server's identification was read
 	onGreet  func(line string)             // called with it, if set
 	onNotice func(number int, line string) // called with each line before it, if set
-	head     []byte                        // what is left to be read of it
+	head     []byte                        // the rest of it that has not been read
 }
 
-// readSize holds two full channel packets.
+// readSize is enough for two full channel packets.
 const readSize = 64 << 10
 
 func newTransport(c net.Conn) *transportConn {
 	return &transportConn{Conn: c, buf: make([]byte, readSize), shut: make(chan struct{}), steps: make(chan struct{}, 1)}
 }
 
-// Read has one caller at a time, x/crypto's read loop.
+// Read is called by x/crypto's read loop only.
 func (t *transportConn) Read(p []byte) (int, error) {
 	if !t.greeted.Load() {
 		if err := t.identify(); err != nil {
@@ -68,7 +68,7 @@ func (t *transportConn) Read(p []byte) (int, error) {
 	}
 	n = copy(p, t.buf[:n])
 	t.r = n
-	return n, nil // an error comes again with the next Read
+	return n, nil // the next Read returns the error
 }
 
 // receive reads from the connection below.
@@ -80,8 +80,8 @@ func (t *transportConn) receive(p []byte) (int, error) {
 	return n, err
 }
 
-// note keeps the first failure. What fails because we have closed the
-// connection tells nothing.
+// note records the first error, except errors that come from closing on this
+// side.
 func (t *transportConn) note(n int, err error) (int, error) {
 	if err == nil {
 		return n, nil
@@ -91,8 +91,8 @@ func (t *transportConn) note(n int, err error) (int, error) {
 		return n, err
 	}
 	if !t.failed.CompareAndSwap(nil, &err) && errors.Is(err, syscall.ECONNRESET) {
-		// The system tells one call of a reset, and others that there is an
-		// end: a reader may have been quicker with that.
+		// The system reports a reset to one call, and an end to others, which
+		// may come first.
 		if first := t.failed.Load(); errors.Is(*first, io.EOF) || errors.Is(*first, syscall.EPIPE) {
 			t.failed.CompareAndSwap(first, &err)
 		}
@@ -100,8 +100,8 @@ func (t *transportConn) note(n int, err error) (int, error) {
 	return n, err
 }
 
-// Close closes the connection below. x/crypto does so, too, when it received
-// something that it could not decrypt.
+// Close closes the connection below. x/crypto also calls it after a packet that
+// it could not decrypt.
 func (t *transportConn) Close() error {
 	t.shutOnce.Do(func() { close(t.shut) })
 	return t.Conn.Close()
@@ -114,13 +114,13 @@ func (t *transportConn) step() {
 	}
 }
 
-// readerLimit bounds what readerGone waits. It is used up only if a server
-// sends more packets than x/crypto queues while it authenticates.
+// readerLimit limits the wait of readerGone. It is reached only if a server
+// sends more packets than x/crypto queues during authentication.
 const readerLimit = 100 * time.Millisecond
 
 // readerGone reports whether x/crypto's read loop has ended. The loop either
-// reads again, at once, or ends and closes the connection: x/crypto says
-// neither when it asks for the next authentication method.
+// reads again at once, or ends and closes the connection. x/crypto does not
+// report this when it asks for the next authentication method.
 func (t *transportConn) readerGone() bool {
 	limit := time.NewTimer(readerLimit)
 	defer limit.Stop()
@@ -138,8 +138,8 @@ func (t *transportConn) readerGone() bool {
 
 func (t *transportConn) Write(p []byte) (int, error) { return t.note(t.Conn.Write(p)) }
 
-// checkVersion takes protocol 2, and 1.99 for a server of both (RFC 4253,
-// section 5.1).
+// checkVersion accepts protocol version 2, and 1.99 of servers of both versions
+// (RFC 4253, section 5.1).
 func checkVersion(line string) error {
 	var major, minor int
 	var software rune
@@ -152,7 +152,7 @@ func checkVersion(line string) error {
 	return &VersionError{Line: line, Major: major}
 }
 
-// failure is what reading or writing ended with, nil while both go on.
+// failure returns the first error of reading or writing, or nil.
 func (t *transportConn) failure() error {
 	if err := t.failed.Load(); err != nil {
 		return *err
@@ -160,8 +160,8 @@ func (t *transportConn) failure() error {
 	return nil
 }
 
-// ended returns the first failure of reading or writing, no matter which side
-// caused it, or nil while both go on.
+// ended returns the first error of reading or writing, whichever side caused it,
+// or nil.
 func (t *transportConn) ended() error {
 	if err := t.failure(); err != nil {
 		return err
@@ -172,38 +172,37 @@ func (t *transportConn) ended() error {
 	return nil
 }
 
-// versionsExchanged says that the server's version line was read.
+// versionsExchanged reports whether the server's identification was read.
 func (t *transportConn) versionsExchanged() bool { return t.greeted.Load() }
 
-// identificationStart is what the server's identification begins with, as
-// opposed to the lines that it may send before it (RFC 4253, section 4.2).
+// identificationStart begins the server's identification, and no line before it
+// (RFC 4253, section 4.2).
 const identificationStart = "SSH-"
 
-// OpenSSH's limits on what comes before the key exchange.
+// OpenSSH's limits for the lines before the identification.
 const (
-	maxNoticeLine  = 8192 // bytes of a line
+	maxNoticeLine  = 8192 // bytes in a line
 	maxNoticeLines = 1024
 )
 
-// Causes of a [VersionError] of a server that sends no identification.
+// Causes of a [VersionError] without an identification.
 var (
 	ErrLineTooLong  = errors.New("client: a line before the identification is too long")
 	ErrLineInvalid  = errors.New("client: a line before the identification has invalid characters")
 	ErrTooManyLines = errors.New("client: too many lines before the identification")
 )
 
-// identification reads the lines that a server begins with, up to its
-// identification. x/crypto takes notice lines of less than 255 bytes only, and
-// does not look at the version: with a server of protocol 1 it would wait for
-// ever.
+// identification parses the lines up to the server's identification. x/crypto
+// accepts only lines of less than 255 bytes before it, and does not check the
+// version: with a server of protocol 1 it would wait for ever.
 type identification struct {
 	line     []byte
-	carriage bool // a CR was read, and nothing since
-	lines    int  // notice lines so far
+	carriage bool // the last byte was a CR
+	lines    int  // the number of lines before the identification
 	notice   func(number int, line string)
 }
 
-// next takes the next byte. It reports true when line is the identification.
+// next parses a byte. It reports true when line is the identification.
 func (id *identification) next(ch byte) (bool, error) {
 	switch {
 	case ch == '\r':
@@ -235,8 +234,8 @@ func (id *identification) endLine() (bool, error) {
 	return false, nil
 }
 
-// identify reads up to the end of the identification, and leaves that, and
-// what came after it, to be read.
+// identify reads up to the end of the identification, which it leaves to be read
+// with what follows it.
 func (t *transportConn) identify() error {
 	id := identification{notice: t.onNotice}
 	for {
