@@ -68,27 +68,22 @@ func (f *foreground) close() {
 	}
 }
 
-// serve opens the forwardings and runs the task. Then it waits for the sessions of
-// clients.
+// serve opens the forwardings, runs the task, and then waits for what still uses the
+// connection.
 func (f *foreground) serve(ctx context.Context, c connection) (int, error) {
-	if !c.again { // with Reconnect, forwardings are opened again on their own
-		if err := f.forwards.openAll(ctx, c); err != nil {
-			return 0, err
-		}
+	shared, err := f.open(ctx, c)
+	if err != nil {
+		return 0, err
 	}
-	shared := false
-	if f.master != nil {
-		var err error
-		if shared, err = f.master.Share(ctx, c.client, c.kept, c.quit); err != nil {
-			return 0, err
-		}
-	}
+	began := time.Now()
 	end, err := f.runTask(ctx, c, shared)
-	if err == nil && shared && ctx.Err() == nil && !end.quit {
-		var lost error
-		if lost, err = f.master.AwaitClients(ctx); err == nil {
-			end.addLoss(lost)
-		}
+	if terminated(f.task, err) {
+		closeLocal(c.client)
+		f.print.Transferred(c.client, began)
+		f.print.Debugf("Exit status 0")
+	}
+	if err == nil && ctx.Err() == nil && !end.quit { // otherwise the end has been printed
+		err = f.awaitOthers(ctx, c, shared, &end)
 	}
 	if err != nil {
 		return end.status, err
@@ -96,39 +91,52 @@ func (f *foreground) serve(ctx context.Context, c connection) (int, error) {
 	return f.sayGoodbye(end, c.kept != nil), nil
 }
 
-// runTask runs the task.
-func (f *foreground) runTask(ctx context.Context, c connection, shared bool) (end ending, err error) {
-	began := time.Now()
-	if f.task.Kind == task.Stdio {
-		err = f.forwardStdio(ctx, c)
-	} else {
-		end, err = f.runCommand(ctx, c, shared)
-	}
-	if terminated(f.task, err) {
-		closeLocal(c.client)
-		f.print.Transferred(c.client, began)
-		f.print.Debugf("Exit status 0")
-	}
-	return end, err
-}
-
-// runCommand runs LocalCommand and the session, if there is to be one. Then it
-// waits for forwarded connections.
-func (f *foreground) runCommand(ctx context.Context, c connection, shared bool) (end ending, err error) {
-	if err := runConfiguredLocalCommand(ctx, f.print, f.cfg, c.std); err != nil {
-		return end, err
-	}
-	if f.task.Kind == task.None {
-		return end, f.waitWithoutSession(ctx, c.client)
-	}
-	end, err = f.runSession(ctx, c, shared)
-	if err == nil && ctx.Err() == nil && !end.quit { // otherwise the end has been printed
-		var lost error
-		if lost, err = f.forwards.await(ctx, c); err == nil {
-			end.addLoss(lost)
+// open opens the forwardings and shares the connection. It reports whether the
+// connection is shared.
+func (f *foreground) open(ctx context.Context, c connection) (shared bool, err error) {
+	if !c.again { // with Reconnect, forwardings are opened again on their own
+		if err := f.forwards.openAll(ctx, c); err != nil {
+			return false, err
 		}
 	}
-	return end, err
+	if f.master == nil {
+		return false, nil
+	}
+	return f.master.Share(ctx, c.client, c.kept, c.quit)
+}
+
+// runTask runs LocalCommand and the task.
+func (f *foreground) runTask(ctx context.Context, c connection, shared bool) (ending, error) {
+	if f.task.Kind == task.Stdio {
+		return ending{}, f.forwardStdio(ctx, c)
+	}
+	if err := runConfiguredLocalCommand(ctx, f.print, f.cfg, c.std); err != nil {
+		return ending{}, err
+	}
+	if f.task.Kind == task.None {
+		return ending{}, f.waitWithoutSession(ctx, c.client)
+	}
+	return f.runSession(ctx, c, shared)
+}
+
+// awaitOthers waits after a session until its forwarded connections have ended, and
+// then the sessions of clients.
+func (f *foreground) awaitOthers(ctx context.Context, c connection, shared bool, end *ending) error {
+	if f.task.Kind == task.Session {
+		lost, err := f.forwards.await(ctx, c)
+		if err != nil {
+			return err
+		}
+		end.addLoss(lost)
+	}
+	if shared {
+		lost, err := f.master.AwaitClients(ctx)
+		if err != nil {
+			return err
+		}
+		end.addLoss(lost)
+	}
+	return nil
 }
 
 // waitWithoutSession waits until the connection or ctx ends (-N).

@@ -4,11 +4,11 @@
 //     [invocation], which does not change any more.
 //  2. choosePlan chooses what to do: a [plan], such as to print something, to
 //     attach to a master, or to connect in the foreground.
-//  3. newRunner makes the runner of the plan, which holds only what it uses. The
-//     runners that connect do so through a [connector], which calls client.Dial.
-//  4. The runner opens the forwardings, runs LocalCommand, and then its session
-//     through session.Cmd. exitStatus turns the error that ends it all into the
-//     exit status.
+//  3. newRunner makes the runner of the plan, which holds only what it uses. A
+//     runner that connects does so through a [connector], which calls client.Dial
+//     and hands the connection to the runner's serve method.
+//  4. serve opens the forwardings, runs LocalCommand, and then the session through
+//     session.Cmd. exitStatus returns the exit status for the error that ends it.
 //
 // [Main] does the four steps. The packages below are about one subject each:
 // message has all words for people, prompt the questions, process signals and the
