@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/cli/message"
-	"github.com/gossh-project/gossh/internal/keyhelper"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/sshtest"
@@ -105,27 +103,6 @@ func TestHostKeyQuestions(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestNewHostText(t *testing.T) {
-	print, _ := newPrinter(sshconfig.LogInfo)
-	var others []hostkey.OtherName
-	for i := range 10 {
-		others = append(others, hostkey.OtherName{Location: hostkey.Location{File: "/k", Line: i + 1}, Hosts: fmt.Sprintf("host%d", i), Hashed: i == 1})
-	}
-	text := print.HostQuestion(hostkey.NewHostQuestion{Host: "web", KeyType: "RSA", OtherNames: others, DNS: &hostkey.DNSResult{Matching: true}})
-	for _, line := range []string{
-		"The authenticity of host 'web' can't be established.\n", "Matching host key fingerprint found in DNS.\n",
-		"This host key is known by the following other names/addresses:\n", "    /k:1: host0\n", "    /k:2: [hashed name]\n",
-		"    /k:8: host7\n", "    (2 additional names omitted)\n",
-	} {
-		if !strings.Contains(text, line) {
-			t.Errorf("%q is not in %q", line, text)
-		}
-	}
-	if strings.Contains(text, "host8") {
-		t.Errorf("too many names: %q", text)
 	}
 }
 
@@ -220,26 +197,6 @@ func TestChallenge(t *testing.T) {
 	}
 }
 
-// TestFingerprintHash checks that the question shows the fingerprint that
-// FingerprintHash chooses.
-func TestFingerprintHash(t *testing.T) {
-	signer, err := sshtest.NewSigner(ssh.KeyAlgoED25519)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key := signer.PublicKey()
-	for hash, want := range map[sshconfig.FingerprintHash]string{"SHA256": hostkey.Fingerprint(key), "MD5": hostkey.FingerprintMD5(key)} {
-		print := &message.Printer{Console: message.NewConsole(io.Discard), Config: &sshconfig.Config{FingerprintHash: hash}}
-		q := hostkey.NewHostQuestion{Host: "h", Key: key, KeyType: "ED25519", Fingerprint: hostkey.Fingerprint(key)}
-		if text := print.HostQuestion(q); !strings.Contains(text, "fingerprint is "+want+".") {
-			t.Errorf("%s: %q lacks %s", hash, text, want)
-		}
-		if got := print.Fingerprint(key, q.Fingerprint); got != want {
-			t.Errorf("%s: %s", hash, got)
-		}
-	}
-}
-
 // TestTokenQuestions checks the questions about keys on tokens.
 func TestTokenQuestions(t *testing.T) {
 	for _, c := range []struct {
@@ -267,33 +224,6 @@ func TestTokenQuestions(t *testing.T) {
 	over(true)
 	if want := "Confirm user presence for key ED25519 " + hostkey.Fingerprint(signer.PublicKey()); who.asked[0] != want {
 		t.Errorf("showed %q, want %q", who.asked, want)
-	}
-}
-
-// TestKeyHelperWords checks the words for failing helpers. A helper that is missing
-// is named with its packages.
-func TestKeyHelperWords(t *testing.T) {
-	missing := &keyhelper.ProgramError{Program: keyhelper.SKHelper, Err: fs.ErrNotExist}
-	for _, c := range []struct {
-		event client.Event
-		want  string
-	}{
-		{client.KeyHelperLine{Line: "a\x1b[2Jb"}, `a\033[2Jb`},
-		{client.KeyHelperFailed{Err: &keyhelper.LoginError{Code: keyhelper.PINIncorrect}}, "PKCS#11 login failed: PIN incorrect"},
-		{client.KeyHelperFailed{Err: &keyhelper.LoginError{Code: keyhelper.PINLocked}}, "PKCS#11 login failed: PIN locked"},
-		{client.KeyHelperFailed{Err: &keyhelper.LoginError{Code: 5}}, "PKCS#11 login failed: error 5"},
-		{client.KeyHelperFailed{Err: keyhelper.ErrPINRequired}, "pin required"},
-		{client.KeyHelperFailed{Program: keyhelper.PKCS11Helper, Err: &keyhelper.ProgramError{Path: "/h", Err: keyhelper.ErrTimeout}},
-			"ssh-pkcs11-helper: no answer in time"},
-		{client.SignFailed{Key: `ED25519-SK "/k"`, Err: missing},
-			"ssh-sk-helper: not found. It is part of OpenSSH's client: package openssh-client (Debian), openssh-clients (Fedora), openssh (others).|" +
-				`sign_and_send_pubkey: signing failed for ED25519-SK "/k": No such file or directory`},
-	} {
-		print, said := newPrinter(sshconfig.LogInfo)
-		print.Event(c.event)
-		if got := strings.ReplaceAll(said.String(), "\r\n", "|"); got != c.want+"|" {
-			t.Errorf("got  %s\nwant %s", got, c.want)
-		}
 	}
 }
 
