@@ -20,13 +20,13 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// wanted is the environment variable without which nothing is measured.
+// wanted is the environment variable that enables the measurements.
 const wanted = "GOSSH_BENCH"
 
 // rounds is how often each case is measured for each program.
 const rounds = 9
 
-// bench is what every case needs.
+// bench is the state that all cases share.
 type bench struct {
 	t      *testing.T
 	config string
@@ -68,8 +68,8 @@ type benchCase struct {
 	once  func(b *bench, c client) float64
 }
 
-// compare prints the medians, their ratio, and the ratio of the CPU time that
-// the programs took in all, which a busy machine disturbs less.
+// compare prints the medians and their ratio, and the ratio of the CPU times,
+// which other programs on the machine disturb less.
 func (b *bench) compare(bc benchCase, clients []client) {
 	values := make([][]float64, len(clients))
 	cpu := make([]time.Duration, len(clients))
@@ -102,10 +102,10 @@ func (b *bench) compare(bc benchCase, clients []client) {
 		medians[0]/medians[1], cpu[0].Seconds()/cpu[1].Seconds())
 }
 
-// spent notes what a process that has ended took.
+// spent adds the CPU time of a process that has ended.
 func (b *bench) spent(p *os.ProcessState) { b.cpu += p.UserTime() + p.SystemTime() }
 
-// run runs one command of the program to its end and returns how long it took.
+// run runs one command of the program and returns how long it took.
 func (b *bench) run(c client, stdin io.Reader, args ...string) time.Duration {
 	cmd := exec.Command(c.path, append([]string{"-F", b.config}, args...)...)
 	var stderr strings.Builder
@@ -121,7 +121,7 @@ func (b *bench) run(c client, stdin io.Reader, args ...string) time.Duration {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// volume is what the transfers carry.
+// volume is the size of the transfers.
 const volume = 256 << 20
 
 func cases() []benchCase {
@@ -160,7 +160,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 
 func (b *bench) socket(c client) string { return filepath.Join(b.dir, "s-"+c.name) }
 
-// start runs the program in the background until stop.
+// start starts the program in the background. stop ends it.
 func (b *bench) start(c client, ready func() bool, args ...string) (stop func()) {
 	cmd := exec.Command(c.path, append([]string{"-F", b.config}, args...)...)
 	if err := cmd.Start(); err != nil {
@@ -188,7 +188,7 @@ func startMaster(b *bench, c client) func() {
 	}, "-M", "-N", "-S", b.socket(c), "sshd")
 }
 
-// forwardPort is a port for each program; both masters run at once.
+// forwardPort returns the socket of a program, since both masters run at once.
 func (b *bench) forwardPort(c client) string { return filepath.Join(b.dir, "fwd-"+c.name) }
 
 // startForward forwards a local Unix socket to a source of bytes.
@@ -211,7 +211,8 @@ func startForward(cipher ...string) func(b *bench, c client) func() {
 	}
 }
 
-// source sends 64 MiB to whoever sends a byte; it ends with the listener.
+// source sends 64 MiB on each connection that sends a byte. It returns when
+// the listener is closed.
 func source(l net.Listener) {
 	for {
 		conn, err := l.Accept()
@@ -241,8 +242,8 @@ func throughForward(b *bench, c client) float64 {
 	return time.Since(began).Seconds()
 }
 
-// connectForward makes a hundred connections one after the other, each to its
-// first byte.
+// connectForward makes a hundred connections in sequence, each up to its first
+// byte.
 func connectForward(b *bench, c client) float64 {
 	const n = 100
 	began := time.Now()

@@ -19,7 +19,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// agent starts a real ssh-agent for the test and puts it into the environment.
+// agent starts a real ssh-agent for the test, with keys, and sets
+// SSH_AUTH_SOCK.
 func (w *world) agent(keys ...string) {
 	w.t.Helper()
 	need(w.t, "ssh-agent", "ssh-add")
@@ -62,7 +63,7 @@ func (w *world) agentList() string {
 	return string(out)
 }
 
-// authorize lets keys in.
+// authorize appends lines to the authorized_keys of the server.
 func (w *world) authorize(lines ...string) {
 	w.t.Helper()
 	f, err := os.OpenFile(w.srv.AuthorizedKeys, os.O_APPEND|os.O_WRONLY, 0)
@@ -75,7 +76,8 @@ func (w *world) authorize(lines ...string) {
 	}
 }
 
-// anyKey is the server's configuration with nothing said of keys and agents.
+// anyKey writes a configuration for the server without its lines about keys
+// and agents, and with the given lines, and returns its path.
 func (w *world) anyKey(more ...string) string {
 	w.configWithout("IdentityFile")
 	var b strings.Builder
@@ -148,7 +150,8 @@ func TestKeyPermissions(t *testing.T) {
 	compare(t, "no key", got, want)
 }
 
-// certified makes a CA that the server trusts, and keys with certificates.
+// certified makes a key with a certificate of a CA that the server trusts, and
+// the CA if there is none. It returns the path of the key.
 func (w *world) certified(name string, args ...string) string {
 	w.t.Helper()
 	if _, err := os.Stat(w.path("ca")); err != nil {
@@ -254,8 +257,8 @@ func TestOrderOfKeys(t *testing.T) {
 	}
 }
 
-// certificatesFirst puts ssh 9.2's order of the agent's keys that the user did
-// not name into that of 10.5.
+// certificatesFirst rewrites the order of ssh 9.2 for keys of the agent that
+// no option names to the order of 10.5.
 func certificatesFirst(lines string) string {
 	rank := func(line string) int {
 		switch {
@@ -281,8 +284,8 @@ func certificatesFirst(lines string) string {
 	return strings.Join(all, "")
 }
 
-// linesWith are the lines of -v with a text, without the default keys that are
-// not there, and with short fingerprints and paths.
+// linesWith returns the lines of -v that begin with a text, with short
+// fingerprints and paths, and without default keys that do not exist.
 func (w *world) linesWith(text, what string) string {
 	var b strings.Builder
 	for _, m := range regexp.MustCompile(`(?m)^debug1: (`+regexp.QuoteMeta(what)+`.*?)\s*$`).FindAllStringSubmatch(text, -1) {

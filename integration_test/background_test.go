@@ -16,8 +16,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// background finds the gossh processes whose arguments hold mark, in whatever
-// session they are, and has them killed at the test's end.
+// background returns the gossh processes whose arguments contain mark, in any
+// session, and kills them at the end of the test.
 func (w *world) background(mark string) []int {
 	w.t.Helper()
 	var pids []int
@@ -73,7 +73,7 @@ func TestBackground(t *testing.T) {
 	eventually(t, "the process in the background ends", func() bool { return !alive(pids[0]) })
 }
 
-// sessionOf is the session of a process by /proc/PID/stat.
+// sessionOf returns the session of a process, from /proc/PID/stat.
 func sessionOf(pid int) int {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	fields := strings.Fields(string(text[strings.LastIndex(string(text), ")")+1:]))

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// books account for each byte of the transfers of a soak. They are a server,
-// too: the far end of each transfer.
+// books accounts for each byte of the transfers of a soak. It also serves the
+// far end of each transfer.
 type books struct {
 	t    *testing.T
 	port int
@@ -75,7 +75,7 @@ func (b *books) entry() *entry {
 	return e
 }
 
-// settle ends it.
+// settle records whether the transfer was completed.
 func (e *entry) settle(done bool) { e.done.Store(done) }
 
 func (e *entry) wrong(what string) { e.b.t.Errorf("transfer %d: %s is not what was sent", e.id, what) }
@@ -119,8 +119,8 @@ func (b *books) serve(c net.Conn) {
 	both.Wait()
 }
 
-// check closes the books: what was acknowledged has arrived, and nothing has
-// that was not sent.
+// check fails the test unless all that was acknowledged has arrived, and
+// nothing else.
 func (b *books) check() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -141,7 +141,7 @@ func (b *books) check() {
 	b.t.Logf("%d transfers, %d bytes sent, %d arrived, %d lost with their connection", len(b.entries), sent, arrived, sent-arrived)
 }
 
-// stream is the bytes of one way of a transfer.
+// stream returns the bytes of one direction of a transfer.
 func stream(id, way uint64) io.Reader {
 	var seed [32]byte
 	binary.BigEndian.PutUint64(seed[:], id)
@@ -149,11 +149,12 @@ func stream(id, way uint64) io.Reader {
 	return rand.NewChaCha8(seed)
 }
 
-// received is the far end's last word: all has come. An end of the stream alone
-// means nothing, for it is also what sshd gives when it loses its client.
+// received is the final byte of the far end: everything has arrived. An end of
+// the stream alone does not show that; sshd also gives one when it loses its
+// client.
 const received = 6
 
-// receipt reads that.
+// receipt reads the final byte and the end behind it.
 func receipt(r io.Reader) error {
 	var b [1]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {
@@ -167,7 +168,7 @@ func receipt(r io.Reader) error {
 
 var errShort = errors.New("ended early")
 
-// verify reads to the end and compares with what should come: how many bytes
+// verify reads to the end and compares with want. It returns how many bytes
 // came, whether they were right, and whether there were size of them and then
 // an end.
 func verify(r io.Reader, want io.Reader, size int64) (n int64, right bool, err error) {

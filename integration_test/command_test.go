@@ -50,8 +50,7 @@ func TestStreamsApart(t *testing.T) {
 	w.run(cmd).want(t, 0, text, &text)
 }
 
-// sums are bytes without end that no compression or repetition hides errors
-// in, and the checksum of what went by.
+// countedSum returns the SHA-256 checksum of what it reads.
 func countedSum(t *testing.T, r io.Reader) string {
 	t.Helper()
 	h := sha256.New()
@@ -61,7 +60,8 @@ func countedSum(t *testing.T, r io.Reader) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// noise is n bytes, the same each time.
+// noise returns a reader of n bytes that look random and are the same each
+// time.
 func noise(n int64) io.Reader {
 	return io.LimitReader(&noiseReader{state: 88172645463325252}, n)
 }
@@ -82,7 +82,7 @@ func (r *noiseReader) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// bulk is the size of what is sent at length.
+// bulk returns the size of a bulk transfer.
 func bulk() int64 {
 	if testing.Short() || raceEnabled {
 		return 64 << 20
@@ -311,7 +311,7 @@ func TestIdle(t *testing.T) {
 	}
 }
 
-// idle wants the process to use less than a twentieth of the time.
+// idle fails the test if the process uses a twentieth of the time or more.
 func idle(t *testing.T, what string, pid int, span time.Duration) {
 	t.Helper()
 	before := cpuTime(t, pid)
@@ -327,7 +327,7 @@ func idle(t *testing.T, what string, pid int, span time.Duration) {
 	}
 }
 
-// cpuTime is what the process has used, by /proc/PID/stat.
+// cpuTime returns the CPU time that a process has used, from /proc/PID/stat.
 func cpuTime(t *testing.T, pid int) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

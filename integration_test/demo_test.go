@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// demoWorld has an empty home and a temporary folder beside it.
+// demoWorld returns a world with an empty home and a temporary folder beside
+// it.
 func demoWorld(t *testing.T) *world {
 	w := newWorld(t)
 	w.pre = nil
@@ -23,8 +24,8 @@ func demoWorld(t *testing.T) *world {
 	return w
 }
 
-// files lists what is below home, TMPDIR and the user's own .ssh, with sizes
-// and times.
+// files lists what is below home, TMPDIR and the user's .ssh, with sizes and
+// times.
 func (w *world) files() string {
 	var b strings.Builder
 	roots := []string{w.home}

@@ -20,7 +20,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// fault is a way for a connection to die that no packet tells of.
+// fault is a failure of a connection that no packet announces.
 type fault struct {
 	name   string
 	remote string // the command, if not one that does nothing
@@ -108,7 +108,7 @@ func noticed(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// prepare starts a server, and a Proxy before it.
+// prepare starts a server and a faulty link in front of it.
 func (f fault) prepare(t *testing.T) (*world, *faultnet.Proxy) {
 	w := withSSHD(t, opensshd.Options{})
 	p := linkTo(t, w.srv.Addr)
@@ -181,7 +181,8 @@ func (f fault) measure(w *world, p *faultnet.Proxy, program string) time.Duratio
 	return time.Since(began)
 }
 
-// underWay waits until the connection does what it is to die of.
+// underWay waits until the connection is in the state in which the fault is to
+// hit it.
 func (f fault) underWay(p *faultnet.Proxy, out *firstBytes, ended <-chan struct{}) bool {
 	end := time.After(patience)
 	for {
@@ -204,7 +205,8 @@ func (f fault) underWay(p *faultnet.Proxy, out *firstBytes, ended <-chan struct{
 	}
 }
 
-// firstBytes throws output away and tells when some has come.
+// firstBytes discards what is written to it, and closes came at the first
+// byte.
 type firstBytes struct {
 	once sync.Once
 	came chan struct{}
@@ -215,8 +217,8 @@ func (b *firstBytes) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// stopTree stops a process and all that descends from it, as a machine does
-// that hangs while its kernel lives on. They end with the test.
+// stopTree stops a process and its descendants, as a machine does that hangs
+// while its kernel goes on. They are killed at the end of the test.
 func stopTree(pid int) {
 	syscall.Kill(pid, syscall.SIGSTOP)
 	for _, child := range childrenOf(pid) {

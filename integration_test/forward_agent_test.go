@@ -12,14 +12,15 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// fingerprint is a key file's, as ssh-add -l shows it.
+// fingerprint returns the fingerprint of a key file, as ssh-add -l shows it.
 func (w *world) fingerprint(key string) string {
 	w.t.Helper()
 	return strings.Fields(w.run(w.tool("ssh-keygen", "-l", "-f", key)).stdout)[1]
 }
 
-// withTwoKeys gives an agent with the keys "shown" and "hidden", a way to log
-// in with another one, and a way onward from the server with the agent's.
+// withTwoKeys returns a world whose agent holds the keys "shown" and "hidden".
+// cfg is a configuration that logs in with a third key, and onward a command
+// that connects from the server with the keys of the agent.
 func withTwoKeys(t *testing.T) (w *world, cfg, onward string) {
 	t.Helper()
 	w = withSSHD(t, opensshd.Options{})

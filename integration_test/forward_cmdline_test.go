@@ -18,8 +18,8 @@ import (
 
 const commandLine = "EnableEscapeCommandline=yes"
 
-// ask types a line at the prompt of ~C and returns what is said, up to the
-// remote shell's next prompt.
+// ask types a line at the prompt of ~C and returns the output up to the next
+// prompt of the remote shell.
 func (s *screen) ask(line string) string {
 	s.t.Helper()
 	s.send("\r")
@@ -32,8 +32,8 @@ func (s *screen) ask(line string) string {
 	return s.expect(`(?s)^(.*?)\r\nremote\$ `)
 }
 
-// ports gives the words LOCAL, DYNAMIC and REMOTE a port each, and takes them
-// back out of what was said.
+// ports assigns a port to each of the words LOCAL, DYNAMIC and REMOTE in
+// arguments, and puts the words back into output.
 type ports map[string]int
 
 func newPorts(t *testing.T) ports {

@@ -87,7 +87,7 @@ func TestProxyStdio(t *testing.T) {
 	}
 }
 
-// pipe is closed at the test's end.
+// pipe returns a pipe that is closed at the end of the test.
 func pipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -197,7 +197,7 @@ func TestJumpChain(t *testing.T) {
 	w.run(w.gossh("-F", busy, "-J", "first", "sshd", "echo through")).want(t, 0, "through\n", silent())
 }
 
-// relay passes connections on to another address, until the test ends.
+// relay passes connections on to another address until the test ends.
 func relay(t *testing.T, ln net.Listener, to string) {
 	serveOn(t, ln, func(c net.Conn) {
 		d, err := net.Dial("tcp", to)

@@ -15,7 +15,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// greeter is a TCP service that says a line and sends back what it hears.
+// greeter starts a TCP service that sends a greeting and then echoes its
+// input. It returns the address.
 func greeter(t *testing.T, greeting string) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -29,8 +30,8 @@ func greeter(t *testing.T, greeting string) string {
 	return ln.Addr().String()
 }
 
-// visit reads the greeting at addr, sends a line and its end, and wants it
-// back.
+// visit reads the greeting at addr, sends a line and an end of input, and
+// wants the line back.
 func visit(t *testing.T, network, addr, greeting string) {
 	t.Helper()
 	c, err := net.Dial(network, addr)
@@ -50,8 +51,8 @@ func visit(t *testing.T, network, addr, greeting string) {
 	}
 }
 
-// up starts the program with a session that says when it is up, and returns
-// its stderr so far by a function.
+// up starts the program with a session that prints "up", waits for that, and
+// returns a function that returns the stderr so far.
 func (w *world) up(args ...string) (*exec.Cmd, func() string) {
 	w.t.Helper()
 	errs, err := os.CreateTemp(w.home, "stderr")
@@ -82,9 +83,9 @@ func (w *world) up(args ...string) (*exec.Cmd, func() string) {
 	return cmd, stderr
 }
 
-// oneFamily is for tests that connect to a port that sshd chose. It binds that
-// on ::1 first, and is content if 127.0.0.1 cannot have the same: whoever has
-// the port there would be met instead.
+// oneFamily is for tests that connect to a port that sshd chooses. sshd binds
+// the port on ::1 first and goes on if it cannot have it on 127.0.0.1, where
+// another program may have it.
 const oneFamily = "AddressFamily inet\n"
 
 func TestForwards(t *testing.T) {

@@ -33,7 +33,7 @@ func serve(t *testing.T, handle func(*net.TCPConn)) string {
 	return ln.Addr().String()
 }
 
-// tunnel is one way to a target through the program.
+// tunnel is a route to a target through the program.
 type tunnel struct {
 	name string
 	cmd  *exec.Cmd
@@ -41,8 +41,8 @@ type tunnel struct {
 	said func() string // on stderr
 }
 
-// tunnels are -L and -R to target through an OpenSSH server, and -L through the
-// one in the process.
+// tunnels returns -L and -R to target through an OpenSSH server, and -L
+// through the server in the process.
 func tunnels(t *testing.T, target string) (out []tunnel) {
 	w := withSSHD(t, opensshd.Options{})
 	local, remote := closedPort(t), closedPort(t)
@@ -70,7 +70,7 @@ func tunnels(t *testing.T, target string) (out []tunnel) {
 	return append(out, last)
 }
 
-// enter connects, with a limit on everything.
+// enter connects to the tunnel, with a deadline for all that follows.
 func (u tunnel) enter(t *testing.T) *net.TCPConn {
 	t.Helper()
 	c, err := net.Dial("tcp", u.addr)
@@ -242,7 +242,7 @@ func TestForwardCrowd(t *testing.T) {
 	}
 }
 
-// descriptors are those of a process, by what they are.
+// descriptors returns the open files of a process, by their kinds.
 func descriptors(t *testing.T, pid int) []string {
 	t.Helper()
 	dir := fmt.Sprintf("/proc/%d/fd", pid)

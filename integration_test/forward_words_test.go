@@ -18,7 +18,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// taken is a port of 127.0.0.1, and of ::1 too where both, that somebody has.
+// taken returns a port of 127.0.0.1, and of ::1 if both is set, that is in
+// use.
 func taken(t *testing.T, both bool) int {
 	t.Helper()
 	for {
@@ -135,8 +136,8 @@ func TestForwardConnWords(t *testing.T) {
 	}
 }
 
-// failedConn runs cmd until it says "up", connects to port, and returns what it
-// has said of that.
+// failedConn runs cmd until it prints "up", connects to port, and returns the
+// messages about that.
 func (w *world) failedConn(cmd *exec.Cmd, port int, socks string) string {
 	w.t.Helper()
 	errs := filepath.Join(w.t.TempDir(), "stderr")

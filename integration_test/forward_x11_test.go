@@ -18,9 +18,9 @@ import (
 
 const x11Cookie = "00112233445566778899aabbccddeeff"
 
-// xserver is as much of an X server as it takes to see who connects, on an
-// abstract socket (so that nothing is left in /tmp). It refuses everybody, with
-// the reason "seen".
+// xserver is an X server that accepts a connection, records its cookie and
+// refuses it with the reason "seen". It listens on an abstract socket, so that
+// nothing is left in /tmp.
 type xserver struct {
 	display string
 	first   chan []byte // the first packet of each connection
@@ -62,7 +62,7 @@ func (x *xserver) serve(c net.Conn) {
 	c.Write([]byte("\x00\x04\x0b\x00\x00\x00\x01\x00seen"))
 }
 
-// withX11 gives a world in whose sessions X11 programs find their display.
+// withX11 returns a world in whose sessions X11 programs find their display.
 func withX11(t *testing.T) (*world, *xserver) {
 	t.Helper()
 	need(t, "xauth", "xdpyinfo")

@@ -29,9 +29,9 @@ func (k *keyMaker) next() string { return k.path(fmt.Sprint("key", k.files.Add(1
 
 func (k *keyMaker) at(t *testing.T) *keyMaker { return &keyMaker{k.world.at(t), k.files} }
 
-// generate runs ssh-keygen and returns the path of the private key. Its
-// public half is authorized and then removed, so that the private file alone
-// has to do.
+// generate runs ssh-keygen and returns the path of the private key. It
+// authorizes the public key and then removes its file, so that the private key
+// is all that the program has.
 func (k *keyMaker) generate(args ...string) string {
 	k.t.Helper()
 	path := k.keygen(filepath.Base(k.next()), args...)
@@ -90,7 +90,7 @@ func (k *keyMaker) puttygen(from, params string) string {
 	return path
 }
 
-// edited copies a file with its text changed.
+// edited writes a copy of a file with its text changed.
 func (k *keyMaker) edited(from string, edit func(string) string) string {
 	k.t.Helper()
 	return k.write(filepath.Base(k.next()), edit(k.read(filepath.Base(from))))
@@ -140,8 +140,8 @@ func (k *keyMaker) fifo(from string) string {
 	return path
 }
 
-// withKeyFiles gives a world that logs in with key files alone, and asks for
-// their passphrases through an askpass program that notes the questions.
+// withKeyFiles returns a world that logs in with key files alone. An askpass
+// program gives the passphrases and records the questions.
 func withKeyFiles(t *testing.T) *keyMaker {
 	t.Helper()
 	k := &keyMaker{withSSHD(t, opensshd.Options{}), new(atomic.Int32)}

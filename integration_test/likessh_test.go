@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// likeSSH runs the same with both programs and compares status, output and
-// messages, in which only the program's own name may differ.
+// likeSSH runs both programs with the same arguments and compares status,
+// output and messages. Only the name of the program may differ in these.
 func (w *world) likeSSH(t *testing.T, args []string) {
 	t.Helper()
 	got, want := w.run(w.gossh(args...)), w.run(w.ssh(args...))

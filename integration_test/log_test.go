@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// logReader is the standard error of a program that runs on, read as it comes.
+// logReader reads the standard error of a running program.
 type logReader struct {
 	t     *testing.T
 	ended chan struct{} // closed with the program
@@ -22,14 +22,14 @@ type logReader struct {
 	changed chan struct{}
 }
 
-// service starts gossh as a service would: no standard input, and a log
-// that is not a terminal.
+// service starts gossh as a service manager does: without standard input, and
+// with a log that is not a terminal.
 func (w *world) service(args ...string) (*exec.Cmd, *logReader) {
 	w.t.Helper()
 	return w.started(w.gossh(args...))
 }
 
-// serviceFor is for one that runs for longer than anything else may take.
+// serviceFor is service for a program that may run for longer than lifetime.
 func (w *world) serviceFor(limit time.Duration, args ...string) (*exec.Cmd, *logReader) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), limit)

@@ -29,8 +29,8 @@ const lowestPort, highestPort = 12000, 32000
 // at places of their own.
 var portsTaken atomic.Uint32
 
-// closedPort is one that nobody listens on, by IPv4 or IPv6, and that nobody
-// but the test will take.
+// closedPort returns a port on which nothing listens, by IPv4 or IPv6, and
+// that no other program will take.
 func closedPort(t *testing.T) int {
 	t.Helper()
 	for range highestPort - lowestPort {
@@ -44,8 +44,8 @@ func closedPort(t *testing.T) int {
 	return 0
 }
 
-// free says whether an address can be listened on, or is of a family that is
-// not there.
+// free reports whether an address can be listened on. It reports true for a
+// family that the machine does not have.
 func free(network, addr string) bool {
 	ln, err := net.Listen(network, addr)
 	if err == nil {

@@ -52,14 +52,15 @@ func TestStalledServer(t *testing.T) {
 	})
 }
 
-// keyOf gives the world the key that the server lets in.
+// keyOf gives the world the key that the server accepts.
 func (w *world) keyOf(srv *sshtest.Server) {
 	w.t.Helper()
 	key := w.write("id_client", string(srv.ClientKeyPEM()))
 	w.write("config", strings.ReplaceAll(w.read("config"), "IdentityFile none", "IdentityFile "+key))
 }
 
-// closes are the cases in which the server closes the connection without a word.
+// closes are the cases in which the server closes the connection without a
+// message.
 var closes = map[string]bool{"accept": true, "version": true, "kex": true, "auth": true, "session": true, "killed": true}
 
 var closedWords = regexp.MustCompile(`^(kex_exchange_identification: .*\n)?Connection (closed|reset) by 127\.0\.0\.1 port \d+\n$|` +

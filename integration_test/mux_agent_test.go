@@ -12,11 +12,11 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// mine is the option by which a client brings its own agent.
+// mine is the option with which a client brings its own agent.
 const mine = "MuxAgent=client"
 
-// withTwoAgents gives a master with an agent that holds the key "masters", and
-// clients with one that holds the key "clients". The keys open the server.
+// withTwoAgents returns a master whose agent holds the key "masters", and
+// clients whose agent holds the key "clients". The server accepts both.
 func withTwoAgents(t *testing.T, program string, options ...string) (*world, *muxMaster) {
 	t.Helper()
 	w := withSSHD(t, opensshd.Options{})
@@ -29,7 +29,7 @@ func withTwoAgents(t *testing.T, program string, options ...string) (*world, *mu
 	return w, m
 }
 
-// remoteKeys are the keys that a session shows, by their comments.
+// remoteKeys returns the comments of the keys that a session sees.
 const remoteKeys = `ssh-add -l | cut -d " " -f 3`
 
 func (m *muxMaster) wantKeys(want string, options ...string) {

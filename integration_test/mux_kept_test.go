@@ -17,11 +17,11 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// steadily makes attempts come each second.
+// steadily is the options for an attempt each second.
 var steadily = []string{"-o", "Reconnect=yes", "-o", "ReconnectMinDelay=1", "-o", "ReconnectMaxDelay=1"}
 
-// persistentKept is persistent with Reconnect; a first client that ends at once
-// has made the master, which logs to a file.
+// persistentKept is persistent with Reconnect. A first client has made the
+// master, which logs to a file.
 func (w *world) persistentKept(host, persist string, first ...string) (m *muxMaster, pid int, log string) {
 	w.t.Helper()
 	m = w.persistent(host, persist)
@@ -208,8 +208,8 @@ func TestMuxPersistAsksAgain(t *testing.T) {
 	})
 }
 
-// firstOnScreen makes a master from a terminal, which it has let go of when this
-// returns.
+// firstOnScreen makes a master from a terminal. The master has released the
+// terminal when it returns.
 func (w *world) firstOnScreen() (*screen, *muxMaster) {
 	m := w.persistent("sshtest", "yes")
 	w.pre = append(w.pre[:len(w.pre):len(w.pre)], steadily...)

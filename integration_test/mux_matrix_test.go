@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// muxRow is an operation on a control socket. What comes of it has to be the
-// same for all pairs of programs, but for what is known to differ.
+// muxRow is an operation on a control socket. Its outcome has to be the same
+// for all pairs of programs, except for known differences.
 type muxRow struct {
 	name string
 	do   func(r *muxRun)
@@ -166,7 +166,7 @@ var muxRows = []muxRow{
 	}},
 }
 
-// opened notes an outcome in which ports are of no interest.
+// opened records an outcome without its ports.
 func (r *muxRun) opened(o outcome, what string) {
 	r.note("%s %d %q %q\n", what, o.status, o.stdout, o.stderr)
 }
@@ -185,7 +185,8 @@ func TestMuxMatrix(t *testing.T) {
 	})
 }
 
-// compareRows does the operations with each pair, in a world of its own.
+// compareRows runs the operations with each pair of programs, each in its own
+// world.
 func compareRows(t *testing.T, rows []muxRow, prepare func(t *testing.T, master, client string) *muxRun) {
 	var mu sync.Mutex
 	logs := map[[2]string][]string{}
@@ -221,7 +222,7 @@ func compareRows(t *testing.T, rows []muxRow, prepare func(t *testing.T, master,
 	}
 }
 
-// askRows are what a master asks about before it does it.
+// askRows are the operations that a master asks about first.
 var askRows = []muxRow{
 	{name: "no", do: func(r *muxRun) { r.answered("no") },
 		ifClient: `.*\nerr\| (mux_client_proxy: master returned error|channel 0: open failed: administratively prohibited): Permission denied\\r\\n\n` +

@@ -225,7 +225,8 @@ func TestMuxPersistTogether(t *testing.T) {
 	}
 }
 
-// muxAsking returns a server that asks for a password.
+// muxAsking returns a world with a server that asks for a password, and a
+// master that persists.
 func muxAsking(t *testing.T) (*world, *muxMaster) {
 	w, _ := withServer(t, sshtest.Options{Users: []sshtest.User{{Name: "test", Password: "secret"}}, Process: sshtest.Process{Shell: "/bin/sh"}})
 	return w, w.persistent("sshtest", "yes")

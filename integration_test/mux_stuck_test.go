@@ -48,8 +48,8 @@ func TestMuxStoppedClient(t *testing.T) {
 	eventually(t, "its session ends", func() bool { return !strings.Contains(m.control("channels").stdout, "session") })
 }
 
-// impatient bounds the wait for a master that does not answer. It bounds the
-// connection that is made then, too, which has to come about on a busy machine.
+// impatient bounds the wait for a master that does not answer. It also bounds
+// the connection that is made then, which has to succeed on a busy machine.
 const impatient = "ConnectTimeout=5"
 
 // TestMuxStoppedMaster: a master that does not answer is named, and done

@@ -224,7 +224,8 @@ func TestMuxRestored(t *testing.T) {
 	}
 }
 
-// statusFlags are those that a descriptor shares with whoever has it too.
+// statusFlags returns the status flags of a file, which all its descriptors
+// share.
 func statusFlags(t *testing.T, f *os.File) int {
 	t.Helper()
 	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)

@@ -12,13 +12,13 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// sharingConfig has every program share connections, for as long as nobody
-// ends them.
+// sharingConfig writes a configuration in which every program shares
+// connections.
 func (m *muxMaster) sharingConfig() string {
 	return m.w.write("sharing", fmt.Sprintf("ControlMaster auto\nControlPersist 60\nControlPath %s\nInclude %s\n", m.sock, m.w.cfg))
 }
 
-// endMaster ends the master that tools have made.
+// endMaster ends the master, which has to exist.
 func (m *muxMaster) endMaster() {
 	m.w.t.Helper()
 	pid := m.pid()

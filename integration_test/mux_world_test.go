@@ -17,7 +17,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// muxMaster is a control socket, and maybe the process behind it.
+// muxMaster is a control socket and, if start made it, the process behind it.
 type muxMaster struct {
 	w     *world
 	sock  string
@@ -27,7 +27,7 @@ type muxMaster struct {
 	ended chan struct{} // closed when cmd has ended
 }
 
-// socket gives a control path that is free, and short enough.
+// socket returns an unused control path that is short enough for a socket.
 func (w *world) socket() string {
 	w.t.Helper()
 	dir, err := os.MkdirTemp("", "mx")
@@ -38,7 +38,7 @@ func (w *world) socket() string {
 	return filepath.Join(dir, "c")
 }
 
-// master starts a master in the foreground, without a session of its own.
+// master starts a master in the foreground, without a session.
 func (w *world) master(program string, args ...string) *muxMaster {
 	w.t.Helper()
 	m := &muxMaster{w: w, sock: w.socket(), host: "sshd"}
@@ -89,10 +89,10 @@ func (m *muxMaster) stderr() string {
 	return string(text)
 }
 
-// args are those of a client of this socket.
+// args returns the arguments of a client of this socket.
 func (m *muxMaster) args(args ...string) []string { return append([]string{"-S", m.sock}, args...) }
 
-// client prepares one; args hold options, the host and the command.
+// client prepares a client. args are options, the host and the command.
 func (m *muxMaster) client(program string, args ...string) *exec.Cmd {
 	return m.w.command(program, m.args(args...)...)
 }
@@ -103,7 +103,7 @@ func (m *muxMaster) run(command string, options ...string) outcome {
 	return m.w.run(m.client(gosshPath, append(options, m.host, command)...))
 }
 
-// control runs -O.
+// control runs gossh -O.
 func (m *muxMaster) control(what string, options ...string) outcome {
 	m.w.t.Helper()
 	return m.w.run(m.client(gosshPath, append(append([]string{"-O", what}, options...), m.host)...))
@@ -111,8 +111,8 @@ func (m *muxMaster) control(what string, options ...string) outcome {
 
 var runningLine = regexp.MustCompile(`^Master running \(pid=(\d+)\)\r\n`)
 
-// pid asks who the master is; 0 if there is none. It is killed at the test's
-// end if it is not one that start has started.
+// pid returns the process of the master, 0 if there is none. A master that
+// start did not start is killed at the end of the test.
 func (m *muxMaster) pid() int {
 	m.w.t.Helper()
 	found := runningLine.FindStringSubmatch(m.control("check").stderr)
@@ -126,14 +126,14 @@ func (m *muxMaster) pid() int {
 	return pid
 }
 
-// awaitEnd waits for a process of whoever.
+// awaitEnd waits until a process, which need not be a child, has ended.
 func awaitEnd(t *testing.T, pid int) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("process %d ends", pid), func() bool { return !alive(pid) })
 }
 
-// persistent is a control path for which each client may make a master that
-// stays.
+// persistent returns a control path for which each client may make a master
+// that persists.
 func (w *world) persistent(host, persist string) *muxMaster {
 	w.t.Helper()
 	m := &muxMaster{w: w, sock: w.socket(), host: host}
@@ -141,7 +141,7 @@ func (w *world) persistent(host, persist string) *muxMaster {
 	return m
 }
 
-// pairs are the programs as master and client.
+// pairs runs a test with each of the programs as master and as client.
 func pairs(t *testing.T, test func(t *testing.T, master, client string)) {
 	for _, master := range []string{"ssh", gosshPath} {
 		for _, client := range []string{"ssh", gosshPath} {
@@ -153,7 +153,7 @@ func pairs(t *testing.T, test func(t *testing.T, master, client string)) {
 	}
 }
 
-// muxRun does the operations of one row and notes what came of them.
+// muxRun runs the operations of one row and records their outcome.
 type muxRun struct {
 	*muxMaster
 	client string
@@ -161,7 +161,7 @@ type muxRun struct {
 	log    strings.Builder
 }
 
-// do runs the client and notes everything.
+// do runs the client and records everything.
 func (r *muxRun) do(args ...string) outcome {
 	r.w.t.Helper()
 	return r.feed("", args...)
@@ -177,8 +177,8 @@ func (r *muxRun) feed(stdin string, args ...string) outcome {
 	return o
 }
 
-// prefixed marks lines, and shows a carriage return and a last line without
-// an end.
+// prefixed marks each line, carriage returns, and a last line without a
+// newline.
 func prefixed(mark, text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -199,12 +199,12 @@ func (r *muxRun) note(format string, args ...any) {
 	r.log.WriteString(anyPID.ReplaceAllString(text, "pid=N"))
 }
 
-// muxServer is a world with a server for tests of shared connections.
+// muxServer returns a world with a server for tests of shared connections.
 func muxServer(t *testing.T, extra string) *world {
 	return withSSHD(t, opensshd.Options{Extra: "AcceptEnv FOO FEE BAR MASTER\nMaxSessions 100\n" + extra})
 }
 
-// openFiles lists what a process has open.
+// openFiles returns the open files of a process by their descriptors.
 func openFiles(t *testing.T, pid int) map[int]string {
 	t.Helper()
 	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
@@ -219,7 +219,7 @@ func openFiles(t *testing.T, pid int) map[int]string {
 	return all
 }
 
-// muxResident is VmRSS in KiB.
+// muxResident returns the resident memory of a process in KiB.
 func muxResident(t *testing.T, pid int) int {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
@@ -231,7 +231,7 @@ func muxResident(t *testing.T, pid int) int {
 	return n
 }
 
-// lineOf is any program as one types it at a shell.
+// lineOf returns a shell command that runs a program.
 func (w *world) lineOf(program string, args ...string) string {
 	return strings.Replace(w.line(args...), gosshPath, program, 1)
 }

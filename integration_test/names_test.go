@@ -12,8 +12,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// inMounts runs a shell line where the given files of the world stand in the
-// place of others.
+// inMounts runs a shell command in a mount namespace in which files of the
+// world replace others.
 func (w *world) inMounts(mounts map[string]string, line string) *exec.Cmd {
 	w.t.Helper()
 	need(w.t, "unshare", "mount")

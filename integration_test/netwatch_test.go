@@ -75,7 +75,7 @@ func TestNetworkChange(t *testing.T) {
 	}
 }
 
-// keepalives counts the client's questions.
+// keepalives counts the keepalive requests of the client.
 func keepalives(srv *sshtest.Server) (n int) {
 	for _, r := range srv.Records() {
 		if r.Kind == sshtest.Global && r.Type == "keepalive@openssh.com" {

@@ -12,7 +12,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// heavy leaves out what takes an interpreter's time in short runs.
+// heavy skips a test of a slow interpreter in short runs.
 func heavy(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -67,7 +67,7 @@ func TestProgramAnsible(t *testing.T) {
 	}
 }
 
-// socketsIn lists the control sockets in a folder.
+// socketsIn returns the control sockets in a folder.
 func (u *user) socketsIn(dir string) []string {
 	u.t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*"))

@@ -17,8 +17,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// needFUSE skips a test where the kernel has no FUSE or does not let us use
-// it: no package can change that, so it is no failure in CI either.
+// needFUSE skips a test where the kernel has no FUSE or the user may not use
+// it. No package changes that, so it is no failure in CI either.
 func needFUSE(t *testing.T) {
 	t.Helper()
 	f, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
@@ -124,8 +124,8 @@ func TestProgramAutossh(t *testing.T) {
 	})
 }
 
-// sessions lists the processes of the server's connections, with those of
-// other users that they run.
+// sessions returns the processes of the connections of the server, those of
+// other users included.
 func (u *user) sessions() []int {
 	u.t.Helper()
 	var pids []int
@@ -142,8 +142,8 @@ func (u *user) sessions() []int {
 	return pids
 }
 
-// needMosh skips a test where no datagram arrives on loopback, or where the
-// locale that mosh insists on is not there.
+// needMosh skips a test where loopback carries no datagrams or where the
+// locale that mosh requires is missing.
 func needMosh(t *testing.T) {
 	t.Helper()
 	need(t, "mosh", "mosh-server")

@@ -12,8 +12,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// user is a world of programs that run "ssh" and find gossh by that name,
-// first in PATH. They know the server as sshd, without options of ours.
+// user is a world in which programs that run "ssh" find gossh by that name,
+// first in PATH. The server is called sshd, and no further options are needed.
 type user struct {
 	*world
 	shared bool // all of it goes over one connection
@@ -37,15 +37,15 @@ func programs(t *testing.T, opts opensshd.Options, test func(t *testing.T, u *us
 	}
 }
 
-// share has the configuration ask for one connection.
+// share makes the configuration share one connection.
 func (u *user) share() {
 	text := u.srv.ConfigText() + "  ControlMaster auto\n  ControlPersist 30\n  ControlPath " + u.socket() + "\n"
 	u.cfg = u.write("shared_config", text)
 }
 
-// asWrapper puts an ssh first in PATH that is gossh, called ssh, with the
-// test's configuration: a program that runs it has no place for -F, and ssh
-// takes the user's own from the user database, not from HOME.
+// asWrapper puts an ssh first in PATH that runs gossh by the name of ssh with
+// the test's configuration. It is for programs that cannot pass -F: ssh takes
+// the home folder from the user database, not from HOME.
 func (u *user) asWrapper() {
 	if err := os.Mkdir(u.path("bin"), 0o755); err != nil {
 		u.t.Fatal(err)
@@ -54,9 +54,9 @@ func (u *user) asWrapper() {
 	u.setenv("PATH=" + u.path("bin") + ":" + os.Getenv("PATH"))
 }
 
-// wantLogins checks how many connections the server has seen: one if they are
-// shared, and at least so many if not. It is also what tells that the program
-// came by our ssh.
+// wantLogins fails the test unless the server has seen one connection, if
+// connections are shared, or at least n. This also shows that the program used
+// gossh.
 func (u *user) wantLogins(fresh int) {
 	u.t.Helper()
 	if u.shared {
@@ -71,13 +71,13 @@ func (u *user) wantLogins(fresh int) {
 
 func (u *user) logins() int { return strings.Count(u.srv.Log(), "Accepted publickey") }
 
-// sh runs a line of shell that has to succeed.
+// sh runs a shell command that has to succeed.
 func (u *user) sh(line string) outcome {
 	u.t.Helper()
 	return u.must(u.tool("sh", "-c", line))
 }
 
-// wantIn fails the test unless the text is in what was said.
+// wantIn fails the test unless the output contains the text.
 func wantIn(t *testing.T, o outcome, text string) {
 	t.Helper()
 	if !strings.Contains(o.stdout, text) {

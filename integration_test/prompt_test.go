@@ -68,7 +68,8 @@ func TestHostKeyQuestion(t *testing.T) {
 	}
 }
 
-// passwordServer lets test in by password, and says something.
+// passwordServer returns options of a server that accepts a password and
+// prints a line.
 func passwordServer() sshtest.Options {
 	return sshtest.Options{Users: []sshtest.User{{Name: "test", Password: "secret"}},
 		Handler: sshtest.Say("output\n", "", sshtest.Exit{})}
@@ -177,8 +178,7 @@ func TestKeyboardInteractive(t *testing.T) {
 	}
 }
 
-// TestPassphrase uses encrypted keys of every format that is around.
-// withEncryptedKeys gives a world with keys in several formats, all under the
+// withEncryptedKeys returns a world with keys in several formats, all with the
 // passphrase "open sesame", and the path of a configuration that names none.
 func withEncryptedKeys(t *testing.T) (w *world, cfg string, keys []string) {
 	t.Helper()

@@ -12,8 +12,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// askingProxy is a ProxyCommand that asks on the terminal before it connects. It
-// writes its pid to a file.
+// askingProxy is a ProxyCommand that asks on the terminal before it connects.
+// It writes its process ID to a file.
 func askingProxy(w *world) (proxy string, pid func() int) {
 	need(w.t, "nc")
 	script := w.script("proxy", fmt.Sprintf("echo $$ >%s\nprintf 'Proxy? ' >/dev/tty\nread x </dev/tty || exit 1\necho \"got $x\" >/dev/tty\nexec nc 127.0.0.1 %d",

@@ -91,7 +91,8 @@ func TestProxyCommandInterrupted(t *testing.T) {
 	eventually(t, "the proxy command ends", func() bool { return !alive(pid) })
 }
 
-// hops gives a configuration with two jump hosts of their own ports and keys.
+// hops returns a configuration with two jump hosts that have different ports
+// and keys.
 func (w *world) hops() (cfg string, first, second *opensshd.Server) {
 	w.t.Helper()
 	first, second = opensshd.NewServer(w.t, nil), opensshd.NewServer(w.t, nil)

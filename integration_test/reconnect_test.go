@@ -24,17 +24,19 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// keywise is the mode of the countdown: keys one by one, unseen, with signals.
+// keywise reports whether a terminal is in the mode of the countdown: single
+// keys, no echo, with signals.
 func keywise(m unix.Termios) bool {
 	return m.Lflag&(unix.ICANON|unix.ECHO) == 0 && m.Lflag&unix.ISIG != 0 && m.Oflag&unix.OPOST != 0
 }
 
-// slowly makes no attempt come before somebody asks for it, or the network of
-// this machine changes, which other tests may do: so attempts are not counted.
+// slowly is the options for attempts that do not come by themselves. A change
+// of the network, which other tests may cause, still makes one; so attempts
+// are not counted.
 var slowly = []string{"-o", "Reconnect=yes", "-o", "ReconnectMinDelay=600", "-o", "ReconnectMaxDelay=600"}
 
-// lostLine is the loss of a server that was killed: a close, or a reset if it
-// had something left to read.
+// lostLine matches the line that counts down after a loss. The connection is
+// closed, or reset if the server had unread data.
 const lostLine = `\r\n\rConnection to 127\.0\.0\.1 lost \([a-z ]+\): attempt 1 in (\d+) s \[Enter: now, ~\.: end\]`
 
 // TestReconnectShell: the loss is told in a line that counts down, the terminal
@@ -380,7 +382,7 @@ func TestReconnectFinal(t *testing.T) {
 	}
 }
 
-// echoes is a port that answers each connection with what it sends.
+// echoes starts a TCP service that echoes its input, and returns its port.
 func echoes(t *testing.T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -391,11 +393,11 @@ func echoes(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// answerTime is for a forward that works. One that has lost its connection may
-// be silent for ever.
+// answerTime bounds the answer of a forward that works. One that has lost its
+// connection may never answer.
 const answerTime = 10 * time.Second
 
-// answers says whether a forward to echoes works.
+// answers reports whether a forward to echoes works.
 func answers(port int) bool {
 	c, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 	if err != nil {
@@ -474,8 +476,8 @@ func TestReconnectMaster(t *testing.T) {
 	}
 }
 
-// shortPath is a path for a socket, which has no room for that of a test's
-// folder.
+// shortPath returns a path that is short enough for a socket, which the test's
+// folder is not.
 func shortPath(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "gossh-")

@@ -17,9 +17,9 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// restarted is a server that goes away and comes back on one port, which stays
-// bound meanwhile, so that nobody else gets it: a connection to it is closed at
-// once while there is no server.
+// restarted is a server that goes away and comes back on the same port. The
+// port stays bound meanwhile, so that no other program gets it. A connection
+// is closed at once while there is no server.
 type restarted struct {
 	w     *world
 	ln    net.Listener
@@ -33,8 +33,8 @@ type restarted struct {
 	wg    sync.WaitGroup
 }
 
-// withRestarts gives a world with such a server, named "sshtest", that runs
-// talk unless opts has a Handler. The lines go before those of the Host.
+// withRestarts returns a world with such a server, named "sshtest", that runs
+// talk unless opts has a Handler. The lines precede those of the Host.
 func withRestarts(t *testing.T, opts sshtest.Options, lines ...string) (*world, *restarted) {
 	t.Helper()
 	w := newWorld(t)
@@ -76,7 +76,7 @@ Host sshtest
 	return w, r
 }
 
-// accept ends with the listener.
+// accept serves the port until the listener is closed.
 func (r *restarted) accept() {
 	for {
 		nc, err := r.ln.Accept()
@@ -97,8 +97,8 @@ func (r *restarted) accept() {
 	}
 }
 
-// hangUp ends a connection such that its other end reads EOF: to close it with
-// something unread would be a reset.
+// hangUp ends a connection so that the other end reads EOF. To close it with
+// unread data would be a reset.
 func hangUp(nc net.Conn) {
 	nc.(*net.TCPConn).CloseWrite()
 	io.Copy(io.Discard, nc)
@@ -116,7 +116,7 @@ func (r *restarted) down() {
 	}
 }
 
-// up starts another one, with the changes that change makes.
+// up starts another server, with the changes that change makes.
 func (r *restarted) up(change func(*sshtest.Options)) *sshtest.Server {
 	r.w.t.Helper()
 	o := r.opts
@@ -131,7 +131,7 @@ func (r *restarted) up(change func(*sshtest.Options)) *sshtest.Server {
 	return srv
 }
 
-// current is the server that is up.
+// current returns the running server.
 func (r *restarted) current() *sshtest.Server {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -140,15 +140,16 @@ func (r *restarted) current() *sshtest.Server {
 
 func (r *restarted) same(*sshtest.Options) {}
 
-// connections returns how many there were, and what is closed at the next.
+// connections returns how many connections there were, and a channel that is
+// closed at the next one.
 func (r *restarted) connections() (int, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.tries, r.tried
 }
 
-// talk is a Handler that says which session it is, and what it runs, repeats
-// each line, and obeys "exit N".
+// talk is a Handler that prints the number and the command of the session,
+// repeats each line, and obeys "exit N".
 func (r *restarted) talk(s *sshtest.Session) sshtest.Exit {
 	fmt.Fprintf(s, "session %d: %q\r\n", r.talks.Add(1), s.Command)
 	in := bufio.NewReader(s)

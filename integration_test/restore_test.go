@@ -62,8 +62,8 @@ func TestRestored(t *testing.T) {
 	}
 }
 
-// ending runs an interactive session to its end, and returns the text behind
-// its beginning and the status.
+// ending runs an interactive session to its end, and returns the output after
+// its beginning, and the status.
 func (w *world) ending(program string, args []string, end func(*screen, *faultnet.Proxy)) (string, int) {
 	t := w.t
 	t.Helper()

@@ -19,8 +19,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// screen is a person at a terminal on which a program runs: what came is read
-// in order by expect, and what is typed goes by send.
+// screen is a terminal on which a program runs. expect reads the output in
+// order, and send types.
 type screen struct {
 	t     *testing.T
 	ptm   *os.File // what the person has
@@ -36,8 +36,8 @@ type screen struct {
 	changed chan struct{}
 }
 
-// onScreen starts cmd with a new terminal as its controlling one. Descriptors
-// that the caller has set stay.
+// onScreen starts cmd with a new controlling terminal. Descriptors that the
+// caller has set stay.
 func (w *world) onScreen(cmd *exec.Cmd) *screen {
 	w.t.Helper()
 	if w.srv != nil {
@@ -143,7 +143,7 @@ func (s *screen) expect(pattern string) string {
 	}
 }
 
-// send types.
+// send types text.
 func (s *screen) send(text string) {
 	s.t.Helper()
 	if _, err := io.WriteString(s.ptm, text); err != nil {
@@ -170,7 +170,8 @@ func (s *screen) wait() int {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-// wantEnd waits for the end with that status.
+// wantEnd waits until the program ends and fails the test unless it ends with
+// this status.
 func (s *screen) wantEnd(status int) {
 	s.t.Helper()
 	if got := s.wait(); got != status {
@@ -178,7 +179,7 @@ func (s *screen) wantEnd(status int) {
 	}
 }
 
-// modes are the terminal's.
+// modes returns the modes of the terminal.
 func (s *screen) modes() unix.Termios {
 	s.t.Helper()
 	modes, err := unix.IoctlGetTermios(int(s.pts.Fd()), unix.TCGETS)
@@ -188,7 +189,7 @@ func (s *screen) modes() unix.Termios {
 	return *modes
 }
 
-// untilModes waits for the terminal to be in certain modes.
+// untilModes waits until the modes of the terminal satisfy a condition.
 func (s *screen) untilModes(what string, cond func(unix.Termios) bool) {
 	s.t.Helper()
 	eventually(s.t, "the terminal is "+what, func() bool { return cond(s.modes()) })
@@ -197,7 +198,7 @@ func (s *screen) untilModes(what string, cond func(unix.Termios) bool) {
 func isRaw(m unix.Termios) bool  { return m.Lflag&(unix.ICANON|unix.ECHO|unix.ISIG) == 0 }
 func noEcho(m unix.Termios) bool { return m.Lflag&unix.ECHO == 0 && m.Lflag&unix.ICANON != 0 }
 
-// shell starts an interactive shell with job control on a screen; its prompt
+// shell starts an interactive shell with job control on a screen. Its prompt
 // is "local$ ".
 func (w *world) shell() *screen {
 	need(w.t, "bash")
@@ -206,7 +207,7 @@ func (w *world) shell() *screen {
 	return s
 }
 
-// line is the program as one types it at a shell.
+// line returns a shell command that runs gossh.
 func (w *world) line(args ...string) string {
 	words := append([]string{gosshPath}, w.pre...)
 	for _, a := range args {

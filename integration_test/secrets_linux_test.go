@@ -22,8 +22,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// secretParts are the parts of a private key that give it away, in the orders
-// of bytes that a program may hold them in.
+// secretParts returns the secret numbers of a private key, in the byte orders
+// in which a program may hold them.
 func secretParts(t *testing.T, key crypto.Signer) map[string][]byte {
 	t.Helper()
 	parts := make(map[string][]byte)
@@ -55,7 +55,7 @@ func secretParts(t *testing.T, key crypto.Signer) map[string][]byte {
 }
 
 // inMemory returns which of the needles are in the memory of a process. It
-// skips the test where that may not be read.
+// skips the test where that cannot be read.
 func inMemory(t *testing.T, pid int, needles map[string][]byte) []string {
 	t.Helper()
 	mem, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
@@ -89,8 +89,8 @@ func inMemory(t *testing.T, pid int, needles map[string][]byte) []string {
 	return found
 }
 
-// checkForgotten looks for what must not be in the memory of gossh, and for
-// what is.
+// checkForgotten fails the test unless the memory of gossh lacks what must not
+// be there and has what must.
 func checkForgotten(t *testing.T, s *screen, needles map[string][]byte) {
 	t.Helper()
 	if found := inMemory(t, s.cmd.Process.Pid, map[string][]byte{"host name": []byte("sshtest")}); len(found) == 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// withSecurityKey gives a world whose sshd lets a FIDO key in, and the key's
-// file.
+// withSecurityKey returns a world whose sshd accepts a FIDO key, and the path
+// of the key.
 func withSecurityKey(t *testing.T, kind string, options ...string) (w *world, file, provider string) {
 	t.Helper()
 	provider = testenv.SKProvider(t)
@@ -110,7 +110,7 @@ func TestSecurityKeyTouchOnTerminal(t *testing.T) {
 	s.wantEnd(3)
 }
 
-// skHelper is where the installed ssh has its helper.
+// skHelper returns the path of ssh-sk-helper of the installed OpenSSH.
 func skHelper(t *testing.T) string {
 	t.Helper()
 	for _, dir := range []string{"/usr/lib/openssh", "/usr/libexec/openssh", "/usr/lib/ssh", "/usr/libexec/ssh", "/usr/libexec"} {
@@ -122,8 +122,8 @@ func skHelper(t *testing.T) string {
 	return ""
 }
 
-// withSoftHSM gives a world with a PKCS#11 token that holds keys of the kinds,
-// and their public keys.
+// withSoftHSM returns a world with a PKCS#11 token that holds keys of the
+// given kinds, and their public keys.
 func withSoftHSM(t *testing.T, kinds ...string) (w *world, hsm *testenv.SoftHSM, public []string) {
 	t.Helper()
 	hsm = testenv.NewSoftHSM(t, "gossh test", "1234")
@@ -142,8 +142,8 @@ func withSoftHSM(t *testing.T, kinds ...string) (w *world, hsm *testenv.SoftHSM,
 	return w, hsm, public
 }
 
-// asking runs a program with the file of the questions empty, and returns
-// those.
+// asking runs a program and returns its outcome and the questions that the
+// askpass program got.
 func (w *world) asking(program string, args ...string) (outcome, string) {
 	w.t.Helper()
 	w.write("asked", "")
@@ -201,7 +201,7 @@ func indexOf(list []string, what string) int {
 	return -1
 }
 
-// offers are the keys that a program offers, in its order.
+// offers returns the keys that a program offers, in its order.
 func (w *world) offers(program string, args []string) string {
 	w.t.Helper()
 	return w.linesWith(w.run(w.command(program, append([]string{"-v"}, args...)...)).stderr, "Offering public key: ")

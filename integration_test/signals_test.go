@@ -13,7 +13,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// deadly are the signals that end ssh, by its own hand or by theirs.
+// deadly are the signals that end ssh.
 var deadly = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGALRM,
 	syscall.SIGUSR1, syscall.SIGUSR2}
 

@@ -23,8 +23,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/faultnet"
 )
 
-// soakTime is how long the soak lasts: GOSSH_SOAK, which `make soak` sets to
-// ten minutes, or a few seconds.
+// soakTime returns how long the soak lasts: GOSSH_SOAK, which `make soak` sets
+// to ten minutes, or a few seconds.
 func soakTime(t *testing.T) time.Duration {
 	if text := os.Getenv("GOSSH_SOAK"); text != "" {
 		d, err := time.ParseDuration(text)
@@ -103,7 +103,7 @@ func TestSoak(t *testing.T) {
 	t.Logf("faults %v, %d losses", counts, lost)
 }
 
-// torment does random things to a link for a while, and leaves it well.
+// torment breaks a link in random ways for a while, and leaves it intact.
 func torment(p *faultnet.Proxy, random *rand.Rand, length time.Duration) map[string]int {
 	counts := make(map[string]int)
 	between := func(least, most time.Duration) time.Duration {
@@ -135,13 +135,13 @@ func torment(p *faultnet.Proxy, random *rand.Rand, length time.Duration) map[str
 	return counts
 }
 
-// openDescriptors counts those of a process.
+// openDescriptors returns how many files a process has open.
 func openDescriptors(pid int) int {
 	entries, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	return len(entries)
 }
 
-// route is a way to the books through a forward.
+// route is a path to the books through a forward.
 type route struct {
 	name  string
 	port  int
@@ -222,7 +222,7 @@ func (r *route) transfer(ctx context.Context, e *entry) error {
 	return err
 }
 
-// socksConnect asks for a port of 127.0.0.1 (RFC 1928).
+// socksConnect requests a connection to a port of 127.0.0.1 (RFC 1928).
 func socksConnect(c net.Conn, port int) error {
 	if _, err := c.Write([]byte{5, 1, 0, 5, 1, 0, 1, 127, 0, 0, 1, byte(port >> 8), byte(port)}); err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// asSSH puts the program in ssh's place: first in PATH and by that name.
+// asSSH puts gossh first in PATH by the name of ssh.
 func (w *world) asSSH() {
 	w.setenv("PATH=" + binDir + ":" + os.Getenv("PATH"))
 }
@@ -37,7 +37,7 @@ func (w *world) tree(name string) string {
 	return dir
 }
 
-// same compares two folders.
+// same fails the test unless two folders are equal.
 func (w *world) same(a, b string) {
 	w.t.Helper()
 	if out, err := exec.Command("diff", "-r", a, b).CombinedOutput(); err != nil {
@@ -45,7 +45,7 @@ func (w *world) same(a, b string) {
 	}
 }
 
-// must runs a tool that has to succeed.
+// must runs a program that has to succeed.
 func (w *world) must(cmd *exec.Cmd) outcome {
 	w.t.Helper()
 	o := w.run(cmd)

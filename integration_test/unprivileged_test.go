@@ -15,9 +15,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// ordinary gives a program as an ordinary user runs it, to whom permissions
-// mean something. Where root runs the tests, the program and all that it starts
-// do without those of root's rights that set permissions aside.
+// ordinary returns a command that runs a program without the rights by which
+// root ignores permissions. For an ordinary user it is the program itself.
 func (w *world) ordinary(program string) string {
 	w.t.Helper()
 	if os.Geteuid() != 0 {
@@ -36,7 +35,7 @@ func (w *world) ordinary(program string) string {
 	return w.script("ordinary-"+filepath.Base(program), "exec "+strings.Join(drop, " ")+" '"+path+"' \"$@\"")
 }
 
-// asOrdinary compares what the two programs say to an ordinary user.
+// asOrdinary compares the messages of the two programs for an ordinary user.
 func (w *world) asOrdinary(what string, args ...string) {
 	w.t.Helper()
 	got := w.run(w.command(w.ordinary(gosshPath), args...))
@@ -45,8 +44,7 @@ func (w *world) asOrdinary(what string, args ...string) {
 	compare(w.t, what, got, want)
 }
 
-// privilegedPort is one that an ordinary user may not listen on, wherever the
-// system has them begin.
+// privilegedPort returns a port that an ordinary user may not listen on.
 func privilegedPort(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -63,8 +61,8 @@ func privilegedPort(t *testing.T) string {
 	return strconv.Itoa(min(first, 1024) - 1)
 }
 
-// withOwnSSHD gives a world with a real sshd that each client starts for itself,
-// with the client's own rights.
+// withOwnSSHD returns a world in which each client starts its own sshd, with
+// the client's rights.
 func withOwnSSHD(t *testing.T) *world {
 	t.Helper()
 	need(t, "ssh")
@@ -152,7 +150,7 @@ func (w *world) folder(name string, mode os.FileMode) string {
 	return path
 }
 
-// closedFile makes a file that nobody may read.
+// closedFile makes a file that an ordinary user may not read.
 func (w *world) closedFile(name string) string {
 	w.t.Helper()
 	path := w.write(name, "")
@@ -201,8 +199,8 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// hangsUp gives a socket on which nobody gets an answer, as on one of an agent
-// or a master of another user.
+// hangsUp returns a socket that closes every connection at once, as an agent
+// or a master does for another user.
 func (w *world) hangsUp() string {
 	w.t.Helper()
 	ln, err := net.Listen("unix", w.socket())

@@ -15,9 +15,9 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// verboseGroups are the lines of -v that both programs have. Within a group
-// they come in the same order. Where ssh does two things at once there are two
-// groups: it asks for remote forwardings while it opens the session.
+// verboseGroups returns patterns of the lines of -v that both programs print.
+// The lines of a group come in the same order. ssh asks for remote forwardings
+// while it opens the session, so these are two groups.
 func verboseGroups() [][]string {
 	return [][]string{
 		{
@@ -47,9 +47,9 @@ func verboseGroups() [][]string {
 	}
 }
 
-// verboseLines returns the lines of a group, less what may differ: what the
-// program calls itself, the ports that the system chose, algorithms, and how
-// many channels there still are.
+// verboseLines returns the lines of a group without what may differ: the name
+// of the program, ports that the system chose, algorithms, and the number of
+// channels.
 func verboseLines(output string, patterns []string) (lines []string) {
 	group := regexp.MustCompile(`^debug1: (` + strings.Join(patterns, "|") + `)`)
 	varies := regexp.MustCompile(`(Local version string SSH-2\.0-|kex: algorithm: | cipher: | type ).*`)
@@ -64,7 +64,7 @@ func verboseLines(output string, patterns []string) (lines []string) {
 	return lines
 }
 
-// sameVerbose compares what two programs say.
+// sameVerbose compares the output of -v of two programs.
 func sameVerbose(t *testing.T, what, got, want string) {
 	t.Helper()
 	some := false
@@ -113,7 +113,8 @@ func TestVerboseLikeSSH(t *testing.T) {
 	}
 }
 
-// shortAnswer is an HTTP service that answers anything and hangs up.
+// shortAnswer starts an HTTP service that answers every request and closes the
+// connection.
 func shortAnswer(t *testing.T) (address, port string) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

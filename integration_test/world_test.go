@@ -31,7 +31,8 @@ const (
 	lifetime = 4 * time.Minute
 )
 
-// need skips a test for which a program is missing, loudly in CI.
+// need skips a test for which a program is missing. With CI=true it fails the
+// test.
 func need(t *testing.T, programs ...string) {
 	t.Helper()
 	for _, name := range programs {
@@ -45,8 +46,8 @@ func need(t *testing.T, programs ...string) {
 	}
 }
 
-// world is where programs run in a test: a home folder of their own, an
-// environment without the user's agent and display, and maybe a server.
+// world is the surroundings of programs in a test: a home folder, an
+// environment without agent and display, and usually a server.
 type world struct {
 	t    *testing.T
 	home string
@@ -56,7 +57,7 @@ type world struct {
 	pre  []string // what goes before all other arguments
 }
 
-// newWorld gives a world without a server.
+// newWorld returns a world without a server.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	home := t.TempDir()
@@ -72,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-// withSSHD gives a world with a real sshd named "sshd".
+// withSSHD returns a world with a real sshd, named "sshd".
 func withSSHD(t *testing.T, opts opensshd.Options) *world {
 	t.Helper()
 	need(t, "ssh")
@@ -90,8 +91,8 @@ func withSSHD(t *testing.T, opts opensshd.Options) *world {
 	return w
 }
 
-// withServer gives a world with an in-process server, named "sshtest", that
-// may be asked anything: the configuration has no BatchMode.
+// withServer returns a world with a server in the process, named "sshtest".
+// The configuration has no BatchMode, so that the server may ask.
 func withServer(t *testing.T, opts sshtest.Options, lines ...string) (*world, *sshtest.Server) {
 	t.Helper()
 	w := newWorld(t)
@@ -122,9 +123,9 @@ func (w *world) write(name, text string) string {
 	return w.path(name)
 }
 
-// script writes a program for the shell and returns its path. No other program
-// is started meanwhile: until its exec that would have the file open for
-// writing, and who runs the script would get ETXTBSY.
+// script writes an executable shell script and returns its path. It holds off
+// the start of other programs, which would have the file open for writing
+// until their exec, so that the script could not be run (ETXTBSY).
 func (w *world) script(name, text string) string {
 	w.t.Helper()
 	syscall.ForkLock.RLock()
@@ -156,22 +157,22 @@ func (w *world) ssh(args ...string) *exec.Cmd {
 	return w.command("ssh", args...)
 }
 
-// command prepares one of the two. It has no controlling terminal.
+// command prepares gossh or ssh, without a controlling terminal.
 func (w *world) command(name string, args ...string) *exec.Cmd {
 	w.t.Helper()
 	w.needTerminals(args)
 	return w.tool(name, append(slices.Clone(w.pre), args...)...)
 }
 
-// at is the world for a subtest.
+// at returns the world for a subtest.
 func (w *world) at(t *testing.T) *world {
 	sub := *w
 	sub.t = t
 	return &sub
 }
 
-// needTerminals skips a test that asks for a terminal of an sshd that has none
-// to give.
+// needTerminals skips a test that asks for a terminal if the sshd cannot give
+// one.
 func (w *world) needTerminals(args []string) {
 	w.t.Helper()
 	wants := func(arg string) bool {
@@ -194,7 +195,7 @@ func (w *world) tool(name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// outcome is how a program ended. Status is -1 after a signal.
+// outcome is the end of a program. status is -1 after a signal.
 type outcome struct {
 	stdout, stderr string
 	status         int
@@ -228,8 +229,8 @@ func (w *world) run(cmd *exec.Cmd) outcome {
 	return o
 }
 
-// want fails the test unless the end was this one. A nil stderr is not looked
-// at.
+// want fails the test unless the outcome has this status and output. A nil
+// stderr stands for any.
 func (o outcome) want(t *testing.T, status int, stdout string, stderr *string) {
 	t.Helper()
 	if o.status != status || o.stdout != stdout || (stderr != nil && o.stderr != *stderr) {
@@ -239,8 +240,8 @@ func (o outcome) want(t *testing.T, status int, stdout string, stderr *string) {
 
 func silent() *string { return new(string) }
 
-// eventually waits for a condition that nothing announces: a process of
-// somebody else that ends, a file of another program.
+// eventually waits until a condition holds that it can only poll: the end of a
+// process that is no child, or a file of another program.
 func eventually(t *testing.T, what string, cond func() bool) {
 	t.Helper()
 	for end := time.Now().Add(patience); !cond(); time.Sleep(5 * time.Millisecond) {
@@ -250,13 +251,14 @@ func eventually(t *testing.T, what string, cond func() bool) {
 	}
 }
 
-// alive tells whether a process runs; a zombie does not.
+// alive reports whether a process runs. A zombie does not.
 func alive(pid int) bool {
 	state := procState(pid)
 	return state != 0 && state != 'Z'
 }
 
-// procState is the letter of /proc/PID/stat, 0 without such a process.
+// procState returns the state letter of /proc/PID/stat, 0 if there is no such
+// process.
 func procState(pid int) byte {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -266,7 +268,7 @@ func procState(pid int) byte {
 	return rest[0]
 }
 
-// lineReader reads lines of a running program's output.
+// readLine reads a line of the output of a running program.
 func readLine(t *testing.T, r io.Reader) string {
 	t.Helper()
 	got := make(chan string, 1)
@@ -290,8 +292,8 @@ func readLine(t *testing.T, r io.Reader) string {
 	}
 }
 
-// serveOn gives each connection that ln accepts, until the test ends, to handle,
-// and closes it after that.
+// serveOn calls handle for each connection to ln and closes the connection
+// after that. It closes ln at the end of the test.
 func serveOn(t *testing.T, ln net.Listener, handle func(net.Conn)) {
 	t.Cleanup(func() { ln.Close() })
 	go func() { // ends with the listener
@@ -324,7 +326,7 @@ func startPiped(t *testing.T, cmd *exec.Cmd) (in io.WriteCloser, out io.Reader) 
 	return in, out
 }
 
-// linkTo is a way to a server that can be made a bad one.
+// linkTo returns a proxy for addr that can fail on demand.
 func linkTo(t *testing.T, addr string) *faultnet.Proxy {
 	t.Helper()
 	link, err := faultnet.NewProxy(addr)

@@ -31,8 +31,8 @@ func main() {
 	os.Exit(run())
 }
 
-// run is the whole of it, and returns the exit status: 0 if each test passed
-// that is not known to fail.
+// run runs the chosen tests and returns the exit status: 0 if only tests fail
+// that are known to.
 func run() int {
 	client := flag.String("client", "ssh", "the client to test")
 	dir := flag.String("suite", "/usr/lib/openssh/regress", "where the suite is installed, or a built tree of OpenSSH")

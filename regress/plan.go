@@ -33,15 +33,15 @@ type test struct {
 	expected       *expectation // of failure; nil if it must pass
 }
 
-// expectation is a known failure: the reason, and all that the test may
-// complain of, "..." standing for any end of a line. Whatever else it complains
-// of is news.
+// expectation is a known failure: its reason, and all complaints that the test
+// may have. "..." stands for any end of a line. Other complaints make it an
+// unexpected failure.
 type expectation struct {
 	reason     string
 	complaints []string
 }
 
-// covers says whether nothing but what is known went wrong.
+// covers reports whether all complaints are known ones.
 func (e *expectation) covers(complaints []string) bool {
 	if e == nil || len(complaints) == 0 {
 		return false
@@ -58,8 +58,8 @@ func (e *expectation) covers(complaints []string) bool {
 	return true
 }
 
-// chosenTests are those named, or all of tests.txt, in its order; if strict,
-// without the allowances for gossh.
+// chosenTests returns the named tests, or all of tests.txt, in its order. With
+// strict set it makes no allowances for gossh.
 func chosenTests(names []string, all, strict bool) ([]test, error) {
 	tests, err := parseTests(testsText, expectedText)
 	if err != nil {
@@ -106,7 +106,7 @@ func parseExpectations(text string) (map[string]*expectation, error) {
 	return known, nil
 }
 
-// parseTests reads the two lists; an expected failure must be of a test.
+// parseTests parses the two lists. Each expected failure has to be of a test.
 func parseTests(tests, expected string) ([]test, error) {
 	known, err := parseExpectations(expected)
 	if err != nil {

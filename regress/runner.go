@@ -23,7 +23,7 @@ const (
 	portSpan  = 10
 )
 
-// outcome is what became of a test.
+// outcome is the result of a test.
 type outcome string
 
 const (
@@ -84,9 +84,9 @@ func longestFirst(tests []test) []int {
 	return order
 }
 
-// runOne gives the test a folder of its own, named by its number in tests.txt:
-// tests take lines out of configuration files by words such as hostkey, which
-// must not be words of the path.
+// runOne runs a test in a new folder, named by its number in tests.txt. The
+// tests filter configuration files by words such as hostkey, which must not be
+// in the path.
 func (s *suite) runOne(ctx context.Context, t test, port int) result {
 	obj := filepath.Join(s.temp, fmt.Sprintf("t%02d", t.number))
 	if err := copyTree(ctx, s.template, obj); err != nil {
@@ -101,8 +101,8 @@ func (s *suite) runOne(ctx context.Context, t test, port int) result {
 	return s.runIn(ctx, t, obj, port)
 }
 
-// runIn runs one test in the folder obj, below a supervisor that lives no
-// longer than the pipe to it.
+// runIn runs one test in the folder obj, below a supervisor that ends with the
+// pipe to it.
 func (s *suite) runIn(ctx context.Context, t test, obj string, port int) result {
 	r := result{test: t, outcome: failed}
 	if err := os.MkdirAll(filepath.Join(obj, "tmp"), 0o755); err != nil {
@@ -130,7 +130,7 @@ func (s *suite) runIn(ctx context.Context, t test, obj string, port int) result 
 	return r
 }
 
-// complaints are what the test found wrong, by the driver's own log.
+// complaints returns the failures that the driver has logged.
 func complaints(obj string) []string {
 	log, _ := os.ReadFile(filepath.Join(obj, "failed-regress.log"))
 	var out []string
@@ -145,8 +145,7 @@ func complaints(obj string) []string {
 	return out
 }
 
-// judge reads the outcome off the test's exit status, what it printed and what
-// it complained of.
+// judge sets the outcome from the exit status, the output and the complaints.
 func (r *result) judge(err error, output string, complaints []string) {
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	r.steps = len(lines)
@@ -167,7 +166,7 @@ func (r *result) judge(err error, output string, complaints []string) {
 	}
 }
 
-// tail joins lines, each cut to what a table can bear.
+// tail joins lines, each cut to the width of the table.
 func tail(lines []string) string {
 	const width = 160
 	short := make([]string, len(lines))
@@ -177,8 +176,8 @@ func tail(lines []string) string {
 	return strings.Join(short, "\n")
 }
 
-// freePorts returns a port at which, and behind which, nobody listens. The
-// tests cannot be handed a listener, so this is as sure as it gets.
+// freePorts returns the first of several ports in a row on which nothing
+// listens. The tests take no listener, so another program may still take them.
 func freePorts(port int) int {
 	for ; port < 30000; port += portSpan {
 		if portsFree(port) {

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// superviseCommand is the argument with which the program is a supervisor.
+// superviseCommand is the argument that makes the program a supervisor.
 const superviseCommand = "supervise"
 
-// timeLimit begins the last line of a test that was cut short.
+// timeLimit begins the last line of a test that ran out of time.
 const timeLimit = "the time is up:"
 
 // The exit statuses of a supervisor that are not the test's own.
@@ -67,7 +67,7 @@ func broken(err error) int {
 	return exitBroken
 }
 
-// await returns the status of the test, or what cut it short.
+// await returns the status of the test, or the reason for ending it.
 func await(ended <-chan int, limit time.Duration) int {
 	abandoned := make(chan struct{})
 	go func() { // ends with the runner's end of the pipe, or with this process
@@ -85,8 +85,8 @@ func await(ended <-chan int, limit time.Duration) int {
 	}
 }
 
-// reap waits for every child, adopted ones as they come, and reports the
-// status of the one with this pid. It ends when there is no child left.
+// reap waits for all children, adopted ones too, and sends the status of the
+// process pid. It returns when no child is left.
 func reap(pid int, ended chan<- int, childless chan<- struct{}) {
 	defer close(childless)
 	for {
@@ -111,8 +111,8 @@ func exitStatus(status unix.WaitStatus) int {
 	return status.ExitStatus()
 }
 
-// killDescendants kills children until none is left: those of a dead child
-// become ours.
+// killDescendants kills children until none is left. The children of a dead
+// child become children of this process.
 func killDescendants(childless <-chan struct{}) {
 	for range 200 {
 		for _, pid := range children(os.Getpid()) {
@@ -127,7 +127,7 @@ func killDescendants(childless <-chan struct{}) {
 	fmt.Println("supervisor: processes are left that cannot be killed")
 }
 
-// children are the processes whose parent is ppid, zombies excepted.
+// children returns the processes whose parent is ppid, without zombies.
 func children(ppid int) []int {
 	var pids []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
