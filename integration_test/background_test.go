@@ -40,7 +40,7 @@ func TestBackground(t *testing.T) {
 	w := withSSHD(t, opensshd.Options{})
 	port := closedPort(t)
 	forward := fmt.Sprintf("-L127.0.0.1:%d:%s", port, w.srv.Addr)
-	// The shell waits for the end of the output, so whoever keeps the pipe
+	// The shell waits for the end of the output, so a process that keeps the pipe
 	// keeps the shell.
 	o := w.run(w.tool("sh", "-c", "out=$("+w.line("-fN", forward, "sshd")+" 2>&1); echo \"status $? out $out\""))
 	o.want(t, 0, "status 0 out \n", silent())

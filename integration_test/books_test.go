@@ -93,7 +93,7 @@ func (b *books) serve(c net.Conn) {
 	e := b.entries[binary.BigEndian.Uint64(header[:])]
 	b.mu.Unlock()
 	if e == nil || int64(binary.BigEndian.Uint64(header[8:])) != e.up || int64(binary.BigEndian.Uint64(header[16:])) != e.down {
-		b.t.Errorf("a header that nobody sent: %x", header)
+		b.t.Errorf("a header that was not sent: %x", header)
 		return
 	}
 	e.visits.Add(1)

@@ -125,7 +125,7 @@ func TestInput(t *testing.T) {
 		w.run(cmd).want(t, 0, "textend\n", silent())
 	})
 	t.Run("-n", func(t *testing.T) {
-		// Nothing of the input may be missing for whoever comes next.
+		// The next reader has to find all of its input.
 		o := w.run(w.tool("sh", "-c", w.line("-n", "sshd", "cat")+"; read line; echo \"left: $line\"", "sh"))
 		o.want(t, 0, "left: \n", silent())
 		cmd := w.tool("sh", "-c", w.line("-n", "sshd", "cat")+"; cat")

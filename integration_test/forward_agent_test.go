@@ -128,7 +128,7 @@ func TestAgentConfirm(t *testing.T) {
 	args := []string{"-F", cfg, "-A", "-o", "ForwardAgentConfirm=yes", "sshd", onward}
 	o := w.run(w.gossh(args...))
 	if o.status == 0 || strings.Contains(o.stdout, "onward") {
-		t.Errorf("nobody to ask: %v", o)
+		t.Errorf("no way to ask: %v", o)
 	}
 	asked := w.path("asked")
 	askpass := w.script("askpass", "echo \"$SSH_ASKPASS_PROMPT: $1\" >>"+asked)

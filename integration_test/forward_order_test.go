@@ -11,7 +11,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// TestForwardOrder: several forwards that fail are told of in ssh's order, at
+// TestForwardOrder: several forwards that fail are reported in ssh's order, at
 // its levels, and no further than ssh goes.
 func TestForwardOrder(t *testing.T) {
 	t.Parallel()

@@ -41,12 +41,12 @@ func taken(t *testing.T, both bool) int {
 	}
 }
 
-// The names in .invalid have an empty label: no resolver asks anybody for them,
+// The names in .invalid have an empty label: no resolver sends a query for them,
 // so that what it says does not depend on how its servers feel.
 
 var allocated = regexp.MustCompile(`Allocated port \d+`)
 
-// TestForwardWords: what is said of forwardings that do not come about, and the
+// TestForwardWords: the messages about forwardings that fail, and the
 // status, are ssh's.
 func TestForwardWords(t *testing.T) {
 	t.Parallel()
@@ -169,7 +169,7 @@ func (w *world) failedConn(cmd *exec.Cmd, port int, socks string) string {
 		c.Close()
 	}
 	var said []byte
-	eventually(w.t, "a line is said", func() bool {
+	eventually(w.t, "a message comes", func() bool {
 		said, _ = os.ReadFile(errs)
 		return bytes.HasSuffix(said, []byte("\n"))
 	})

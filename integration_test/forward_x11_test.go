@@ -154,7 +154,7 @@ func TestX11Untrusted(t *testing.T) {
 	if lines := w.read("xauth.log"); !strings.Contains(lines, "generate "+x.display+" MIT-MAGIC-COOKIE-1 untrusted timeout 1260\n") {
 		t.Errorf("xauth was run with %q", lines)
 	}
-	// After its time nobody is let in any more.
+	// After its time no connection is accepted.
 	late := "sleep 2; xdpyinfo >/dev/null 2>&1; true"
 	o = w.run(w.gossh(append(untrusted, "-o", "ForwardX11Timeout=1", "-o", "LogLevel=VERBOSE", "sshd", late)...))
 	if !strings.Contains(o.stderr, "Rejected X11 connection after ForwardX11Timeout expired\r\n") {

@@ -21,9 +21,9 @@ import (
 
 var counted = regexp.MustCompile(`\d+(\.\d+)?`)
 
-// TestLastWords: what is said at LogLevel VERBOSE of how a connection ended,
-// the figures apart, is what ssh says. It dies of some ends on the spot, and
-// counts no bytes then.
+// TestLastWords: the messages of LogLevel VERBOSE about the end of a connection are
+// those of ssh, apart from figures. ssh exits at once at some ends, without the
+// count of bytes.
 func TestLastWords(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(*faultnet.Proxy, io.WriteCloser){

@@ -12,8 +12,9 @@ import (
 	"github.com/gossh-project/gossh/internal/testenv"
 )
 
-// gosshPath is the program under test, and binDir the folder of it and of a
-// symlink to it named ssh. TestMain sets them, nobody else.
+// gosshPath is the program under test, binDir the folder of it and of a symlink
+// to it named ssh, and raceDir that of reports of the race detector. TestMain
+// sets them.
 var gosshPath, binDir, raceDir string
 
 func TestMain(m *testing.M) { os.Exit(mainTest(m)) }

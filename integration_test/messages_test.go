@@ -20,13 +20,12 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// Ports below those that the kernel gives to whoever asks for any, as listeners
-// and for connections: what is not bound there stays so. (Linux begins at
-// 32768.)
+// The range of closedPort is below the ports that the kernel assigns, which begin
+// at 32768 on Linux: what is not bound there stays unbound.
 const lowestPort, highestPort = 12000, 32000
 
-// portsTaken counts the ports that closedPort has gone through. Processes begin
-// at places of their own.
+// portsTaken counts the ports that closedPort has tried. Each process begins at
+// a different port.
 var portsTaken atomic.Uint32
 
 // closedPort returns a port on which nothing listens, by IPv4 or IPv6, and
@@ -54,8 +53,8 @@ func free(network, addr string) bool {
 	return !errors.Is(err, syscall.EADDRINUSE)
 }
 
-// TestMessages compares what goes wrong with ssh's own words. What differs on
-// purpose is in sameWords.
+// TestMessages compares error messages with those of ssh. sameWords removes the
+// differences that are on purpose.
 func TestMessages(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{HostKeys: []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256}})

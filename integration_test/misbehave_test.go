@@ -66,7 +66,7 @@ var closes = map[string]bool{"accept": true, "version": true, "kex": true, "auth
 var closedWords = regexp.MustCompile(`^(kex_exchange_identification: .*\n)?Connection (closed|reset) by 127\.0\.0\.1 port \d+\n$|` +
 	`^Connection to 127\.0\.0\.1 closed by remote host\.\n$|^client_loop: send disconnect: Broken pipe\n$`)
 
-// TestClosingServer compares with ssh what is said of a server that hangs up.
+// TestClosingServer compares with ssh the messages about a server that hangs up.
 func TestClosingServer(t *testing.T) {
 	t.Parallel()
 	disconnect := func(at sshtest.Stage, reason uint32) sshtest.Options {
@@ -154,7 +154,7 @@ func TestRefusedTTY(t *testing.T) {
 	}
 }
 
-// TestTooManyKeys: who is thrown out for his many keys is told how to offer
+// TestTooManyKeys: a user who offers too many keys learns how to offer
 // fewer.
 func TestTooManyKeys(t *testing.T) {
 	t.Parallel()

@@ -53,7 +53,7 @@ func TestMuxAgent(t *testing.T) {
 	if o := w.run(m.client("ssh", "-A", m.host, remoteKeys)); o.stdout != "masters\n" {
 		t.Errorf("ssh as client: %v", o)
 	}
-	// It signs, and is told which server it is for.
+	// It signs, and knows for which server.
 	onward := "ssh -F " + w.anyKey("IdentityFile none", "PreferredAuthentications publickey") + " -i " +
 		w.path("clients.pub") + " -o IdentitiesOnly=yes sshd echo onward"
 	m.run(onward, "-A", "-o", mine).want(t, 0, "onward\n", silent())
@@ -125,10 +125,10 @@ func TestMuxAgentNone(t *testing.T) {
 	// asked for the master's agent yet.
 	m.wantKeys("clients", "-A", "-o", mine)
 	if o := m.run(remoteKeys, "-a"); strings.Contains(o.stdout, "masters") {
-		t.Errorf("the master's agent, which nobody has asked for: %v", o)
+		t.Errorf("the master's agent, which was not asked for: %v", o)
 	}
 
-	// A master without an agent, and with a session of its own.
+	// A master without an agent, and with a session.
 	w.env = append(slices.Clone(with), "SSH_AUTH_SOCK=")
 	m = &muxMaster{w: w, sock: w.socket(), host: m.host}
 	m.start(gosshPath, "-A", "-M", "-tt", "-o", "RemoteCommand=sleep 100")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestMuxTerminalRefused: a master tells its client of a terminal that the
+// TestMuxTerminalRefused: a client of a master reports a terminal that the
 // server refuses, even if the program writes nothing.
 func TestMuxTerminalRefused(t *testing.T) {
 	t.Parallel()
@@ -33,7 +33,7 @@ func TestMuxPersistVerbose(t *testing.T) {
 	proxy := "ProxyCommand=nc -N 127.0.0.1 " + w.srv.Addr[strings.LastIndexByte(w.srv.Addr, ':')+1:]
 	for _, flags := range [][]string{{"-v"}, {"-vvv"}, {"-v", "-o", proxy}, {"-o", proxy}} {
 		m := w.at(t).persistent("sshd", "yes")
-		// The shell waits until nobody holds the pipe any more.
+		// The shell waits until no process holds the pipe.
 		script := "out=$(" + m.w.line(m.args(append(flags, "sshd", "true")...)...) + " 2>&1); echo status $?"
 		w.run(w.tool("sh", "-c", script)).want(t, 0, "status 0\n", silent())
 		pid := m.pid()

@@ -97,7 +97,7 @@ func testMuxReconnect(t *testing.T, r *restarted, m *muxMaster, pid int) {
 		if o := m.control("check"); o.status != 0 || !strings.Contains(o.stderr, ", not connected: attempt ") || !strings.HasPrefix(o.stderr, fmt.Sprintf("Master running (pid=%d)\r\n", pid)) {
 			t.Errorf("check: %v", o)
 		}
-		// It does not wait for longer than it was told to, and makes no master
+		// It does not wait for longer than ControlPersist says, and makes no master
 		// in the place of the one that is there.
 		o := m.run("new", "-o", "ConnectTimeout=1", "-o", "ControlMaster=auto")
 		if o.status != 255 || !strings.Contains(o.stderr, "the master does not answer") {

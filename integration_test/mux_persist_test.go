@@ -30,7 +30,7 @@ func TestMuxPersist(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer lock.Close()
-	// The shell waits for the end of the output, so whoever keeps the pipe
+	// The shell waits for the end of the output, so a process that keeps the pipe
 	// keeps the shell.
 	script := "out=$(" + w.line(m.args("sshd", "echo out; echo err >&2; exit 3")...) + " 2>" + w.path("err") + "); echo status $? $out"
 	cmd := w.tool("sh", "-c", script)
@@ -60,7 +60,7 @@ func TestMuxPersist(t *testing.T) {
 }
 
 // TestMuxPersistFailure: what fails has the same message and status with a
-// master of its own as alone.
+// master as without.
 func TestMuxPersistFailure(t *testing.T) {
 	t.Parallel()
 	w := muxServer(t, "")

@@ -12,7 +12,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// TestStopEndsMaster: after -O stop a master that has no session of its own
+// TestStopEndsMaster: after -O stop a master without a session
 // serves those that are there, and ends with the last of them.
 func TestStopEndsMaster(t *testing.T) {
 	t.Parallel()

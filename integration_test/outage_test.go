@@ -15,7 +15,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest/opensshd"
 )
 
-// TestOutageTerminalClosed: whoever waits goes with the terminal.
+// TestOutageTerminalClosed: a program that waits ends with its terminal.
 func TestOutageTerminalClosed(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(s *screen){
@@ -107,7 +107,7 @@ func TestOutageHeldPort(t *testing.T) {
 	}
 }
 
-// TestOutageUnanswered: a server that hangs up at a question that nobody answers
+// TestOutageUnanswered: a server that hangs up at a question without an answer
 // is tried again.
 func TestOutageUnanswered(t *testing.T) {
 	t.Parallel()

@@ -130,7 +130,7 @@ func TestPasswordLikeSSH(t *testing.T) {
 	}
 }
 
-// TestPasswordEndOfInput: whoever does not answer is not asked twice more. ssh
+// TestPasswordEndOfInput: after an end of input the question is not repeated. ssh
 // would send three empty passwords.
 func TestPasswordEndOfInput(t *testing.T) {
 	t.Parallel()

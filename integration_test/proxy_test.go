@@ -114,7 +114,7 @@ func TestJump(t *testing.T) {
 	}
 	w.run(w.gossh("-F", cfg, "-J", "first,second", "sshd", "echo over two")).want(t, 0, "over two\n", silent())
 	second.WaitLog("Accepted publickey")
-	// The same by configuration, where a hop has a hop of its own.
+	// The same by configuration, where a hop has its own hop.
 	chain := w.write("chain", "Host sshd\n ProxyJump second\nHost second\n ProxyJump first\n"+w.read("hops"))
 	w.run(w.gossh("-F", chain, "sshd", "echo by configuration")).want(t, 0, "by configuration\n", silent())
 	w.run(w.gossh("-F", chain, "-o", "ProxyJump=none", "sshd", "echo directly")).want(t, 0, "directly\n", silent())

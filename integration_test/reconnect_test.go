@@ -39,8 +39,8 @@ var slowly = []string{"-o", "Reconnect=yes", "-o", "ReconnectMinDelay=600", "-o"
 // closed, or reset if the server had unread data.
 const lostLine = `\r\n\rConnection to 127\.0\.0\.1 lost \([a-z ]+\): attempt 1 in (\d+) s \[Enter: now, ~\.: end\]`
 
-// TestReconnectShell: the loss is told in a line that counts down, the terminal
-// is sane meanwhile, Enter is "now", and what else was typed reaches nobody.
+// TestReconnectShell: a line about the loss counts down, the terminal is usable
+// meanwhile, Enter means "now", and other input is discarded.
 func TestReconnectShell(t *testing.T) {
 	t.Parallel()
 	w, r := withRestarts(t, sshtest.Options{})
@@ -279,7 +279,7 @@ func TestReconnectFirst(t *testing.T) {
 }
 
 // TestReconnectForwards is what autossh is for: forwards that are back after
-// each loss, a log that says what happened, an end when it is told to.
+// each loss, a log that says what happened, an orderly end.
 func TestReconnectForwards(t *testing.T) {
 	t.Parallel()
 	srv := sshtest.NewServer(t, nil)

@@ -88,7 +88,7 @@ func (w *world) ending(program string, args []string, end func(*screen, *faultne
 	return strings.TrimPrefix(text, "\r\n"), status
 }
 
-// TestInterruptedCommand: without a terminal of its own the session ends by
+// TestInterruptedCommand: without a remote terminal the session ends by
 // the keys of ours.
 func TestInterruptedCommand(t *testing.T) {
 	t.Parallel()

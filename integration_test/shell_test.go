@@ -225,7 +225,7 @@ func TestTTYFlags(t *testing.T) {
 		}
 	})
 	t.Run("command on a terminal", func(t *testing.T) {
-		// Without a tty of its own the session leaves ours as it is.
+		// Without a remote tty the session leaves the local one as it is.
 		s := w.onScreen(w.gossh("sshd", "read line; echo got $line; exit 3"))
 		s.send("typed\n")
 		s.expect(`typed\r\ngot typed\r\n`)

@@ -91,7 +91,7 @@ func TestSoak(t *testing.T) {
 	// Those that come while there is no connection break none.
 	lost := strings.Count(log.text(), " lost after ")
 	if lost == 0 && counts["cut"]+counts["reset"]+counts["long stall"] > 0 {
-		t.Errorf("no loss told of, with %v", counts)
+		t.Errorf("no loss was reported, with %v", counts)
 	}
 	books.check()
 	for _, r := range routes {
@@ -148,7 +148,7 @@ type route struct {
 	socks int // the port to ask a SOCKS server for; 0 without one
 
 	good, bad, bytes atomic.Int64
-	// cutShort counts what failed and looked, to whoever does not count bytes,
+	// cutShort counts what failed and looked, without a count of bytes,
 	// like an end.
 	cutShort atomic.Int64
 }

@@ -25,7 +25,7 @@ func TestSurroundingsLikeSSH(t *testing.T) {
 	// for the last that is sent, the end of the input.
 	for name, script := range map[string]string{
 		"-G to a full disk":    `"$@" -G sshd >/dev/full`,
-		"-G to nobody":         `"$@" -G sshd >&-`,
+		"-G to closed output":  `"$@" -G sshd >&-`,
 		"-Q to a full disk":    `"$@" -Q cipher >/dev/full`,
 		"no input":             `"$@" sshd 'echo out; cat; exit 3' <&-`,
 		"no output":            `"$@" sshd 'echo out; exit 3' >&- </dev/null`,
@@ -73,7 +73,7 @@ func TestUserWithoutName(t *testing.T) {
 	compare(t, "a nameless user", become("/proc/self/fd/3"), become("ssh"))
 }
 
-// TestUpdatedHostKeysLikeSSH: the order of what is said before the question.
+// TestUpdatedHostKeysLikeSSH: the order of the messages before the question.
 func TestUpdatedHostKeysLikeSSH(t *testing.T) {
 	t.Parallel()
 	w := withSSHD(t, opensshd.Options{HostKeys: []string{ssh.KeyAlgoED25519, ssh.KeyAlgoECDSA256}})

@@ -43,7 +43,7 @@ func verboseGroups() [][]string {
 		{`client_input_global_request: rtype hostkeys-00@openssh.com want_reply 0`},
 		{`Requesting no-more-sessions@openssh.com`},
 		{`Requesting X11 forwarding`, `Sending (command|subsystem): `},
-		{`Executing command: `}, // none here: of LocalCommand only -vvv tells
+		{`Executing command: `}, // none here: ssh prints that of LocalCommand at -vvv
 	}
 }
 

@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestSupervise: whoever leaves the session and the parent is found, whether
+// TestSupervise: a process that leaves the session and the parent is found, whether
 // the test ended, ran out of time or was abandoned.
 func TestSupervise(t *testing.T) {
 	const daemon = "(setsid sleep 600 & echo $!); "
