@@ -158,9 +158,11 @@ func TestPeerClosed(t *testing.T) {
 	}
 }
 
-// TestDeadlines runs on a fake clock: a deadline is exact, and a connection
-// that timed out is as good as before once the deadline is moved.
-func TestDeadlines(t *testing.T) {
+// deadlined calls test in a bubble with a connection through a server, the far
+// end of it, and a function that checks that a call has timed out a while after
+// the one before.
+func deadlined(t *testing.T, test func(t *testing.T, c, far net.Conn, expectTimeout func(what string, n int, err error, after time.Duration))) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		target, far := net.Pipe()
 		srv, err := sshtest.Start(&sshtest.Options{NoListen: true,
@@ -171,10 +173,8 @@ func TestDeadlines(t *testing.T) {
 		defer srv.Close()
 		f := client(t, srv.Pipe(), srv.ClientConfig())
 		c := dialThrough(t, f, "tcp", "h:80")
-
-		// Reading.
 		begun := time.Now()
-		expectTimeout := func(what string, n int, err error, after time.Duration) {
+		test(t, c, far, func(what string, n int, err error, after time.Duration) {
 			t.Helper()
 			var ne net.Error
 			if n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &ne) || !ne.Timeout() {
@@ -184,7 +184,12 @@ func TestDeadlines(t *testing.T) {
 				t.Errorf("%s after %v, want %v", what, took, after)
 			}
 			begun = time.Now()
-		}
+		})
+	})
+}
+
+func TestReadDeadline(t *testing.T) {
+	deadlined(t, func(t *testing.T, c, far net.Conn, expectTimeout func(string, int, error, time.Duration)) {
 		buf := make([]byte, 10)
 		c.SetReadDeadline(time.Now().Add(3 * time.Second))
 		n, err := c.Read(buf)
@@ -196,27 +201,44 @@ func TestDeadlines(t *testing.T) {
 		if n, err := c.Read(buf); string(buf[:n]) != "later" || err != nil {
 			t.Fatalf("after the deadline was lifted: %q, %v", buf[:n], err)
 		}
+	})
+}
 
-		// A deadline in the past goes before data that is there.
+// TestReadDeadlineInThePast: such a deadline precedes data that is there, and
+// loses none.
+func TestReadDeadlineInThePast(t *testing.T) {
+	deadlined(t, func(t *testing.T, c, far net.Conn, expectTimeout func(string, int, error, time.Duration)) {
+		buf := make([]byte, 10)
 		go far.Write([]byte("kept"))
 		synctest.Wait()
-		begun = time.Now()
 		c.SetReadDeadline(time.Unix(1, 0))
-		n, err = c.Read(buf)
+		n, err := c.Read(buf)
 		expectTimeout("read in the past", n, err, 0)
+		c.SetReadDeadline(time.Time{})
+		if n, err := c.Read(buf); string(buf[:n]) != "kept" || err != nil {
+			t.Errorf("after the deadline was lifted: %q, %v", buf[:n], err)
+		}
+	})
+}
 
-		// Moving it wakes a Read that waits, in both directions of time.
+// TestReadDeadlineMoved: to move the deadline wakes a Read that waits.
+func TestReadDeadlineMoved(t *testing.T) {
+	deadlined(t, func(t *testing.T, c, far net.Conn, expectTimeout func(string, int, error, time.Duration)) {
 		c.SetReadDeadline(time.Now().Add(time.Hour))
-		io.ReadFull(c, buf[:4])
 		go func() {
 			time.Sleep(time.Second)
 			c.SetReadDeadline(time.Now().Add(time.Second))
 		}()
-		n, err = c.Read(buf)
+		n, err := c.Read(make([]byte, 10))
 		expectTimeout("read with a moved deadline", n, err, 2*time.Second)
-		c.SetReadDeadline(time.Time{})
+	})
+}
 
-		// Writing: the far end reads nothing until every buffer is full.
+// TestWriteDeadline: a Write to a far end that reads nothing times out when every
+// buffer is full, and can be continued.
+func TestWriteDeadline(t *testing.T) {
+	deadlined(t, func(t *testing.T, c, far net.Conn, expectTimeout func(string, int, error, time.Duration)) {
+		begun := time.Now()
 		c.SetWriteDeadline(time.Now().Add(time.Minute))
 		big := bytes.Repeat([]byte("0123456789abcdef"), 1<<19)
 		written, err := c.Write(big)
@@ -226,9 +248,8 @@ func TestDeadlines(t *testing.T) {
 		if took := time.Since(begun); took != time.Minute {
 			t.Errorf("write gave up after %v", took)
 		}
-		begun = time.Now()
-		n, err = c.Write(big)
-		expectTimeout("write again", n, err, 0)
+		n, err := c.Write(big)
+		expectTimeout("write again", n, err, time.Minute) // since the beginning
 		var received bytes.Buffer
 		var wg sync.WaitGroup
 		wg.Go(func() { io.Copy(&received, far) })

@@ -298,73 +298,95 @@ type (
 func (f readerFunc) Read(p []byte) (int, error)  { return f(p) }
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// TestMisuse: every misuse is an error, none a panic or a hang.
-func TestMisuse(t *testing.T) {
+// fails fails the test if a call that must fail has not.
+func fails(t *testing.T, what string, err error) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("%s: no error", what)
+	}
+}
+
+// newTrue returns a function that returns a new Cmd each time.
+func newTrue(t *testing.T) func() *session.Cmd {
+	t.Helper()
 	conn, _ := newConn(t, sshtest.Options{Handler: sshtest.Say("out", "", sshtest.Exit{})})
 	ctx := testContext(t)
-	fails := func(what string, err error) {
-		t.Helper()
-		if err == nil {
-			t.Errorf("%s: no error", what)
-		}
-	}
-	fails("zero Cmd", new(session.Cmd).Run())
+	return func() *session.Cmd { return session.Command(ctx, conn, "true") }
+}
+
+// TestMisuseZero: the zero Cmd fails without a panic.
+func TestMisuseZero(t *testing.T) {
+	fails(t, "zero Cmd", new(session.Cmd).Run())
 	_, err := new(session.Cmd).StdoutPipe()
-	fails("StdoutPipe of a zero Cmd", err)
+	fails(t, "StdoutPipe of a zero Cmd", err)
 	if err := new(session.Cmd).Close(); err != nil {
 		t.Error("Close of a zero Cmd:", err)
 	}
-	fresh := func() *session.Cmd { return session.Command(ctx, conn, "true") }
-	fails("Wait before Start", fresh().Wait())
-	fails("Signal before Start", fresh().Signal("INT"))
-	fails("Resize before Start", fresh().Resize(session.Size{}))
+}
+
+// TestMisuseBeforeStart: what needs a session fails before Start.
+func TestMisuseBeforeStart(t *testing.T) {
+	fresh := newTrue(t)
+	fails(t, "Wait before Start", fresh().Wait())
+	fails(t, "Signal before Start", fresh().Signal("INT"))
+	fails(t, "Resize before Start", fresh().Resize(session.Size{}))
 	if err := fresh().Close(); err != nil {
 		t.Error("Close before Start:", err)
 	}
-	used := fresh()
+}
+
+// TestMisuseAfterStart: what belongs before Start fails after it.
+func TestMisuseAfterStart(t *testing.T) {
+	used := newTrue(t)()
 	if err := used.Run(); err != nil {
 		t.Fatal(err)
 	}
-	fails("a second Start", used.Start())
-	fails("a second Wait", used.Wait())
-	_, err = used.StdoutPipe()
-	fails("StdoutPipe after Start", err)
+	fails(t, "a second Start", used.Start())
+	fails(t, "a second Wait", used.Wait())
+	_, err := used.StdoutPipe()
+	fails(t, "StdoutPipe after Start", err)
 	_, err = used.StderrPipe()
-	fails("StderrPipe after Start", err)
+	fails(t, "StderrPipe after Start", err)
 	_, err = used.StdinPipe()
-	fails("StdinPipe after Start", err)
+	fails(t, "StdinPipe after Start", err)
 	_, err = used.Output()
-	fails("Output after Start", err)
+	fails(t, "Output after Start", err)
+}
 
-	piped := fresh()
+// TestMisusePipes: a stream has one pipe, and cannot be used before Start.
+func TestMisusePipes(t *testing.T) {
+	piped := newTrue(t)()
 	in, _ := piped.StdinPipe()
 	piped.StdoutPipe()
 	piped.StderrPipe()
-	_, err = in.Write([]byte("x"))
-	fails("StdinPipe's Write before Start", err)
-	fails("StdinPipe's Close before Start", in.Close())
+	_, err := in.Write([]byte("x"))
+	fails(t, "StdinPipe's Write before Start", err)
+	fails(t, "StdinPipe's Close before Start", in.Close())
 	_, err = piped.StdinPipe()
-	fails("a second StdinPipe", err)
+	fails(t, "a second StdinPipe", err)
 	_, err = piped.StdoutPipe()
-	fails("a second StdoutPipe", err)
+	fails(t, "a second StdoutPipe", err)
 	_, err = piped.StderrPipe()
-	fails("a second StderrPipe", err)
+	fails(t, "a second StderrPipe", err)
 	_, err = piped.Output()
-	fails("Output beside StdoutPipe", err)
+	fails(t, "Output beside StdoutPipe", err)
 	_, err = piped.CombinedOutput()
-	fails("CombinedOutput beside StdoutPipe", err)
+	fails(t, "CombinedOutput beside StdoutPipe", err)
+}
 
-	set := fresh()
+// TestMisuseStreams: a stream that is set has no pipe.
+func TestMisuseStreams(t *testing.T) {
+	set := newTrue(t)()
 	set.Stdin, set.Stdout, set.Stderr = bytes.NewReader(nil), new(bytes.Buffer), new(bytes.Buffer)
-	_, err = set.StdinPipe()
-	fails("StdinPipe beside Stdin", err)
+	_, err := set.StdinPipe()
+	fails(t, "StdinPipe beside Stdin", err)
 	_, err = set.StdoutPipe()
-	fails("StdoutPipe beside Stdout", err)
+	fails(t, "StdoutPipe beside Stdout", err)
 	_, err = set.StderrPipe()
-	fails("StderrPipe beside Stderr", err)
+	fails(t, "StderrPipe beside Stderr", err)
 	_, err = set.Output()
-	fails("Output beside Stdout", err)
+	fails(t, "Output beside Stdout", err)
 	set.Stdout = nil
 	_, err = set.CombinedOutput()
-	fails("CombinedOutput beside Stderr", err)
+	fails(t, "CombinedOutput beside Stderr", err)
 }
