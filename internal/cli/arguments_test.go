@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestArgumentsLikeSSH compares every word about arguments that are wrong with
-// the real ssh's, line ends included: ssh prints some past its log.
+// TestArgumentsLikeSSH compares the messages about wrong arguments with the real
+// ssh's, line ends included: ssh prints some of them outside its log.
 func TestArgumentsLikeSSH(t *testing.T) {
 	needSSH(t)
 	t.Chdir(t.TempDir())
@@ -40,7 +40,7 @@ func TestArgumentsLikeSSH(t *testing.T) {
 			if got.status != want.status {
 				t.Errorf("status %d, want %d", got.status, want.status)
 			}
-			if got, want := saidAlike(got.stderr), saidAlike(want.stderr); got != want {
+			if got, want := comparableText(got.stderr), comparableText(want.stderr); got != want {
 				t.Errorf("said %q, want %q", got, want)
 			}
 		})
@@ -50,8 +50,8 @@ func TestArgumentsLikeSSH(t *testing.T) {
 	}
 }
 
-// wrongValues are values of each flag that ssh refuses, and some that look as
-// if it would.
+// wrongValues are values of each flag that ssh refuses, and similar ones that it
+// accepts.
 var wrongValues = map[string]string{
 	"-p": "0|-1|65536|abc||22x| 22|+22|0x16|999999999999|1.5",
 	"-l": "|-x|a;b|a'b|a b|a -b|$x|a\nb|@|a\\b|a\\",
@@ -75,8 +75,8 @@ var wrongValues = map[string]string{
 	"--": "-host||@|u@|@h|a b|a;b|a`b|$h|a\nb|h\xff|a\"b|a'b|a|b|ssh://|ssh:///|ssh://h:x|ssh://h:0|ssh://h:65536|ssh://h/x|ssh://@h|ssh://%zz@h|ssh://[::1|ssh://h:1:2|ssh://u'@h|ssh://h:-1",
 }
 
-// wrongTogether are flags that contradict one another, and several mistakes of
-// which the first is the one that is reported.
+// wrongTogether are flags that contradict each other, and command lines with more
+// than one mistake, of which the first is reported.
 var wrongTogether = []string{
 	"", "-v", "-4", "-p|0", "-i|missing", "-E|missing/log", "--", "-",
 	"-p|0|-U|host", "-U|-p|0|host", "-p|0|-V", "-i|missing|-U", "-p|0|-Q|cipher", "-Q|x|-U", "-U|-Q|x", "-p|0|-O|x|host", "-O|x|-p|0|host",

@@ -25,8 +25,8 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// TestCrash: whichever goroutine panics while the terminal is raw, the
-// terminal is left as it was, and the panic is seen.
+// TestCrash checks that a panic in any goroutine restores the terminal, and that
+// the trace is printed.
 func TestCrash(t *testing.T) {
 	for where, act := range map[string]func(master *os.File){
 		"none":      nil,
@@ -103,8 +103,8 @@ func modes(t *testing.T, f *os.File) unix.Termios {
 	return *m
 }
 
-// follow reads what the program shows, and does something when it is ready. It
-// ends with the terminal.
+// follow reads the output of the program, and calls then when the program is
+// ready. It ends with the terminal.
 func follow(master io.Reader, seen chan<- string, then func()) {
 	var all strings.Builder
 	for r := bufio.NewReader(master); ; {
@@ -120,7 +120,7 @@ func follow(master io.Reader, seen chan<- string, then func()) {
 	}
 }
 
-// crash is a session on the terminal that panics in the place asked for.
+// crash runs a session at the terminal that panics in the given place.
 func crash(where string) int {
 	dir, err := os.MkdirTemp("", "gossh-crash-")
 	check(err)
@@ -172,7 +172,7 @@ func crash(where string) int {
 	return end.status
 }
 
-// panicWriter panics when it is to write what the session says at last.
+// panicWriter panics when it gets the last output of the session.
 type panicWriter struct{ to io.Writer }
 
 func (w panicWriter) Write(p []byte) (int, error) {

@@ -80,7 +80,7 @@ func TestParseFlags(t *testing.T) {
 	}
 }
 
-// flagsText writes flags down.
+// flagsText returns flags as text.
 func flagsText(f *flags) string {
 	text := f.host
 	for _, d := range f.directives {
@@ -126,7 +126,8 @@ func TestUsageErrors(t *testing.T) {
 	}
 }
 
-// TestFlagsLikeSSH compares with what the real ssh makes of a command line.
+// TestFlagsLikeSSH compares the configuration of a command line with the real
+// ssh's.
 func TestFlagsLikeSSH(t *testing.T) {
 	none := []string{"-F", "none", "-G"}
 	for _, args := range []string{
@@ -154,15 +155,15 @@ func TestFlagsLikeSSH(t *testing.T) {
 			if lines := difference(got.stdout, want.stdout); len(lines) > 0 {
 				t.Errorf("different: %q", lines)
 			}
-			if got, want := saidAlike(got.stderr), saidAlike(want.stderr); got != want {
+			if got, want := comparableText(got.stderr), comparableText(want.stderr); got != want {
 				t.Errorf("said %q, want %q", got, want)
 			}
 		})
 	}
 }
 
-// difference names lines that only one of two dumps has, but for what the two
-// programs differ in on purpose: the algorithms that they have, and defaults.
+// difference returns the lines that only one of two dumps has. It ignores what the
+// programs differ in on purpose: their algorithms, and defaults.
 func difference(got, want string) (lines []string) {
 	has := map[string]int{}
 	for l := range strings.Lines(got) {
@@ -190,9 +191,9 @@ func difference(got, want string) (lines []string) {
 	return lines
 }
 
-// saidAlike is what was said, less what the programs say of themselves: the
-// usage, their version, and at -v what they do.
-func saidAlike(text string) string {
+// comparableText returns the output without what the programs print about themselves:
+// the usage, the version, and the lines of -v.
+func comparableText(text string) string {
 	text, usage, found := strings.Cut(text, "usage: ")
 	if found && strings.Contains(usage, "[command") {
 		text += "usage"

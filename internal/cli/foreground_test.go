@@ -123,7 +123,7 @@ func TestAddLoss(t *testing.T) {
 	}
 }
 
-// countingService counts how often it is closed.
+// countingService is a service that counts how often it is closed.
 type countingService struct {
 	serves func(ctx context.Context, c connection) (int, error)
 	closed int

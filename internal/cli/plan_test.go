@@ -158,7 +158,7 @@ func TestRefusedLikeSSH(t *testing.T) {
 	} {
 		all := append(append([]string{}, base...), strings.Fields(args)...)
 		got, want := runMain(t, "ssh", all...), runSSH(t, all...)
-		if got.status != want.status || saidAlike(got.stderr) != saidAlike(want.stderr) {
+		if got.status != want.status || comparableText(got.stderr) != comparableText(want.stderr) {
 			t.Errorf("%s: status %d, %q; want %d, %q", args, got.status, got.stderr, want.status, want.stderr)
 		}
 	}

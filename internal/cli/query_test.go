@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestQueryLikeSSH: each query that ssh answers is answered, with names that
-// ssh knows too, in its order.
+// TestQueryLikeSSH checks that each query of ssh is answered with names that ssh
+// has too, in its order.
 func TestQueryLikeSSH(t *testing.T) {
 	help := runMain(t, "ssh", "-Q", "help")
 	queries := strings.Fields(help.stdout)
@@ -23,8 +23,7 @@ func TestQueryLikeSSH(t *testing.T) {
 			t.Errorf("%s: status %d, said %q; want %d, %q", q, got.status, got.stderr, want.status, want.stderr)
 		}
 		ours, theirs := strings.Fields(got.stdout), strings.Fields(want.stdout)
-		// What this program leaves out as a whole, and what is newer than an
-		// old ssh.
+		// These are not supported, or newer than an old ssh.
 		if q == "kex-gss" {
 			continue
 		}

@@ -8,7 +8,7 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// TestLogOnlyPolicy: ForwardAgentLog alone takes nothing away.
+// TestLogOnlyPolicy checks that ForwardAgentLog alone forbids nothing.
 func TestLogOnlyPolicy(t *testing.T) {
 	f := &Forwarding{Print: &message.Printer{Console: message.NewConsole(new(bytes.Buffer))}, Config: &sshconfig.Config{}}
 	f.Config.Own.ForwardAgentLog = t.TempDir() + "/log"

@@ -11,7 +11,7 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// typist is a keyboard that gives what was typed, in pieces.
+// typist is a keyboard that returns input in pieces.
 type typist struct {
 	pieces []string
 	err    error // at the end; nil: io.EOF
@@ -33,7 +33,7 @@ func (t *typist) Read(p []byte) (int, error) {
 
 func (t *typist) Cancel() {}
 
-// actions writes down what is asked for.
+// actions records its calls.
 type actions struct {
 	did, said     strings.Builder
 	noCommandLine bool
@@ -140,7 +140,7 @@ func TestEscapes(t *testing.T) {
 	}
 }
 
-// TestEscapeHelp: the help has a line for each escape that does something.
+// TestEscapeHelp checks that the help has a line for each escape.
 func TestEscapeHelp(t *testing.T) {
 	for _, without := range []bool{false, true} {
 		a := &actions{noCommandLine: without}
@@ -153,7 +153,7 @@ func TestEscapeHelp(t *testing.T) {
 	}
 }
 
-// TestEscapeErrors: what ends the keyboard ends the filter.
+// TestEscapeErrors checks that the end of the keyboard is passed on.
 func TestEscapeErrors(t *testing.T) {
 	lost := errors.New("lost")
 	e := NewEscapes(&typist{pieces: []string{"a"}, err: lost}, '~', new(actions))
@@ -169,9 +169,9 @@ func TestEscapeErrors(t *testing.T) {
 	}
 }
 
-// FuzzEscapes: without the escape character the filter does nothing; with it,
-// how the keys are cut into reads makes no difference, and what is sent is
-// never more than what was typed.
+// FuzzEscapes checks that input without the escape character passes unchanged, that
+// the size of reads makes no difference, and that output is never longer than
+// input.
 func FuzzEscapes(f *testing.F) {
 	f.Add([]byte("ls\r~.x"), byte('~'), uint8(1))
 	f.Add([]byte("~~~~\r~?"), byte('~'), uint8(2))

@@ -13,8 +13,7 @@ import (
 	"github.com/gossh-project/gossh/internal/terminal"
 )
 
-// typewriter is a terminal: what is written to the one file is typed at the
-// other.
+// typewriter returns a terminal: what is written to hand is typed at paper.
 func typewriter(t *testing.T) (hand, paper *os.File) {
 	t.Helper()
 	hand, paper, err := pty.Open()
@@ -30,7 +29,7 @@ func typewriter(t *testing.T) (hand, paper *os.File) {
 	return hand, paper
 }
 
-// reads gives what Read returns, one by one, until its error.
+// reads sends the results of Read until its error.
 func reads(k *Input) (<-chan string, <-chan error) {
 	got, ended := make(chan string), make(chan error, 1)
 	go func() {
@@ -49,8 +48,8 @@ func reads(k *Input) (<-chan string, <-chan error) {
 	return got, ended
 }
 
-// TestPause: while paused nothing is read; input goes to the question,
-// and what he leaves comes to the session afterwards.
+// TestPause checks that nothing is read during a pause: input goes to the question,
+// and what the question leaves goes to the session.
 func TestPause(t *testing.T) {
 	hand, paper := typewriter(t)
 	k, err := New(int(paper.Fd()))
@@ -88,14 +87,14 @@ func TestPause(t *testing.T) {
 	}
 	k.Close()
 	k.Close()
-	// Nobody is left who would take a key.
+	// Nothing reads the terminal any more.
 	io.WriteString(hand, "shell")
 	if n, err := paper.Read(buf); err != nil || string(buf[:n]) != "shell" {
 		t.Errorf("the shell got %q, %v", buf[:n], err)
 	}
 }
 
-// TestPauseWhileTyping loses and doubles nothing, however it falls.
+// TestPauseWhileTyping checks that pauses neither lose nor repeat input.
 func TestPauseWhileTyping(t *testing.T) {
 	hand, paper := typewriter(t)
 	k, err := New(int(paper.Fd()))
@@ -138,7 +137,7 @@ func TestPauseWhileTyping(t *testing.T) {
 	<-ended
 }
 
-// TestPauseOfPipe: standard input that is no terminal is not paused.
+// TestPauseOfPipe checks that only a terminal pauses.
 func TestPauseOfPipe(t *testing.T) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -72,7 +72,7 @@ func TestConsoleLogger(t *testing.T) {
 	}
 }
 
-// TestPrintable: nothing that a server or a file says drives the terminal.
+// TestPrintable checks that text from others cannot control the terminal.
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
 		"plain text":              "plain text",
@@ -90,7 +90,8 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
-// FuzzPrintable: no control character and no byte beyond ASCII gets through.
+// FuzzPrintable checks that neither control characters nor other bytes than ASCII
+// pass.
 func FuzzPrintable(f *testing.F) {
 	f.Add("\x1b]0;title\a")
 	f.Add("\u009b\u2028")
@@ -103,7 +104,7 @@ func FuzzPrintable(f *testing.F) {
 	})
 }
 
-// TestLogText: a message is what ssh's is, backslashes and all.
+// TestLogText checks that backslashes are doubled as in ssh's log.
 func TestLogText(t *testing.T) {
 	var b bytes.Buffer
 	NewConsole(&b).Errorf("Could not resolve hostname %s", "a\\b\x1b")
@@ -150,8 +151,7 @@ func TestConsoleFile(t *testing.T) {
 	}
 }
 
-// TestConsoleTogether is for the race detector: the level changes (~v) while
-// others print.
+// TestConsoleTogether prints while the level changes (~v), for the race detector.
 func TestConsoleTogether(t *testing.T) {
 	var b bytes.Buffer
 	c := NewConsole(&b)

@@ -145,9 +145,9 @@ func TestWords(t *testing.T) {
 		{"no answer", &hostkey.AskError{Err: io.EOF}, "Host key verification failed."},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, said := newPrinter(sshconfig.LogVerbose)
+			p, printed := newPrinter(sshconfig.LogVerbose)
 			p.Failure(test.err)
-			got := strings.TrimSuffix(strings.ReplaceAll(said.String(), "\r\n", "|"), "|")
+			got := strings.TrimSuffix(strings.ReplaceAll(printed.String(), "\r\n", "|"), "|")
 			if got != test.want {
 				t.Errorf("\ngot  %s\nwant %s", got, test.want)
 			}
@@ -161,9 +161,9 @@ func TestWordsQuiet(t *testing.T) {
 		at(client.PhaseConnect, opErr(syscall.ECONNREFUSED)), Errorf("x"), io.EOF,
 		&hostkey.ChangedError{}, &client.AuthError{}, &client.ResolveError{Err: io.EOF}, &session.ExitError{Signal: "TERM"},
 	} {
-		p, said := newPrinter(sshconfig.LogQuiet)
-		if p.Failure(err); said.Len() != 0 {
-			t.Errorf("%v: %q", err, said)
+		p, printed := newPrinter(sshconfig.LogQuiet)
+		if p.Failure(err); printed.Len() != 0 {
+			t.Errorf("%v: %q", err, printed)
 		}
 	}
 }
@@ -181,9 +181,9 @@ func TestWordsOfPackets(t *testing.T) {
 		{at(client.PhaseConnected, errors.New("ssh: MAC failure")), ""},
 		{at(client.PhaseConnected, errors.New("odd")), ""},
 	} {
-		p, said := newPrinter(sshconfig.LogError)
-		if p.Failure(test.err); said.String() != test.want {
-			t.Errorf("%v: %q, want %q", test.err, said, test.want)
+		p, printed := newPrinter(sshconfig.LogError)
+		if p.Failure(test.err); printed.String() != test.want {
+			t.Errorf("%v: %q, want %q", test.err, printed, test.want)
 		}
 	}
 }
@@ -210,8 +210,8 @@ func TestWordsUsage(t *testing.T) {
 
 // newPrinter returns a Printer that prints to a buffer.
 func newPrinter(level sshconfig.LogLevel) (*Printer, *bytes.Buffer) {
-	said := new(bytes.Buffer)
-	p := &Printer{Console: NewConsole(said), Program: "ssh", Config: new(sshconfig.Config)}
+	printed := new(bytes.Buffer)
+	p := &Printer{Console: NewConsole(printed), Program: "ssh", Config: new(sshconfig.Config)}
 	p.SetLevel(level)
-	return p, said
+	return p, printed
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/gossh-project/gossh/sshtest"
 )
 
-// TestEscapeForeign: the same text in each form.
+// TestEscapeForeign checks the same text in each form.
 func TestEscapeForeign(t *testing.T) {
 	for _, c := range []struct{ text, ascii, utf8, line string }{
 		{"plain", "plain", "plain", "plain"},
@@ -51,7 +51,7 @@ func TestEscapeForeign(t *testing.T) {
 	}
 }
 
-// TestField: what a question quotes is plain, of one line, and short.
+// TestField checks that a quoted name is ASCII, one line, and short.
 func TestField(t *testing.T) {
 	for text, want := range map[string]string{
 		"root":                              `"root"`,
@@ -69,7 +69,7 @@ func TestField(t *testing.T) {
 	}
 }
 
-// TestLogOverwritten: a message cannot hide what comes before it.
+// TestLogOverwritten checks that a message cannot overwrite the text before it.
 func TestLogOverwritten(t *testing.T) {
 	var b bytes.Buffer
 	NewConsole(&b).Errorf("Received disconnect from %s: %s", "host", "\rroot@other's password: ")
@@ -78,8 +78,8 @@ func TestLogOverwritten(t *testing.T) {
 	}
 }
 
-// TestUseQuestion: the question about a signature holds nothing of the remote
-// host's making but quoted names.
+// TestUseQuestion checks that the question about a signature quotes whatever the
+// remote host can choose.
 func TestUseQuestion(t *testing.T) {
 	signer, err := sshtest.NewKey("ssh-ed25519")
 	if err != nil {

@@ -81,9 +81,9 @@ func TestKeyHelperWords(t *testing.T) {
 			"ssh-sk-helper: not found. It is part of OpenSSH's client: package openssh-client (Debian), openssh-clients (Fedora), openssh (others).|" +
 				`sign_and_send_pubkey: signing failed for ED25519-SK "/k": No such file or directory`},
 	} {
-		print, said := newPrinter(sshconfig.LogInfo)
+		print, printed := newPrinter(sshconfig.LogInfo)
 		print.Event(c.event)
-		if got := strings.ReplaceAll(said.String(), "\r\n", "|"); got != c.want+"|" {
+		if got := strings.ReplaceAll(printed.String(), "\r\n", "|"); got != c.want+"|" {
 			t.Errorf("got  %s\nwant %s", got, c.want)
 		}
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// TestSyslog: with -y messages go to the system's log, with its priorities and
-// ssh's prefixes; what is no message stays on standard error.
+// TestSyslog checks the priorities and prefixes of messages in the system log, and
+// that other output stays on standard error.
 func TestSyslog(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	daemon, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
@@ -79,7 +79,7 @@ func TestSyslog(t *testing.T) {
 	}
 }
 
-// TestNoSyslog: where no log runs, messages are lost, as ssh's are.
+// TestNoSyslog checks that messages are lost without a log daemon, like ssh's.
 func TestNoSyslog(t *testing.T) {
 	log, ok := openSyslog("unixgram", filepath.Join(t.TempDir(), "none"), "USER", "ssh")
 	if !ok {

@@ -8,8 +8,8 @@ import (
 	"github.com/gossh-project/gossh/agentfwd"
 )
 
-// TestUseConfirmer: refusals in a row, or one for good, end the questions; an
-// agreement begins the count anew.
+// TestUseConfirmer checks that refusals in a row, or the answer never, end the
+// questions, and that an agreement resets the count.
 func TestUseConfirmer(t *testing.T) {
 	failed := errors.New("failed")
 	for name, c := range map[string]struct {

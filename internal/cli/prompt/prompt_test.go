@@ -53,9 +53,9 @@ func (p *person) Notify(_ context.Context, text string, _ bool) *terminal.Notice
 }
 
 func newTestPrompter(answers ...any) (*Prompter, *person, func() string) {
-	print, said := newPrinter(sshconfig.LogInfo)
+	print, printed := newPrinter(sshconfig.LogInfo)
 	who := &person{answers: answers}
-	return &Prompter{print, NewTurns(), who}, who, func() string { return strings.ReplaceAll(said.String(), "\r\n", "|") }
+	return &Prompter{print, NewTurns(), who}, who, func() string { return strings.ReplaceAll(printed.String(), "\r\n", "|") }
 }
 
 func TestHostKeyQuestions(t *testing.T) {
@@ -107,7 +107,7 @@ func TestHostKeyQuestions(t *testing.T) {
 }
 
 func TestAddressQuestion(t *testing.T) {
-	a, who, said := newTestPrompter("SHA256:abc", "yes")
+	a, who, printed := newTestPrompter("SHA256:abc", "yes")
 	yes, err := a.HostKey(t.Context(), hostkey.AddressQuestion{AddressDiffers: hostkey.AddressDiffers{
 		Host: "web", Address: "192.0.2.1", KeyType: "RSA", Offending: hostkey.Location{File: "/k", Line: 2}}})
 	if !yes || err != nil {
@@ -117,8 +117,8 @@ func TestAddressQuestion(t *testing.T) {
 	if !slices.Equal(who.asked, want) {
 		t.Errorf("asked %q", who.asked)
 	}
-	if text := said(); text != "Warning: the RSA host key for 'web' differs from the key for the IP address '192.0.2.1'\nOffending key for IP in /k:2|" {
-		t.Errorf("said %q", text)
+	if text := printed(); text != "Warning: the RSA host key for 'web' differs from the key for the IP address '192.0.2.1'\nOffending key for IP in /k:2|" {
+		t.Errorf("printed %q", text)
 	}
 }
 
@@ -134,26 +134,26 @@ func TestUpdateQuestion(t *testing.T) {
 		{[]any{"a", "", "c"}, false, 3},
 		{[]any{io.EOF}, false, 0},
 	} {
-		a, who, said := newTestPrompter(test.answers...)
+		a, who, printed := newTestPrompter(test.answers...)
 		yes, err := a.HostKey(t.Context(), hostkey.UpdateQuestion{})
-		if yes != test.want || err != nil || len(who.answers) != 0 || strings.Count(said(), "Please enter \"yes\" or \"no\"|") != test.again {
-			t.Errorf("%v: %v, %v, %q", test.answers, yes, err, said())
+		if yes != test.want || err != nil || len(who.answers) != 0 || strings.Count(printed(), "Please enter \"yes\" or \"no\"|") != test.again {
+			t.Errorf("%v: %v, %v, %q", test.answers, yes, err, printed())
 		}
 	}
 }
 
 func TestSecretQuestions(t *testing.T) {
 	ctx := t.Context()
-	a, who, said := newTestPrompter("one", "two", "three", "yes")
+	a, who, printed := newTestPrompter("one", "two", "three", "yes")
 	if s, err := a.Password(ctx, client.PasswordQuestion{User: "me", Host: "web\a", Attempt: 1}); s != "one" || err != nil {
 		t.Error(s, err)
 	}
-	if said() != "" {
-		t.Errorf("said %q at the first attempt", said())
+	if printed() != "" {
+		t.Errorf("printed %q at the first attempt", printed())
 	}
 	a.Password(ctx, client.PasswordQuestion{User: "me", Host: "web", Attempt: 2})
-	if said() != "Permission denied, please try again.|" {
-		t.Errorf("said %q", said())
+	if printed() != "Permission denied, please try again.|" {
+		t.Errorf("printed %q", printed())
 	}
 	a.Passphrase(ctx, client.PassphraseQuestion{File: "/k\x1b"})
 	if yes, err := a.AddKey(ctx, client.AddKeyQuestion{File: "/k", Fingerprint: "SHA256:abc"}); !yes || err != nil {
@@ -165,7 +165,7 @@ func TestSecretQuestions(t *testing.T) {
 	}
 }
 
-// TestChallenge: a server's texts are shown as its own.
+// TestChallenge checks that the server's texts are shown with its name.
 func TestChallenge(t *testing.T) {
 	a, who, _ := newTestPrompter("123", "me", io.EOF)
 	q := client.ChallengeQuestion{User: "me", Host: "web", Name: "Name\x1b[2J", Instruction: "Fülle aus",
@@ -184,10 +184,10 @@ func TestChallenge(t *testing.T) {
 	if want := []string{`(me@web) \015(me@other) Password: `, "(me@web) Choose:\r\n 1. push\r\n> "}; !slices.Equal(who.asked, want) {
 		t.Errorf("asked %q", who.asked)
 	}
-	a, _, said := newTestPrompter("123", "me", io.EOF)
+	a, _, printed := newTestPrompter("123", "me", io.EOF)
 	a.Challenge(t.Context(), q)
-	if said() != `Name\033[2J|Fülle aus|` {
-		t.Errorf("said %q", said())
+	if printed() != `Name\033[2J|Fülle aus|` {
+		t.Errorf("printed %q", printed())
 	}
 	if _, err := a.Challenge(t.Context(), q); err != io.EOF {
 		t.Errorf("got %v", err)
@@ -229,8 +229,8 @@ func TestTokenQuestions(t *testing.T) {
 
 // newPrinter returns a Printer that prints to a buffer.
 func newPrinter(level sshconfig.LogLevel) (*message.Printer, *bytes.Buffer) {
-	said := new(bytes.Buffer)
-	print := &message.Printer{Console: message.NewConsole(said), Program: "ssh", Config: new(sshconfig.Config)}
+	printed := new(bytes.Buffer)
+	print := &message.Printer{Console: message.NewConsole(printed), Program: "ssh", Config: new(sshconfig.Config)}
 	print.SetLevel(level)
-	return print, said
+	return print, printed
 }

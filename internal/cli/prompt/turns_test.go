@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 )
 
-// TestQuestionsInTurn: one question at a time, and a question that has to wait
-// ends with its context.
+// TestQuestionsInTurn checks that one question is open at a time, and that the
+// context of a waiting question ends it.
 func TestQuestionsInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := NewTurns()

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-// TestFitted: as much as fits on a line, and what can be done last of all.
+// TestFitted checks that the line is as long as fits.
 func TestFitted(t *testing.T) {
 	for columns, want := range map[int]string{
 		100: "Connection to web-1 lost (closed): attempt 1 in 9 s [~.: end]",

@@ -56,7 +56,7 @@ func newWorld(t *testing.T, options ...string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The name of a socket is short.
+	// The name of a socket must be short.
 	dir, err := os.MkdirTemp("", "gossh-share-")
 	if err != nil {
 		t.Fatal(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
-// TestMatchesAny holds SendEnv to the patterns of ssh_config(5), in which * and
-// ? alone mean something.
+// TestMatchesAny checks the patterns of ssh_config(5), in which only * and ? are
+// special.
 func TestMatchesAny(t *testing.T) {
 	for _, test := range []struct {
 		pattern string
@@ -41,7 +41,8 @@ func TestMatchesAny(t *testing.T) {
 	}
 }
 
-// TestMatchesAnyLong: no pattern takes longer than its length times the name's.
+// TestMatchesAnyLong checks that the time of a match is bounded by the product of
+// the lengths.
 func TestMatchesAnyLong(t *testing.T) {
 	if matchesAny([]string{strings.Repeat("a*", 40) + "b"}, strings.Repeat("a", 4000)) {
 		t.Error("matches")
