@@ -10,15 +10,14 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// defaultVersion claims to be OpenSSH, because its clients use extensions such
-// as eow@openssh.com and no-more-sessions@openssh.com only with servers of
-// that name.
+// defaultVersion names OpenSSH, because its clients use extensions such as
+// eow@openssh.com and no-more-sessions@openssh.com only with OpenSSH servers.
 const defaultVersion = "SSH-2.0-OpenSSH_9.9 gossh-sshtest"
 
-// errDenied is what a client's wrong credentials become.
+// errDenied is the error for wrong credentials.
 var errDenied = errors.New("sshtest: denied")
 
-// login is the state of one connection's authentication. x/crypto calls its
+// login is the state of the authentication of one connection. x/crypto calls its
 // methods one at a time.
 type login struct {
 	c    *Conn
@@ -28,8 +27,8 @@ type login struct {
 	reported bool     // the current publickey attempt is in the journal already
 }
 
-// config makes x/crypto's configuration for one connection: the callbacks
-// carry its state.
+// config returns x/crypto's configuration for one connection, with callbacks
+// that hold its state.
 func (c *Conn) config() *ssh.ServerConfig {
 	o := &c.srv.opts
 	l := &login{c: c}
@@ -70,7 +69,7 @@ func (c *Conn) config() *ssh.ServerConfig {
 	return config
 }
 
-// methods are the methods that the server offers at the start.
+// methods returns the methods that the server offers at the start.
 func (s *Server) methods() []string {
 	if len(s.opts.Methods) > 0 {
 		return s.opts.Methods
@@ -94,13 +93,13 @@ func (s *Server) methods() []string {
 		}
 	}
 	if len(ms) == 0 {
-		// x/crypto wants something to offer; nobody can use it.
+		// x/crypto requires a method; no user can use it
 		ms = []string{"publickey"}
 	}
 	return ms
 }
 
-// callbacks returns those of the methods named.
+// callbacks returns the callbacks of the named methods.
 func (l *login) callbacks(methods []string) ssh.ServerAuthCallbacks {
 	var cb ssh.ServerAuthCallbacks
 	if slices.Contains(methods, "password") {
@@ -115,9 +114,9 @@ func (l *login) callbacks(methods []string) ssh.ServerAuthCallbacks {
 	return cb
 }
 
-// passed is called when a method has succeeded. It returns nil if that was
-// all that the user needs, x/crypto's partial success if there is more to do,
-// and errDenied if it was not this method's turn.
+// passed is called when a method has succeeded. It returns nil if the user is
+// authenticated, x/crypto's partial success if another method is required, and
+// errDenied if this method was not the next in the user's sequence.
 func (l *login) passed(u *User, method string) error {
 	if len(u.Sequence) == 0 {
 		return nil
@@ -148,8 +147,9 @@ func (l *login) password(m ssh.ConnMetadata, password []byte) (*ssh.Permissions,
 	return nil, l.passed(u, "password")
 }
 
-// interactive asks the user's rounds, all of them even after a wrong answer.
-// Users who have none, or do not exist, are asked for a password in vain.
+// interactive sends all rounds of the user, even after a wrong answer. Users
+// without rounds and unknown users are asked for a password, which is always
+// wrong.
 func (l *login) interactive(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChallenge) (*ssh.Permissions, error) {
 	u := l.c.srv.users[m.User()]
 	rounds := []Round{{Prompts: []Prompt{{Text: "Password: "}}}}
@@ -177,7 +177,7 @@ func (l *login) interactive(m ssh.ConnMetadata, ask ssh.KeyboardInteractiveChall
 	return nil, l.passed(u, "keyboard-interactive")
 }
 
-// publicKey decides whether a signature with key would let the user in.
+// publicKey reports whether a signature with key would authenticate the user.
 func (l *login) publicKey(m ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 	l.reported = true
 	err := l.allowed(m.User(), key)
@@ -207,7 +207,8 @@ func (l *login) allowed(user string, key ssh.PublicKey) error {
 			return string(k.Marshal()) == string(ca.Marshal())
 		})
 	}}
-	// x/crypto takes an empty list of principals for anybody; sshd does not.
+	// for x/crypto an empty list of principals means any user; for sshd it does
+	// not
 	if cert.CertType != ssh.UserCert || len(cert.ValidPrincipals) == 0 || !checker.IsUserAuthority(cert.SignatureKey) {
 		return errDenied
 	}
@@ -231,7 +232,7 @@ func (l *login) verified(m ssh.ConnMetadata, key ssh.PublicKey, _ *ssh.Permissio
 	return nil, err
 }
 
-// log gets every attempt but accepted offers of a key.
+// log records every attempt, except accepted offers of keys.
 func (l *login) log(m ssh.ConnMetadata, method string, err error) {
 	if method == "publickey" && l.reported {
 		l.reported = false

@@ -3,27 +3,22 @@ package sshtest
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/crypto/ssh"
-
-	"github.com/gossh-project/gossh/internal/rawssh"
 )
-
-// errFault is the cause of the end of a connection that Faults ended.
-var errFault = errors.New("sshtest: ended by Faults")
 
 // Conn is one connection to the server.
 type Conn struct {
 	// ID counts the server's connections from 1.
 	ID int
 
-	// SSH is x/crypto's connection: user, addresses, session id, and a way to
-	// open channels and to send requests to the client. Do not use its Wait.
+	// SSH is x/crypto's connection. It has the user, the addresses and the
+	// session ID, and opens channels and sends requests to the client. Its Wait
+	// must not be called.
 	SSH *ssh.ServerConn
 
 	srv    *Server
@@ -32,33 +27,33 @@ type Conn struct {
 	cancel context.CancelCauseFunc
 	done   chan struct{}
 
-	wg            sync.WaitGroup // everything that the connection started
+	wg            sync.WaitGroup // all goroutines of the connection
 	globalReplies atomic.Int64
 	aliveSent     atomic.Int64
 	aliveAnswered atomic.Int64
 
 	mu             sync.Mutex
-	opened         int // channels opened by the client so far
+	opened         int // the number of channels that the client has opened
 	openedByServer int
 	sessions       map[*Session]bool
 	noMoreSessions bool
 	forwards       map[string]net.Listener
 }
 
-// User returns the name that the client logged in with.
+// User returns the name of the user who logged in.
 func (c *Conn) User() string { return c.SSH.User() }
 
-// Kill closes the network connection without a word. Nothing is sent once it
-// has returned.
+// Kill closes the network connection without sending anything.
 func (c *Conn) Kill() {
 	c.cancel(errors.New("sshtest: killed"))
 	c.nc.Close()
 }
 
-// Done is closed when the connection has ended and its goroutines too.
+// Done returns a channel that is closed when the connection and its goroutines
+// have ended.
 func (c *Conn) Done() <-chan struct{} { return c.done }
 
-// NoMoreSessions tells whether the client has sent
+// NoMoreSessions reports whether the client has sent
 // no-more-sessions@openssh.com.
 func (c *Conn) NoMoreSessions() bool {
 	c.mu.Lock()
@@ -66,7 +61,7 @@ func (c *Conn) NoMoreSessions() bool {
 	return c.noMoreSessions
 }
 
-// serve runs one connection from accept to end.
+// serve serves one connection until it ends, and returns the reason.
 func (s *Server) serve(nc net.Conn) error {
 	ctx, cancel := context.WithCancelCause(s.ctx)
 	s.mu.Lock()
@@ -128,67 +123,10 @@ func (c *Conn) run() error {
 	return c.serveChannels(chans, reqs)
 }
 
-// sendDisconnect serves a connection up to the stage of Faults.Disconnect and
-// ends it there. It works on packets, since x/crypto sends no such message.
-func (c *Conn) sendDisconnect() error {
-	o := &c.srv.opts
-	at, key := o.Faults.Disconnect.At, c.srv.hostKeys[0]
-	if at == StageVersion {
-		rc, err := rawssh.Greet(c.nc, key, o.Version)
-		if err != nil {
-			return err
-		}
-		return c.disconnect(rc)
-	}
-	rc, err := rawssh.Accept(c.nc, key, o.Version)
-	if err != nil {
-		return err
-	}
-	if at == StageAuth {
-		if err := rc.AcceptService(); err != nil {
-			return err
-		}
-		return c.disconnect(rc)
-	}
-	if _, err := rc.Authenticate(); err != nil {
-		return err
-	}
-	return c.disconnect(rc)
-}
-
-// disconnect sends Faults.Disconnect and reads on until the client has closed:
-// bytes unread at our close could make the kernel throw the message away.
-func (c *Conn) disconnect(rc *rawssh.Conn) error {
-	d := c.srv.opts.Faults.Disconnect
-	if err := rc.Disconnect(d.Reason, d.Message); err != nil {
-		return err
-	}
-	if hc, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		hc.CloseWrite()
-	}
-	io.Copy(io.Discard, c.nc)
-	return errFault
-}
-
-// reach is called at each stage and does what Faults asks for there.
-func (c *Conn) reach(stage Stage) error {
-	f := c.srv.opts.Faults
-	switch stage {
-	case f.CloseAt:
-		c.cancel(errFault)
-		c.nc.Close() // at once: what cancel starts comes a little later
-		return errFault
-	case f.StallAt:
-		<-c.ctx.Done()
-		return context.Cause(c.ctx)
-	}
-	return nil
-}
-
 // serveChannels serves an authenticated connection until it ends.
 func (c *Conn) serveChannels(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) error {
 	if err := c.reach(StageSession); err != nil {
-		// Only a drained connection can end.
+		// The connection ends only if its channels are drained.
 		c.nc.Close()
 		c.wg.Go(func() { ssh.DiscardRequests(reqs) })
 		for range chans {
@@ -211,16 +149,17 @@ func (c *Conn) serveChannels(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Reque
 	return err
 }
 
-// globalRequest is a request on its way to globalLoop.
+// globalRequest is a request that globalLoop has not handled yet.
 type globalRequest struct {
 	*ssh.Request
 	record Record
 }
 
-// receive puts on record what comes, and hands it on, until the connection
-// ends. x/crypto delivers channels and requests apart; but all channels that
-// came before a request are there when the request is. The order matters to
-// no-more-sessions@openssh.com, which OpenSSH sends right behind its session.
+// receive records channel opens and requests, and passes them on, until the
+// connection ends. x/crypto delivers channels and requests separately, but
+// channels that came before a request are available when the request is. The
+// order matters for no-more-sessions@openssh.com, which OpenSSH sends right
+// after its session.
 func (c *Conn) receive(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request, asked chan<- globalRequest) {
 	for chans != nil || reqs != nil {
 		select {
@@ -242,8 +181,8 @@ func (c *Conn) receive(chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request, as
 	}
 }
 
-// openPending opens the channels that are there already. It returns nil in
-// place of chans if that has ended.
+// openPending opens the channels that are available. It returns nil in place of
+// chans if that is closed.
 func (c *Conn) openPending(chans <-chan ssh.NewChannel) <-chan ssh.NewChannel {
 	for {
 		select {
@@ -258,10 +197,10 @@ func (c *Conn) openPending(chans <-chan ssh.NewChannel) <-chan ssh.NewChannel {
 	}
 }
 
-// globalLoop answers global requests, in order; it ends with the connection.
+// globalLoop answers global requests in order. It ends with the connection.
 func (c *Conn) globalLoop(asked <-chan globalRequest) {
 	for req := range asked {
-		ok, payload, answer := c.judge(req.record, func() (bool, []byte) { return c.global(req.Request) })
+		ok, payload, answer := c.react(req.record, func() (bool, []byte) { return c.global(req.Request) })
 		if answer && req.WantReply {
 			c.globalReplies.Add(1)
 			req.Reply(ok, payload)
@@ -269,7 +208,7 @@ func (c *Conn) globalLoop(asked <-chan globalRequest) {
 	}
 }
 
-// note puts a request or the opening of a channel on record.
+// note records a request or the opening of a channel.
 func (c *Conn) note(r Record) Record {
 	r.At = time.Now()
 	c.srv.journal.record(r)
@@ -277,9 +216,9 @@ func (c *Conn) note(r Record) Record {
 	return r
 }
 
-// judge asks OnRequest about a request; act does what the server does. The
-// answer is to be sent only if answer is true.
-func (c *Conn) judge(r Record, act func() (bool, []byte)) (ok bool, payload []byte, answer bool) {
+// react calls OnRequest and does what it returns; act is the server's own
+// handling. If answer is false, no answer is sent.
+func (c *Conn) react(r Record, act func() (bool, []byte)) (ok bool, payload []byte, answer bool) {
 	var do Reaction
 	if c.srv.opts.OnRequest != nil {
 		do = c.srv.opts.OnRequest(r)
@@ -299,7 +238,7 @@ func (c *Conn) judge(r Record, act func() (bool, []byte)) (ok bool, payload []by
 	return ok, payload, true
 }
 
-// sleep waits; it returns false if the connection ended first.
+// sleep waits for d. It returns false if the connection ends first.
 func (c *Conn) sleep(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -314,7 +253,7 @@ func (c *Conn) sleep(d time.Duration) bool {
 	}
 }
 
-// global does what a global request asks for.
+// global handles a global request.
 func (c *Conn) global(req *ssh.Request) (bool, []byte) {
 	switch req.Type {
 	case "tcpip-forward":
@@ -333,12 +272,12 @@ func (c *Conn) global(req *ssh.Request) (bool, []byte) {
 		c.mu.Unlock()
 		return true, nil
 	}
-	// keepalive@openssh.com among them: sshd answers it with failure too.
+	// This includes keepalive@openssh.com, which sshd answers with failure, too.
 	return false, nil
 }
 
-// open decides about a channel that the client opens. It does not block:
-// slow openings go on in goroutines, which end with the connection.
+// open handles a channel that the client opens. It does not block: goroutines,
+// which end with the connection, do the rest.
 func (c *Conn) open(nch ssh.NewChannel) {
 	c.mu.Lock()
 	c.opened++
@@ -364,8 +303,8 @@ func (c *Conn) open(nch ssh.NewChannel) {
 	})
 }
 
-// server decides what is to become of a channel, by the state of the
-// connection as it is now, and returns what serves it until it has ended.
+// server decides by the current state of the connection how a channel is served,
+// and returns a function that serves it.
 func (c *Conn) server(nch ssh.NewChannel, id int) (serve func()) {
 	switch nch.ChannelType() {
 	case "session":
@@ -376,4 +315,77 @@ func (c *Conn) server(nch ssh.NewChannel, id int) (serve func()) {
 		return func() { c.acceptDirectUnix(nch, id) }
 	}
 	return func() { nch.Reject(ssh.UnknownChannelType, "unknown channel type "+nch.ChannelType()) }
+}
+
+// errClientLost is the reason for the end of a connection whose client did not
+// answer keepalives.
+var errClientLost = errors.New("sshtest: client does not answer")
+
+// aliveLoop probes the client as sshd does: with a request on an open session
+// channel, or a global one while there is none. It ends with the connection.
+func (c *Conn) aliveLoop() {
+	countMax := c.srv.opts.AliveCountMax
+	if countMax == 0 {
+		countMax = 3
+	}
+	answers := make(chan bool, 1)
+	answers <- true // no answer is outstanding
+	ticker := time.NewTicker(c.srv.opts.AliveInterval)
+	defer ticker.Stop()
+	missed := 0
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		select {
+		case <-answers:
+			missed = 0
+			// One at a time: x/crypto queues a second request that wants a reply
+			// behind the first. The goroutine ends with the connection.
+			c.wg.Go(func() { c.probe(answers) })
+		default:
+			if missed++; missed >= countMax {
+				c.cancel(errClientLost)
+				return
+			}
+		}
+	}
+}
+
+// probe sends one keepalive and waits for any answer.
+func (c *Conn) probe(answers chan<- bool) {
+	c.aliveSent.Add(1)
+	c.srv.journal.touch()
+	var err error
+	if s := c.anySession(); s != nil {
+		_, err = s.ch.SendRequest("keepalive@openssh.com", true, nil)
+	} else {
+		_, _, err = c.SSH.SendRequest("keepalive@openssh.com", true, nil)
+	}
+	if err == nil {
+		c.aliveAnswered.Add(1)
+		c.srv.journal.touch()
+	}
+	// If the channel was closed meanwhile, the client is alive, too.
+	answers <- true
+}
+
+// anySession returns a session channel that is open, or nil.
+func (c *Conn) anySession() *Session {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for s := range c.sessions {
+		if s.ch != nil && s.ctx.Err() == nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// Alive returns how many keepalive requests the server has sent, and how many
+// the client has answered.
+func (c *Conn) Alive() (sent, answered int) {
+	return int(c.aliveSent.Load()), int(c.aliveAnswered.Load())
 }

@@ -1,18 +1,21 @@
-// Package sshtest is an SSH server inside the process: for tests, which need
-// a server that can be watched and can be made to misbehave, and for the
-// program's demonstration mode.
+// Package sshtest provides an SSH server for tests, in the manner of
+// net/http/httptest:
 //
-// The main path: [NewServer] (or [Start] outside tests) listens on a loopback port;
-// [Server.ClientConfig] or [Server.WriteFiles] let a client in; what the
-// client did is read from [Server.Records] and [Server.Attempts]. Commands
-// run through /bin/sh unless [Options.Handler] is set, which runs a Go
-// function instead. [Server.Pipe] gives a connection in memory, for
+//	srv := sshtest.NewServer(t, nil)
+//	c, err := ssh.Dial("tcp", srv.Addr(), srv.ClientConfig())
+//
+// The server listens on a loopback port and runs commands by /bin/sh, or by a Go
+// function ([Options.Handler]). [Server.ClientConfig] lets a client of x/crypto log
+// in, [Server.WriteFiles] the program ssh. [Server.Records] and [Server.Attempts]
+// return what the client has sent. [Server.Pipe] connects in memory, which works in
 // testing/synctest bubbles.
 //
-// The protocol is golang.org/x/crypto/ssh's server half. What that cannot be
-// made to send is sent by a function of the test that takes the connection over
-// ([Options.Takeover]).
+// A server can misbehave: it refuses or ignores requests ([Options.OnRequest],
+// [Options.OnOpen]) and fails at any stage ([Options.Faults]). Package faultnet
+// makes the network fail, and package opensshd runs a real sshd.
 //
-// Package testing is not imported, so the server can be linked into a
-// program.
+// The protocol is implemented by golang.org/x/crypto/ssh. With [Options.Takeover] a
+// test serves the connection itself, to send what x/crypto cannot.
+//
+// Package testing is not imported, so that programs can link this package.
 package sshtest

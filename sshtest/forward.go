@@ -7,12 +7,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 
 	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
 )
 
 // directTCP is the payload of direct-tcpip and forwarded-tcpip opens
@@ -38,7 +40,7 @@ type directUnix struct {
 	Unused   uint32
 }
 
-// forwardedUnix is that of forwarded-streamlocal@openssh.com.
+// forwardedUnix is the payload of forwarded-streamlocal@openssh.com opens.
 type forwardedUnix struct {
 	Path     string
 	Reserved string
@@ -62,7 +64,8 @@ func (c *Conn) acceptDirectUnix(nch ssh.NewChannel, id int) {
 	c.connect(nch, id, "unix", to.Path)
 }
 
-// connect dials a forward's target and carries bytes until both ends are done.
+// connect dials the target of a forward and copies data until both sides have
+// ended.
 func (c *Conn) connect(nch ssh.NewChannel, id int, network, addr string) {
 	if c.srv.opts.NoForwarding {
 		nch.Reject(ssh.Prohibited, "open failed")
@@ -85,7 +88,7 @@ func (c *Conn) connect(nch ssh.NewChannel, id int, network, addr string) {
 	c.carry(ch, reqs, target, id)
 }
 
-// connectError words a failure to dial as sshd does.
+// connectError returns the text that sshd has for a failed connect.
 func connectError(err error) string {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
@@ -95,12 +98,12 @@ func connectError(err error) string {
 	return err.Error()
 }
 
-// carry copies between a channel and a connection, half closes included, and
-// returns when the channel is gone.
+// carry copies data between a channel and a connection, including half closes.
+// It returns when the channel has ended.
 func (c *Conn) carry(ch ssh.Channel, reqs <-chan *ssh.Request, nc net.Conn, id int) {
 	stop := context.AfterFunc(c.ctx, func() { nc.Close() })
 	defer stop()
-	ended := make(chan struct{}) // closed by the end of the channel, or of the connection under it
+	ended := make(chan struct{}) // closed when the channel has ended
 	c.wg.Go(func() {
 		defer close(ended)
 		c.refuseRequests(reqs, id)
@@ -119,8 +122,8 @@ func (c *Conn) carry(ch ssh.Channel, reqs <-chan *ssh.Request, nc net.Conn, id i
 		ch.CloseWrite()
 	})
 	c.wg.Go(func() {
-		// A closed channel leaves the copy towards it in a read of nc; what
-		// came before the close has to reach nc first.
+		// The copy to the closed channel may still read from nc. What came
+		// before the close must reach nc first.
 		<-ended
 		<-delivered
 		nc.Close()
@@ -131,14 +134,14 @@ func (c *Conn) carry(ch ssh.Channel, reqs <-chan *ssh.Request, nc net.Conn, id i
 	<-ended
 }
 
-// refuseRequests records and refuses the requests on a channel that knows
-// none; it ends with the channel.
+// refuseRequests records and refuses the requests on a channel. It ends with the
+// channel.
 func (c *Conn) refuseRequests(reqs <-chan *ssh.Request, id int) {
 	replies := 0
 	for req := range reqs {
 		r := c.note(Record{Kind: Channel, Type: req.Type, Conn: c.ID, Channel: id, WantReply: req.WantReply,
 			Payload: req.Payload, RepliesBefore: replies})
-		ok, _, answer := c.judge(r, func() (bool, []byte) { return false, nil })
+		ok, _, answer := c.react(r, func() (bool, []byte) { return false, nil })
 		if answer && req.WantReply {
 			replies++
 			req.Reply(ok, nil)
@@ -146,7 +149,7 @@ func (c *Conn) refuseRequests(reqs <-chan *ssh.Request, id int) {
 	}
 }
 
-// listenTCP serves tcpip-forward.
+// listenTCP handles tcpip-forward.
 func (c *Conn) listenTCP(payload []byte) (bool, []byte) {
 	var at forwardTCP
 	if err := ssh.Unmarshal(payload, &at); err != nil || c.srv.opts.NoForwarding || at.Port > 65535 {
@@ -160,7 +163,8 @@ func (c *Conn) listenTCP(payload []byte) (bool, []byte) {
 	if a, ok := ln.Addr().(*net.TCPAddr); ok {
 		port = uint32(a.Port)
 	}
-	// A cancel names the port that was bound, the open the host that was asked for.
+	// cancel-tcpip-forward names the port that was bound, channel opens the host
+	// that was asked for
 	c.addForward(tcpKey(at.Host, port), ln, func(nc net.Conn) (string, []byte) {
 		from := directTCP{Host: at.Host, Port: port, OriginHost: "127.0.0.1"}
 		if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
@@ -174,8 +178,8 @@ func (c *Conn) listenTCP(payload []byte) (bool, []byte) {
 	return true, binary.BigEndian.AppendUint32(nil, port)
 }
 
-// bindHost is where a remote forward listens; as with sshd that is loopback
-// unless GatewayPorts lets the client choose.
+// bindHost returns the address on which a remote forward listens: loopback,
+// unless GatewayPorts is set.
 func (c *Conn) bindHost(asked string) string {
 	switch {
 	case !c.srv.opts.GatewayPorts, asked == "localhost":
@@ -196,7 +200,7 @@ func (c *Conn) cancelTCP(payload []byte) bool {
 
 func tcpKey(host string, port uint32) string { return "tcp " + host + " " + strconv.Itoa(int(port)) }
 
-// listenUnix serves streamlocal-forward@openssh.com.
+// listenUnix handles streamlocal-forward@openssh.com.
 func (c *Conn) listenUnix(payload []byte) bool {
 	var at struct{ Path string }
 	if err := ssh.Unmarshal(payload, &at); err != nil || c.srv.opts.NoForwarding {
@@ -230,8 +234,8 @@ func (s *Server) listen(network, addr string) (net.Listener, error) {
 	return net.Listen(network, addr)
 }
 
-// addForward accepts on ln and opens a channel for each connection, until the
-// forward is cancelled or the connection ends.
+// addForward accepts connections and opens a channel for each, until the forward
+// is cancelled or the connection ends.
 func (c *Conn) addForward(key string, ln net.Listener, open func(net.Conn) (string, []byte)) {
 	c.mu.Lock()
 	c.forwards[key] = ln
@@ -253,7 +257,7 @@ func (c *Conn) addForward(key string, ln net.Listener, open func(net.Conn) (stri
 	})
 }
 
-// forwarded carries one connection to a remote forward.
+// forwarded serves one connection to a remote forward.
 func (c *Conn) forwarded(nc net.Conn, channelType string, payload []byte) {
 	ch, reqs, id, err := c.openToClient(channelType, payload)
 	if err != nil {
@@ -275,9 +279,9 @@ func (c *Conn) openToClient(channelType string, payload []byte) (ssh.Channel, <-
 	return ch, reqs, -c.openedByServer, nil
 }
 
-// OpenForwardedTCP opens forwarded-tcpip as if someone had connected from
-// origin to the remote forward that listens on host and port. The caller
-// closes the channel.
+// OpenForwardedTCP opens forwarded-tcpip, as if a client had connected from
+// origin to the remote forward that listens on host and port. The caller closes
+// the channel.
 func (c *Conn) OpenForwardedTCP(host string, port int, origin *net.TCPAddr) (ssh.Channel, error) {
 	ch, reqs, id, err := c.openToClient("forwarded-tcpip", ssh.Marshal(directTCP{
 		Host: host, Port: uint32(port), OriginHost: origin.IP.String(), OriginPort: uint32(origin.Port)}))
@@ -301,14 +305,14 @@ func (c *Conn) removeForward(key string) bool {
 	return true
 }
 
-// Forwards returns how many remote forwards the connection has.
+// Forwards returns the number of remote forwards of the connection.
 func (c *Conn) Forwards() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.forwards)
 }
 
-// ForwardAddrs returns where the connection's remote forwards listen.
+// ForwardAddrs returns the addresses on which the remote forwards listen.
 func (c *Conn) ForwardAddrs() []net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -317,4 +321,45 @@ func (c *Conn) ForwardAddrs() []net.Addr {
 		addrs = append(addrs, ln.Addr())
 	}
 	return addrs
+}
+
+// OpenAgent opens auth-agent@openssh.com, as sshd does when a program on the
+// server connects to its SSH_AUTH_SOCK. The caller closes the channel.
+func (c *Conn) OpenAgent() (agent.ExtendedAgent, ssh.Channel, error) {
+	ch, reqs, id, err := c.openToClient("auth-agent@openssh.com", nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.wg.Go(func() { c.refuseRequests(reqs, id) })
+	return agent.NewClient(ch), ch, nil
+}
+
+// serveAgentSocket creates a socket that leads to the client's agent, until stop
+// is called or the session ends.
+func (s *Session) serveAgentSocket() (path string, stop func(), err error) {
+	dir, err := os.MkdirTemp("", "sshtest-")
+	if err != nil {
+		return "", nil, err
+	}
+	path = filepath.Join(dir, "agent")
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		os.RemoveAll(dir)
+		return "", nil, err
+	}
+	unwatch := context.AfterFunc(s.ctx, func() { ln.Close() })
+	s.Conn.wg.Go(func() {
+		for {
+			nc, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			s.Conn.wg.Go(func() { s.Conn.forwarded(nc, "auth-agent@openssh.com", nil) })
+		}
+	})
+	return path, func() {
+		unwatch()
+		ln.Close()
+		os.RemoveAll(dir)
+	}, nil
 }

@@ -15,12 +15,11 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// hangupGrace is how long a process may live on after it was told to end.
+// hangupGrace is how long a process may take to exit after SIGHUP.
 const hangupGrace = 2 * time.Second
 
-// Demo returns the options of a server that gives the user who runs this
-// program a login shell, to the holder of one of the keys and by no other
-// means.
+// Demo returns the options of a server that gives the user of this process a
+// login shell. The only way to log in is one of the keys.
 func Demo(keys ...ssh.PublicKey) (Options, error) {
 	u, err := user.Current()
 	if err != nil {
@@ -37,10 +36,9 @@ func Demo(keys ...ssh.PublicKey) (Options, error) {
 	}, nil
 }
 
-// runProcess is the Handler of servers without one: it runs the command by
-// the shell. When the channel closes before its end, the process group is
-// told so with SIGHUP (sshd does that for terminals only) and killed if it
-// does not listen.
+// runProcess is the Handler of servers without one: it runs the command by the
+// shell. If the channel is closed first, the process group gets SIGHUP (sshd
+// sends it for terminals only), and is killed if it does not exit.
 func runProcess(s *Session) Exit {
 	p := s.Conn.srv.opts.Process
 	shell, flag := p.Shell, "-c"
@@ -60,7 +58,7 @@ func runProcess(s *Session) Exit {
 	return s.runCommand(exec.Command(shell, args...))
 }
 
-// subsystem finds a subsystem's handler; nil if there is none.
+// subsystem returns the handler of a subsystem, or nil.
 func (s *Server) subsystem(name string) Handler {
 	if h := s.opts.Subsystems[name]; h != nil {
 		return h
@@ -75,7 +73,7 @@ func (s *Server) subsystem(name string) Handler {
 	return func(s *Session) Exit { return s.runCommand(exec.Command(path)) }
 }
 
-// findSFTPServer looks where systems keep OpenSSH's helpers.
+// findSFTPServer returns the path of OpenSSH's sftp-server.
 func findSFTPServer() (string, bool) {
 	for _, dir := range []string{"/usr/lib/openssh", "/usr/libexec", "/usr/libexec/openssh", "/usr/lib/ssh",
 		filepath.Join(os.Getenv("SystemRoot"), "System32", "OpenSSH")} {
@@ -87,7 +85,8 @@ func findSFTPServer() (string, bool) {
 	return path, err == nil
 }
 
-// runCommand runs cmd on the session, on a pty if there was a pty-req.
+// runCommand runs cmd on the session, with a pseudo-terminal if there was a
+// pty-req.
 func (s *Session) runCommand(cmd *exec.Cmd) Exit {
 	p := s.Conn.srv.opts.Process
 	cmd.Dir, cmd.Env = p.Dir, s.environment(p.Env)
@@ -113,8 +112,8 @@ func (s *Session) runCommand(cmd *exec.Cmd) Exit {
 	return exitOf(cmd.ProcessState)
 }
 
-// environment is base without the agent of whoever runs the server, and what
-// the client sent.
+// environment returns base without the agent of this process, with the client's
+// variables.
 func (s *Session) environment(base []string) []string {
 	if base == nil {
 		base = os.Environ()
@@ -131,16 +130,16 @@ func (s *Session) environment(base []string) []string {
 	return append(env, s.Env...)
 }
 
-// runOnPipes runs cmd with the channel as its three streams and waits until
-// it has ended and all output is sent. As with sshd, a process in the
-// background that keeps the output open keeps the session, too.
+// runOnPipes runs cmd with the channel as its three streams. It waits until cmd
+// has exited and all output was sent. As with sshd, a background process that
+// holds the output open keeps the session open.
 func (s *Session) runOnPipes(cmd *exec.Cmd) error {
 	setProcessGroup(cmd)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
-	// os/exec's own copies of the output could not be given up.
+	// os/exec's own copying of the output could not be stopped.
 	var readers, writers []*os.File
 	for range 2 {
 		r, w, err := os.Pipe()
@@ -169,7 +168,7 @@ func (s *Session) runOnPipes(cmd *exec.Cmd) error {
 	for i, w := range []io.Writer{s, s.Stderr()} {
 		copies.Go(func() {
 			io.Copy(w, readers[i])
-			readers[i].Close() // a write that failed is the command's SIGPIPE
+			readers[i].Close() // so that the command gets SIGPIPE
 		})
 	}
 	err = cmd.Wait()
@@ -183,9 +182,9 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// attend passes signals and window sizes on to a running command, and ends it
-// when the channel has gone: with SIGHUP, and if that is not enough with
-// SIGKILL and giveUp. It ends when the command and its output have.
+// attend passes signals and window sizes to a running command. When the channel
+// has ended, it sends the command SIGHUP, and after a while SIGKILL. It ends
+// when the command and its output have ended.
 func (s *Session) attend(cmd *exec.Cmd, ended <-chan struct{}, resize func(Window), giveUp func()) {
 	gone := s.ctx.Done()
 	var patience <-chan time.Time

@@ -12,8 +12,8 @@ const havePTY = false
 
 func setProcessGroup(*exec.Cmd) {}
 
-// signalGroup ends the command on the signals that mean it; there are no
-// others here.
+// signalGroup kills the command for the signals that end programs. There are no
+// others on this system.
 func signalGroup(cmd *exec.Cmd, name string) {
 	switch name {
 	case "HUP", "INT", "KILL", "TERM", "QUIT":
@@ -23,5 +23,5 @@ func signalGroup(cmd *exec.Cmd, name string) {
 
 func exitOf(state *os.ProcessState) Exit { return Status(state.ExitCode()) }
 
-// runOnPTY is not called, as havePTY says.
+// runOnPTY is never called, since havePTY is false.
 func (s *Session) runOnPTY(*exec.Cmd) error { return errors.ErrUnsupported }

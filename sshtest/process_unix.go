@@ -17,15 +17,16 @@ import (
 
 const havePTY = true
 
-// ptyIdle is how long the pty of an ended command may be silent before what
-// other processes still write to it is given up.
+// ptyIdle is how long the pseudo-terminal of an exited command may be silent
+// before the output of other processes on it is abandoned.
 const ptyIdle = 200 * time.Millisecond
 
 func setProcessGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 }
 
-// signalGroup sends a signal, named as in RFC 4254, to the command's group.
+// signalGroup sends a signal, named as in RFC 4254, to the command's process
+// group.
 func signalGroup(cmd *exec.Cmd, name string) {
 	if sig := unix.SignalNum("SIG" + name); sig != 0 {
 		syscall.Kill(-cmd.Process.Pid, sig)
@@ -40,7 +41,7 @@ func exitOf(state *os.ProcessState) Exit {
 	return Exit{Signal: strings.TrimPrefix(unix.SignalName(ws.Signal()), "SIG"), CoreDumped: ws.CoreDump()}
 }
 
-// runOnPTY runs cmd as the leader of a session on a new pty.
+// runOnPTY runs cmd as the leader of a session on a new pseudo-terminal.
 func (s *Session) runOnPTY(cmd *exec.Cmd) error {
 	w := s.PTY.Window
 	blocking, err := pty.StartWithSize(cmd, &pty.Winsize{Rows: uint16(w.Rows), Cols: uint16(w.Columns),
@@ -54,8 +55,8 @@ func (s *Session) runOnPTY(cmd *exec.Cmd) error {
 		return errors.Join(err, cmd.Wait())
 	}
 	defer f.Close()
-	// Ends with the channel. A client's EOF is not passed on: a terminal has
-	// no such thing, and sshd does the same.
+	// Ends with the channel. The client's EOF is ignored, as in sshd: a terminal
+	// has none.
 	s.Conn.wg.Go(func() { copyTo(f, s) })
 
 	var exited atomic.Bool
@@ -78,9 +79,10 @@ func (s *Session) runOnPTY(cmd *exec.Cmd) error {
 	return err
 }
 
-// copyFromPTY sends the command's output. The end of the last process on the
-// pty is EIO on Linux and EOF elsewhere; a process in the background can hold
-// it open, so once the command has exited an idle pty ends the copy too.
+// copyFromPTY sends the command's output. When the last process closes the
+// terminal, Linux reports EIO and other systems EOF. A background process may
+// hold it open; so after the command has exited, an idle terminal ends the copy,
+// too.
 func (s *Session) copyFromPTY(f *os.File, exited *atomic.Bool) {
 	buf := make([]byte, 32<<10)
 	for {
@@ -99,7 +101,7 @@ func (s *Session) copyFromPTY(f *os.File, exited *atomic.Bool) {
 	}
 }
 
-// copyTo copies what the client types until the channel or the pty is gone.
+// copyTo copies the client's input until the channel or the terminal has ended.
 func copyTo(f *os.File, s *Session) {
 	buf := make([]byte, 4<<10)
 	for {
@@ -115,8 +117,8 @@ func copyTo(f *os.File, s *Session) {
 	}
 }
 
-// nonblocking moves a file from creack/pty, which leaves it in blocking mode,
-// to Go's poller, so that Close and deadlines end a Read.
+// nonblocking returns a file of creack/pty, which is in blocking mode, for Go's
+// poller, so that Close and deadlines end a Read.
 func nonblocking(f *os.File) (*os.File, error) {
 	defer f.Close()
 	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
@@ -130,7 +132,7 @@ func nonblocking(f *os.File) (*os.File, error) {
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
-// resize sets the window size; pty.Setsize would make the file block again.
+// resize sets the window size. pty.Setsize would set the file to blocking mode.
 func resize(f *os.File, w Window) {
 	raw, err := f.SyscallConn()
 	if err != nil {

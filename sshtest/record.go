@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Kind tells what a Record is about.
+// Kind is the kind of a Record.
 type Kind int
 
 // The kinds of records.
@@ -16,50 +16,52 @@ const (
 	Channel             // a request on such a channel (section 5.4)
 )
 
-// Record is one thing that a client asked for. Records are in order of
-// arrival: exactly so for global requests and opened channels together, and
-// for the requests on one channel; what two channels get at the same time may
-// change places.
+// Record is a request of the client, or a channel that it opened. Records are in
+// order of arrival, for global requests and opened channels, and for the
+// requests on one channel. Requests on different channels that arrive at the
+// same time may be in any order.
 type Record struct {
 	Kind Kind
-	Type string // the request's or the channel's type
+	Type string // the type of the request or channel
 	Conn int    // the connection, counted from 1
 
 	// Channel counts the channels that the client opened on this connection,
-	// from 1; channels that the server opened count down from -1. 0: global.
+	// from 1. Channels that the server opened count down from -1. Zero means a
+	// global request.
 	Channel int
 
 	WantReply bool
-	Payload   []byte // the type-specific part
+	Payload   []byte // the part that depends on the type
 	At        time.Time
 
-	// RepliesBefore is how many answers had been sent on the same channel
-	// (for global requests: to global requests) when this one was read.
-	// Zero for each of env, pty-req and exec means that they were pipelined.
+	// RepliesBefore is the number of answers that were sent on the same channel
+	// (for global requests: to global requests) before this request was read. If
+	// it is zero for each of env, pty-req and exec, the client has sent them
+	// without waiting.
 	RepliesBefore int
 }
 
-// Attempt is one try to authenticate.
+// Attempt is one authentication attempt.
 type Attempt struct {
 	Conn   int
 	User   string
 	Method string // as in RFC 4252: none, publickey, password, keyboard-interactive
 
-	// Fingerprint is that of the key (of a certificate: of the key in it),
-	// KeyType its format. Signed tells an offer of the key (a query) from the
-	// signature made with it; Algorithm is the signature's.
+	// Fingerprint is the fingerprint of the key (of a certificate, of its key),
+	// and KeyType its format. Signed distinguishes a signature from the offer of
+	// a key. Algorithm is that of the signature.
 	Fingerprint string
 	KeyType     string
 	Signed      bool
 	Algorithm   string
 
-	OK      bool  // accepted; for an offer: a signature was asked for
+	OK      bool  // accepted; for an offer, a signature was asked for
 	Partial bool  // accepted, and another method is needed
-	Err     error // why not
+	Err     error // the reason for a failure
 	At      time.Time
 }
 
-// journal keeps what tests read, and wakes those that wait for more of it.
+// journal holds the records, and wakes goroutines that wait for more.
 type journal struct {
 	mu       sync.Mutex
 	records  []Record
@@ -83,7 +85,7 @@ func (j *journal) attempt(a Attempt) {
 	j.wake()
 }
 
-// touch wakes the waiters after a change that is kept elsewhere.
+// touch wakes waiting goroutines after another change.
 func (j *journal) touch() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -101,24 +103,24 @@ func (j *journal) next() <-chan struct{} {
 	return j.changed
 }
 
-// Records returns all requests and opened channels so far.
+// Records returns all records so far.
 func (s *Server) Records() []Record {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	return append([]Record(nil), s.journal.records...)
 }
 
-// Attempts returns all tries to authenticate so far. Offers of a key that are
-// repeated on the same connection are counted once.
+// Attempts returns all authentication attempts so far. Repeated offers of a key
+// on the same connection count once.
 func (s *Server) Attempts() []Attempt {
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
 	return append([]Attempt(nil), s.journal.attempts...)
 }
 
-// Wait waits until cond holds, asking it again whenever there is a new
-// record, attempt, connection, answer to a keepalive or end of any of these.
-// It returns ctx's error if that comes first.
+// Wait waits until cond returns true. It calls cond after each new record,
+// attempt, connection or answer to a keepalive request, and after the end of any
+// of these. It returns the error of ctx if that ends first.
 func (s *Server) Wait(ctx context.Context, cond func() bool) error {
 	for {
 		changed := s.journal.next()
@@ -133,7 +135,8 @@ func (s *Server) Wait(ctx context.Context, cond func() bool) error {
 	}
 }
 
-// WaitRecord waits for a record of that kind and type and returns the first.
+// WaitRecord returns the first record of a kind and type, and waits until there
+// is one.
 func (s *Server) WaitRecord(ctx context.Context, kind Kind, typ string) (Record, error) {
 	var found Record
 	err := s.Wait(ctx, func() bool {

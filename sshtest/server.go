@@ -15,16 +15,16 @@ import (
 	"github.com/gossh-project/gossh/sshtest/faultnet"
 )
 
-// ErrServerClosed is the cause of the end of what Server.Close ended.
+// ErrServerClosed is the error of connections that Server.Close ended.
 var ErrServerClosed = errors.New("sshtest: server closed")
 
-// DefaultUser is the user that a server lets in if Options.Users is empty.
+// DefaultUser is the user of a server without Options.Users.
 const DefaultUser = "test"
 
 // Server is a running SSH server. Its methods may be called from any
 // goroutine.
 type Server struct {
-	// ClientKey is a new ed25519 key; DefaultUser may log in with it.
+	// ClientKey is a new ed25519 key. DefaultUser may log in with it.
 	ClientKey ssh.Signer
 
 	clientKeyPEM []byte
@@ -37,12 +37,12 @@ type Server struct {
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	wg     sync.WaitGroup // accept loop and connections
+	wg     sync.WaitGroup // the accept loop and the connections
 
 	mu     sync.Mutex
 	closed bool
 	lastID int
-	conns  []*Conn // those that authenticated
+	conns  []*Conn // the connections that have authenticated
 }
 
 // Start starts a server, which runs until Close. A nil o is the same as the zero
@@ -97,7 +97,7 @@ func Start(o *Options) (*Server, error) {
 	return s, nil
 }
 
-// acceptLoop serves each connection; it ends when the listener is closed.
+// acceptLoop serves each connection. It ends when the listener is closed.
 func (s *Server) acceptLoop() {
 	for {
 		nc, err := s.ln.Accept()
@@ -108,7 +108,7 @@ func (s *Server) acceptLoop() {
 	}
 }
 
-// serveInBackground starts a goroutine for nc, which ends with it.
+// serveInBackground serves nc in a goroutine, which ends with nc.
 func (s *Server) serveInBackground(nc net.Conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,8 +119,7 @@ func (s *Server) serveInBackground(nc net.Conn) {
 	s.wg.Go(func() { s.serve(nc) })
 }
 
-// ServeConn serves one connection that the caller made, and returns when it
-// has ended, with the reason. It takes nc over.
+// ServeConn serves nc until it ends, closes it, and returns the reason.
 func (s *Server) ServeConn(nc net.Conn) error {
 	s.mu.Lock()
 	if s.closed {
@@ -134,17 +133,17 @@ func (s *Server) ServeConn(nc net.Conn) error {
 	return s.serve(nc)
 }
 
-// Pipe returns the client's end of a new in-memory connection, the other end
-// of which is being served.
+// Pipe returns the client's end of a new connection in memory, whose other end
+// is served.
 func (s *Server) Pipe() net.Conn {
 	client, server := faultnet.Pipe()
 	s.serveInBackground(server)
 	return client
 }
 
-// Close closes the listener and all connections, kills the processes, and
-// waits for every goroutine of the server. Handlers have to end when their
-// session's context does.
+// Close closes the listener and all connections, kills the processes, and waits
+// for all goroutines of the server. Handlers must return when their session's
+// context ends.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -157,8 +156,8 @@ func (s *Server) Close() error {
 	return nil
 }
 
-// Addr returns host:port of the listener, "127.0.0.1:22" without one (which
-// is where the ends of Pipe say that they are).
+// Addr returns host:port of the listener. Without one it is "127.0.0.1:22",
+// which is also the address of Pipe.
 func (s *Server) Addr() string {
 	if s.ln == nil {
 		return "127.0.0.1:22"
@@ -180,8 +179,8 @@ func (s *Server) HostKeys() []ssh.Signer { return slices.Clone(s.hostKeys) }
 // HostKey returns the first host key's public half.
 func (s *Server) HostKey() ssh.PublicKey { return s.hostKeys[0].PublicKey() }
 
-// KnownHosts returns lines for a known_hosts file, one for each host key; for
-// a certificate that is a @cert-authority line.
+// KnownHosts returns lines for a known_hosts file, one for each host key. For a
+// certificate it is a @cert-authority line.
 func (s *Server) KnownHosts() string {
 	host, _, _ := net.SplitHostPort(s.Addr())
 	if p := s.Port(); p != 22 {
@@ -198,8 +197,8 @@ func (s *Server) KnownHosts() string {
 	return b.String()
 }
 
-// ClientConfig returns a configuration for x/crypto's client that logs in as
-// DefaultUser with ClientKey and accepts the first host key only.
+// ClientConfig returns a configuration for x/crypto's client, which logs in as
+// DefaultUser with ClientKey and accepts only the first host key.
 func (s *Server) ClientConfig() *ssh.ClientConfig {
 	return &ssh.ClientConfig{
 		User:            DefaultUser,
@@ -208,14 +207,16 @@ func (s *Server) ClientConfig() *ssh.ClientConfig {
 	}
 }
 
-// Conns returns the connections that have authenticated, ended ones included.
+// Conns returns the connections that have authenticated, including those that
+// have ended.
 func (s *Server) Conns() []*Conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.conns)
 }
 
-// WaitConn waits for the n-th connection (from 1) to authenticate.
+// WaitConn returns the n-th connection, from 1, and waits until it has
+// authenticated.
 func (s *Server) WaitConn(ctx context.Context, n int) (*Conn, error) {
 	if err := s.Wait(ctx, func() bool { return len(s.Conns()) >= n }); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package sshtest
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -11,10 +12,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Handler runs one command, shell or subsystem and returns its end. The
-// session's context ends when the client closes the channel, when the
-// connection breaks or when the server is closed; the handler has to return
-// soon after.
+// Handler runs a command, shell or subsystem and returns how it ended. The
+// session's context ends when the client closes the channel, the connection is
+// lost or the server is closed; the Handler must then return soon.
 type Handler func(*Session) Exit
 
 // Exit is how a command ended. The zero value is exit status 0.
@@ -27,29 +27,30 @@ type Exit struct {
 	CoreDumped bool
 	Message    string
 
-	// Silent closes the channel without either.
+	// Silent closes the channel without a status.
 	Silent bool
 }
 
-// Status returns the Exit of a command that ended with that status.
+// Status returns an Exit with an exit status.
 func Status(n int) Exit { return Exit{Status: uint32(n)} }
 
 // Window is the size of a terminal.
 type Window struct{ Columns, Rows, WidthPixels, HeightPixels uint32 }
 
-// PTY is what pty-req asked for.
+// PTY is the terminal of a pty-req.
 type PTY struct {
 	Term   string
-	Window Window // at the time of pty-req; changes come from Session.Windows
+	Window Window // at the time of pty-req; see also Session.Windows
 
-	// Modes are the encoded terminal modes, by opcode (RFC 4254, section 8).
+	// Modes are the terminal modes by opcode (RFC 4254, section 8).
 	Modes map[byte]uint32
 }
 
-// Session is a session channel on which something was started.
+// Session is a session channel with a command, shell or subsystem.
 //
-// It reads what the client sends and writes to its standard output. Read and
-// Write follow the client's window: a handler that does not read fills it.
+// Read reads what the client sends, and Write writes to the standard output.
+// They follow the channel's windows: a handler that does not read lets the
+// window fill.
 type Session struct {
 	Conn    *Conn
 	ID      int    // the channel, as in Record
@@ -58,18 +59,18 @@ type Session struct {
 	Env     []string
 	PTY     *PTY // nil without pty-req
 
-	// AgentForwarding tells that auth-agent-req came before the start.
+	// AgentForwarding reports whether the client has sent auth-agent-req.
 	AgentForwarding bool
 
-	// Signals, Windows and Breaks (length in milliseconds) get what the
-	// client sends while the handler runs; they hold 16 each, and what
-	// comes when they are full is lost.
+	// Signals, Windows and Breaks (length in milliseconds) receive what the
+	// client sends while the handler runs. Each holds 16 elements; more are
+	// dropped.
 	Signals <-chan string
 	Windows <-chan Window
 	Breaks  <-chan uint32
 
-	// EOW is closed when the client said with eow@openssh.com that it no
-	// longer reads; from then on Write fails with io.ErrClosedPipe.
+	// EOW is closed when the client has sent eow@openssh.com: it reads no more.
+	// Then Write fails with io.ErrClosedPipe.
 	EOW <-chan struct{}
 
 	ch     ssh.Channel
@@ -85,23 +86,23 @@ type Session struct {
 	errMu   sync.Mutex
 
 	replies atomic.Int64
-	started bool // a handler runs, or has run
+	started bool // a handler was started
 }
 
 // errChannelClosed is the cause of the end of a session's context.
 var errChannelClosed = errors.New("sshtest: channel closed")
 
-// Context ends with the channel.
+// Context returns a context that ends with the channel.
 func (s *Session) Context() context.Context { return s.ctx }
 
-// Channel is the channel itself, for what Session has no method for.
+// Channel returns the channel.
 func (s *Session) Channel() ssh.Channel { return s.ch }
 
 // Read reads the command's standard input.
 func (s *Session) Read(p []byte) (int, error) { return s.ch.Read(p) }
 
-// Write writes to the command's standard output. It waits for room in the
-// client's window.
+// Write writes to the command's standard output. It blocks until the client's
+// window has room.
 func (s *Session) Write(p []byte) (int, error) {
 	select {
 	case <-s.eow:
@@ -113,7 +114,7 @@ func (s *Session) Write(p []byte) (int, error) {
 	return s.ch.Write(p)
 }
 
-// Stderr returns the command's standard error.
+// Stderr returns a writer for the command's standard error.
 func (s *Session) Stderr() io.Writer { return stderrWriter{s} }
 
 type stderrWriter struct{ s *Session }
@@ -124,11 +125,11 @@ func (w stderrWriter) Write(p []byte) (int, error) {
 	return w.s.ch.Stderr().Write(p)
 }
 
-// CloseWrite sends EOF: the client has all output, the channel stays.
+// CloseWrite sends EOF: no more output follows.
 func (s *Session) CloseWrite() error { return s.ch.CloseWrite() }
 
-// sessionServer takes the place of one of MaxSessions, and returns what serves
-// the channel until it is closed.
+// sessionServer counts the session for MaxSessions, and returns a function that
+// serves the channel until it is closed.
 func (c *Conn) sessionServer(nch ssh.NewChannel, id int) (serve func()) {
 	limit := c.srv.opts.MaxSessions
 	if limit == 0 {
@@ -153,7 +154,7 @@ func (c *Conn) sessionServer(nch ssh.NewChannel, id int) (serve func()) {
 			return
 		}
 		c.mu.Lock()
-		s.ch = ch // anySession looks for it
+		s.ch = ch // for anySession
 		c.mu.Unlock()
 		s.requestLoop(reqs)
 	}
@@ -167,7 +168,7 @@ func newSession(c *Conn, id int) *Session {
 	return s
 }
 
-// forget frees the session's place. Its context ends.
+// forget ends the session's context and removes the session from the count.
 func (c *Conn) forget(s *Session) {
 	s.cancel(errChannelClosed)
 	c.mu.Lock()
@@ -176,7 +177,8 @@ func (c *Conn) forget(s *Session) {
 	c.srv.journal.touch()
 }
 
-// requestLoop answers the channel's requests, in order, until it is closed.
+// requestLoop answers the channel's requests in order. It ends when the channel
+// is closed.
 func (s *Session) requestLoop(reqs <-chan *ssh.Request) {
 	c := s.Conn
 	hold := c.srv.opts.HoldReplies
@@ -201,7 +203,7 @@ func (s *Session) requestLoop(reqs <-chan *ssh.Request) {
 // answer handles one request and replies to it.
 func (s *Session) answer(req *ssh.Request, r Record) {
 	var start func()
-	ok, _, answer := s.Conn.judge(r, func() (bool, []byte) {
+	ok, _, answer := s.Conn.react(r, func() (bool, []byte) {
 		var ok bool
 		ok, start = s.request(req)
 		return ok, nil
@@ -215,8 +217,8 @@ func (s *Session) answer(req *ssh.Request, r Record) {
 	}
 }
 
-// request does what a channel request asks for. What it starts is returned,
-// to be called after the reply: output must not overtake it.
+// request handles a channel request. It may return a function that must be
+// called after the reply, because output must not come before the reply.
 func (s *Session) request(req *ssh.Request) (ok bool, start func()) {
 	if s.started {
 		return s.notice(req), nil
@@ -252,7 +254,7 @@ func (s *Session) request(req *ssh.Request) (ok bool, start func()) {
 	return s.notice(req), nil
 }
 
-// notice passes on what a client tells a running command.
+// notice passes signals, window sizes and breaks to a running command.
 func (s *Session) notice(req *ssh.Request) bool {
 	switch req.Type {
 	case "window-change":
@@ -268,7 +270,7 @@ func (s *Session) notice(req *ssh.Request) bool {
 		s.eowOnce.Do(func() { close(s.eow) })
 		return true
 	}
-	// keepalive@openssh.com among them, as with sshd.
+	// This includes keepalive@openssh.com, as in sshd.
 	return false
 }
 
@@ -295,7 +297,7 @@ func (s *Session) requestPTY(payload []byte) bool {
 	return true
 }
 
-// parseModes decodes terminal modes; opcodes from 160 on, and 0, end them.
+// parseModes decodes terminal modes. Opcode 0 and those from 160 on end them.
 func parseModes(b []byte) map[byte]uint32 {
 	modes := make(map[byte]uint32)
 	for len(b) >= 5 && b[0] != 0 && b[0] < 160 {
@@ -305,7 +307,7 @@ func parseModes(b []byte) map[byte]uint32 {
 	return modes
 }
 
-// start prepares h to run; one command a channel.
+// start starts h. There is one command for each channel.
 func (s *Session) start(kind, command string, h Handler) (bool, func()) {
 	if h == nil {
 		return false, nil
@@ -314,8 +316,8 @@ func (s *Session) start(kind, command string, h Handler) (bool, func()) {
 	return true, func() { s.Conn.wg.Go(func() { s.run(h) }) }
 }
 
-// run runs the handler and sends its end: the status before EOF and close, so
-// that a client which stops at either has it.
+// run runs the handler and sends its status before EOF and close, so that a
+// client that stops at either has it.
 func (s *Session) run(h Handler) {
 	exit := h(s)
 	switch {
@@ -331,15 +333,63 @@ func (s *Session) run(h Handler) {
 		s.ch.SendRequest("exit-status", false, ssh.Marshal(struct{ Status uint32 }{exit.Status}))
 	}
 	s.ch.CloseWrite()
-	// A client that has got our close may open its next session at once.
+	// After the close the client may open its next session at once.
 	s.Conn.forget(s)
 	s.ch.Close()
 }
 
-// handler is what runs exec and shell requests.
+// handler returns the handler of exec and shell requests.
 func (s *Server) handler() Handler {
 	if s.opts.Handler != nil {
 		return s.opts.Handler
 	}
 	return runProcess
+}
+
+// Cat is a Handler that returns what it reads, until EOF.
+func Cat(s *Session) Exit {
+	io.Copy(s, s)
+	return Exit{}
+}
+
+// Deaf is a Handler that neither reads nor writes until the channel is closed.
+// The client fills its window.
+func Deaf(s *Session) Exit {
+	<-s.Context().Done()
+	return Exit{}
+}
+
+// Say returns a Handler that writes to both streams and exits.
+func Say(stdout, stderr string, exit Exit) Handler {
+	return func(s *Session) Exit {
+		io.WriteString(s, stdout)
+		io.WriteString(s.Stderr(), stderr)
+		return exit
+	}
+}
+
+// Flood returns a Handler that writes that many bytes (of 'o' and 'e') to
+// standard output and standard error at the same time.
+func Flood(stdout, stderr int64) Handler {
+	return func(s *Session) Exit {
+		done := make(chan struct{})
+		go func() { // ends with the bytes or the channel
+			defer close(done)
+			fill(s.Stderr(), 'e', stderr)
+		}()
+		fill(s, 'o', stdout)
+		<-done
+		return Exit{}
+	}
+}
+
+func fill(w io.Writer, c byte, n int64) {
+	block := bytes.Repeat([]byte{c}, 32<<10)
+	for n > 0 {
+		m, err := w.Write(block[:min(n, int64(len(block)))])
+		if err != nil {
+			return
+		}
+		n -= int64(m)
+	}
 }

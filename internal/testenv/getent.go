@@ -10,8 +10,8 @@ import (
 )
 
 // FakeGetent writes an nsswitch.conf with the given text, and a shell script
-// that stands for getent(1) and gets its arguments. calls returns the arguments
-// of each run so far. The test is skipped where no shell scripts run.
+// that takes the place of getent(1). calls returns the arguments of each run so
+// far. The test is skipped on systems without shell scripts.
 func FakeGetent(t testing.TB, nsswitch, script string) (switchFile, getent string, calls func() []string) {
 	t.Helper()
 	if runtime.GOOS == "windows" {
@@ -21,8 +21,8 @@ func FakeGetent(t testing.TB, nsswitch, script string) (switchFile, getent strin
 	switchFile, getent = filepath.Join(dir, "nsswitch.conf"), filepath.Join(dir, "getent")
 	log := filepath.Join(dir, "log")
 	script = "#!/bin/sh\necho \"$*\" >> '" + log + "'\n" + script
-	// No other program is started meanwhile: until its exec it would have the
-	// script open for writing, and running the script would fail.
+	// While no other program is started, no child has the script open for
+	// writing until its exec, which would make running the script fail.
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	for path, text := range map[string]string{switchFile: nsswitch, getent: script} {

@@ -9,13 +9,12 @@ import (
 	"testing"
 )
 
-// skProvider is where Debian's package openssh-tests has the provider that
-// makes FIDO keys without a token, for OpenSSH's own tests.
+// skProvider is the library in Debian's package openssh-tests that makes FIDO
+// keys without a token.
 const skProvider = "/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so"
 
 // SKProvider returns a SecurityKeyProvider that needs neither a token nor a
-// person: the one that SSH_SK_PROVIDER names, or Debian's. It skips the test
-// where there is none.
+// person: $SSH_SK_PROVIDER, or Debian's. It skips the test if there is none.
 func SKProvider(tb testing.TB) string {
 	tb.Helper()
 	path := os.Getenv("SSH_SK_PROVIDER")
@@ -28,9 +27,8 @@ func SKProvider(tb testing.TB) string {
 	return path
 }
 
-// EnrollSecurityKey makes a key of the kind ed25519-sk or ecdsa-sk with
-// ssh-keygen, without a passphrase unless an option says otherwise, and returns
-// its file.
+// EnrollSecurityKey makes a key of type ed25519-sk or ecdsa-sk with ssh-keygen
+// and returns its file. It has no passphrase, unless options set one.
 func EnrollSecurityKey(tb testing.TB, provider, kind string, options ...string) string {
 	tb.Helper()
 	file := filepath.Join(tb.TempDir(), "id_"+kind)
@@ -43,7 +41,7 @@ func EnrollSecurityKey(tb testing.TB, provider, kind string, options ...string) 
 }
 
 // PrivateSection returns the private section of an unencrypted key file in
-// OpenSSH's format with one key (PROTOCOL.key): two check numbers, then the
+// OpenSSH's format that holds one key (PROTOCOL.key): two check numbers and the
 // key.
 func PrivateSection(tb testing.TB, file string) []byte {
 	tb.Helper()

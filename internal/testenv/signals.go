@@ -6,10 +6,11 @@ import (
 	"syscall"
 )
 
-// HeedSignals is for a TestMain whose tests send signals to programs that they
-// start. Started by nohup(1), or in the background by a shell without job
-// control, a process ignores some, and so do those that it starts; one that it
-// catches, though, they meet with its usual effect (execve(2)).
+// HeedSignals makes SIGHUP and SIGINT effective for programs that tests start,
+// for use in TestMain. A process that was started by nohup(1), or in the
+// background by a shell without job control, ignores them, and so do the
+// programs that it starts. A signal that it catches has its default effect in
+// them (execve(2)).
 func HeedSignals() {
 	for _, sig := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
 		if signal.Ignored(sig) {

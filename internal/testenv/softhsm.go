@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// A SoftHSM is a PKCS#11 token in files.
+// SoftHSM is a PKCS#11 token in files.
 type SoftHSM struct {
-	Module string // the library, for PKCS11Provider
-	Config string // a file; SOFTHSM2_CONF has to name it for all that use the token
+	Module string // the library for PKCS11Provider
+	Config string // the configuration file, to which SOFTHSM2_CONF must point
 	PIN    string
 
 	tb    testing.TB
@@ -20,8 +20,8 @@ type SoftHSM struct {
 	keys  int
 }
 
-// NewSoftHSM initialises a token in a folder of the test. It skips the test
-// where SoftHSM or pkcs11-tool is not installed.
+// NewSoftHSM initialises a token in a directory of the test. It skips the test
+// if SoftHSM or pkcs11-tool is not installed.
 func NewSoftHSM(tb testing.TB, label, pin string) *SoftHSM {
 	tb.Helper()
 	h := &SoftHSM{tb: tb, label: label, PIN: pin}
@@ -48,8 +48,8 @@ func NewSoftHSM(tb testing.TB, label, pin string) *SoftHSM {
 	return h
 }
 
-// GenerateKey makes a key pair on the token, of a kind that pkcs11-tool knows,
-// such as rsa:2048 or EC:prime256v1.
+// GenerateKey generates a key pair on the token, of a type of pkcs11-tool, such
+// as rsa:2048 or EC:prime256v1.
 func (h *SoftHSM) GenerateKey(kind, label string) {
 	h.tb.Helper()
 	h.keys++
@@ -57,8 +57,8 @@ func (h *SoftHSM) GenerateKey(kind, label string) {
 		"--keypairgen", "--key-type", kind, "--label", label, "--id", fmt.Sprintf("%02x", h.keys), "--usage-sign")
 }
 
-// PublicKeys returns the public keys of the token as lines of authorized_keys,
-// which ssh-keygen lists.
+// PublicKeys returns the public keys of the token, as ssh-keygen lists them:
+// lines of authorized_keys.
 func (h *SoftHSM) PublicKeys() []string {
 	h.tb.Helper()
 	out, err := h.command("ssh-keygen", "-D", h.Module).Output()

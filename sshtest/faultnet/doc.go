@@ -1,10 +1,14 @@
-// Package faultnet makes bad networks for tests: links that are slow, that
-// stall, swallow, corrupt and break.
+// Package faultnet simulates networks that are slow, stall, discard and corrupt
+// data, and break.
 //
-// The main path: [Wrap] puts faults between a program and the net.Conn that
-// it was given, [NewProxy] puts them between two programs that speak TCP, and
-// the [Link] of either changes the faults while the test runs. [Pipe] is a
-// buffered connection in memory with deadlines and half closes; together with
-// Wrap it works inside a testing/synctest bubble, where latency and stalls
-// cost no real time.
+// [Wrap] adds faults to a net.Conn, and [NewProxy] is a TCP proxy with faults. The
+// [Link] of either changes the faults while the test runs:
+//
+//	p, err := faultnet.NewProxy(srv.Addr())
+//	// connect to p.Addr()
+//	p.SetLatency(faultnet.Both, 100*time.Millisecond)
+//	p.BlackHole(faultnet.Down)
+//
+// [Pipe] is a buffered connection in memory with deadlines and half closes. Wrapped,
+// it works in a testing/synctest bubble, in which latency costs no time.
 package faultnet

@@ -9,25 +9,24 @@ import (
 	"time"
 )
 
-// pipeBuffer is what one direction of a Pipe holds before a writer has to
-// wait, about what a loopback socket holds.
+// pipeBuffer is the size of the buffer of one direction, about that of a
+// loopback socket.
 const pipeBuffer = 64 << 10
 
-// PipeConn is one end of an in-memory connection made by [Pipe].
+// PipeConn is one end of a connection in memory; see [Pipe].
 //
-// Unlike [net.Pipe] it is buffered and can be half closed, so programs that
-// rely on a socket's buffer (both sides of SSH write their version first) do
-// not lock up on it. All waiting is on a sync.Cond and on timers, which
-// testing/synctest counts as durably blocked. A PipeConn owns no goroutine.
+// Unlike [net.Pipe] it is buffered and can be half closed, so that programs
+// which rely on a socket's buffer do not block (both sides of SSH first send
+// their identification). It waits on a sync.Cond and on timers, which
+// testing/synctest regards as durably blocked. It has no goroutine.
 type PipeConn struct {
 	in, out       *half
 	local, remote net.Addr
 }
 
-// Pipe returns the two ends of an in-memory connection. Their addresses are
-// those of a loopback TCP connection, because callers take them apart as
-// host and port: the first end is the client's, the second that of the
-// server on port 22.
+// Pipe returns the two ends of a connection in memory. Their addresses are those
+// of a loopback TCP connection, because callers parse them: the first end is the
+// client's, the second that of a server on port 22.
 func Pipe() (client, server *PipeConn) {
 	up, down := newHalf(), newHalf()
 	ca := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 49152}
@@ -37,36 +36,35 @@ func Pipe() (client, server *PipeConn) {
 	return client, server
 }
 
-// Read waits for data, the peer's CloseWrite or Close (io.EOF), the read
-// deadline or Close.
+// Read blocks until there is data, the peer's CloseWrite or Close (io.EOF), the
+// read deadline or Close.
 func (c *PipeConn) Read(p []byte) (int, error) {
 	n, err := c.in.read(p)
 	return n, c.opError("read", err)
 }
 
-// Write waits for room in the buffer, the write deadline or Close. Once the
-// peer has closed it fails with EPIPE.
+// Write blocks until the buffer has room, the write deadline or Close. After the
+// peer's Close it fails with EPIPE.
 func (c *PipeConn) Write(p []byte) (int, error) {
 	n, err := c.out.write(p)
 	return n, c.opError("write", err)
 }
 
-// Close ends both directions. What was written before stays readable for the
-// peer, as with a socket.
+// Close closes both directions. The peer can still read what was written before.
 func (c *PipeConn) Close() error {
 	c.in.closeRead()
 	c.out.closeWrite()
 	return nil
 }
 
-// CloseWrite ends our direction: the peer reads io.EOF after the data.
+// CloseWrite closes this direction: the peer reads io.EOF after the data.
 func (c *PipeConn) CloseWrite() error {
 	c.out.closeWrite()
 	return nil
 }
 
-// Reset breaks both directions at once, as a TCP RST does: data in flight is
-// lost and both ends get ECONNRESET.
+// Reset resets both directions, as a TCP RST does: data on the way is lost, and
+// both ends get ECONNRESET.
 func (c *PipeConn) Reset() {
 	c.in.fail(syscall.ECONNRESET)
 	c.out.fail(syscall.ECONNRESET)
@@ -97,8 +95,8 @@ func (c *PipeConn) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// opError dresses err as the net package does, so that callers which look
-// for *net.OpError and Timeout find them. io.EOF stays bare.
+// opError returns err as package net does, in a *net.OpError. io.EOF is returned
+// unchanged.
 func (c *PipeConn) opError(op string, err error) error {
 	if err == nil || err == io.EOF {
 		return err
@@ -111,13 +109,13 @@ type half struct {
 	mu   sync.Mutex
 	cond sync.Cond
 	buf  []byte
-	err  error // set by a reset: both sides get it
+	err  error // set by Reset, for both ends
 
 	readClosed, writeClosed     bool
 	readDeadline, writeDeadline deadline
 }
 
-// deadline is a point in time at which waiting calls fail.
+// deadline is a time at which blocked calls fail.
 type deadline struct {
 	timer   *time.Timer
 	expired bool
@@ -206,8 +204,8 @@ func (h *half) fail(err error) {
 	h.cond.Broadcast()
 }
 
-// setDeadline arms d, one of h's own two. A timer that fires after it has
-// been replaced finds another one in d and does nothing.
+// setDeadline sets d, one of the deadlines of h. A timer that fires after it was
+// replaced does nothing.
 func (h *half) setDeadline(d *deadline, t time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

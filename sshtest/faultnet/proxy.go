@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// Proxy is a TCP relay on a loopback port with faults inside, for programs
-// that make their own connections. The faults of its Link hold for all its
-// connections, those to come included.
+// Proxy is a TCP proxy on a loopback port, for programs that make their own
+// connections. The faults of its Link apply to all its connections, also to
+// later ones.
 type Proxy struct {
 	*Link
 	ln     net.Listener
@@ -20,8 +20,8 @@ type Proxy struct {
 	count  int
 }
 
-// NewProxy relays connections to 127.0.0.1 at a free port to target, a TCP
-// address. Close ends it.
+// NewProxy starts a Proxy that listens on a free port of 127.0.0.1 and passes
+// connections to target, a TCP address. Close stops it.
 func NewProxy(target string) (*Proxy, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -32,20 +32,20 @@ func NewProxy(target string) (*Proxy, error) {
 	return p, nil
 }
 
-// Addr is where to connect, host:port.
+// Addr returns the address to connect to, host:port.
 func (p *Proxy) Addr() string { return p.ln.Addr().String() }
 
-// Port is the port of Addr.
+// Port returns the port of Addr.
 func (p *Proxy) Port() int { return p.ln.Addr().(*net.TCPAddr).Port }
 
-// Connections returns how many connections were accepted so far.
+// Connections returns the number of connections that were accepted.
 func (p *Proxy) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.count
 }
 
-// Close stops listening, cuts all connections and waits for the goroutines.
+// Close closes the listener and all connections, and waits for the goroutines.
 func (p *Proxy) Close() error {
 	p.mu.Lock()
 	p.closed = true
@@ -67,8 +67,8 @@ func (p *Proxy) acceptLoop() {
 	}
 }
 
-// relay serves one connection until it ends. A target that cannot be reached
-// resets it.
+// relay serves one connection until it ends. If the target cannot be reached,
+// the connection is reset.
 func (p *Proxy) relay(nc net.Conn) {
 	target, err := net.Dial("tcp", p.target)
 	if err != nil {
@@ -77,7 +77,7 @@ func (p *Proxy) relay(nc net.Conn) {
 		return
 	}
 	p.mu.Lock()
-	p.count++ // before its first byte is passed on
+	p.count++ // before its first byte is passed
 	p.mu.Unlock()
 	c := p.carry(nc, target)
 	p.mu.Lock()

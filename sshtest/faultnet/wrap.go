@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// linger is how long a closed Conn goes on to deliver what was written.
+// linger is how long a closed Conn continues to deliver what was written.
 const linger = time.Second
 
-// Conn is a net.Conn with faults below it, which its Link sets. Close unblocks
-// reads and writes, and deadlines hold, whatever the link does.
+// Conn is a net.Conn with the faults of its Link. Close unblocks reads and
+// writes, and deadlines work, whatever the faults are.
 type Conn struct {
 	*PipeConn
 	Link    *Link
@@ -20,9 +20,9 @@ type Conn struct {
 	closing sync.Once
 }
 
-// Wrap puts a link between the caller and nc: Up is what the caller writes.
-// The caller uses the returned Conn, and nc no longer. Its goroutines end
-// after Close, or when both directions have come to their end.
+// Wrap returns a Conn over nc. Up is the direction of its writes. The caller
+// must not use nc any more. The goroutines end after Close, or when both
+// directions have ended.
 func Wrap(nc net.Conn) *Conn {
 	near, far := Pipe()
 	l := newLink()

@@ -1,13 +1,15 @@
-// Package opensshd runs a real OpenSSH server for tests.
+// Package opensshd runs a real OpenSSH server for tests:
 //
-// The main path: [NewServer] writes a configuration and keys into the test's
-// folder, runs `sshd -D -e` on a free loopback port and ends it, with all that
-// it started, when the test ends; `ssh -F srv.Config sshd` then logs in. Where
-// no port is wanted, [Prepare] stops before the daemon, and [Server.Dial] runs
-// `sshd -i` on one end of a socket pair and returns the other.
+//	srv := opensshd.NewServer(t, nil)
+//	out, err := exec.Command("ssh", "-F", srv.Config, "sshd", "uname").Output()
 //
-// Tests are skipped, with the reason, where OpenSSH is not installed, unless
-// the environment has CI=true: then they fail.
+// [NewServer] writes a configuration and keys into the test's directory and runs
+// `sshd -D -e` on a free loopback port. When the test ends, it kills sshd and all
+// processes that sshd has started. [Prepare] writes the files only; [Server.Dial]
+// then runs `sshd -i` on one end of a socket pair and returns the other.
+//
+// If OpenSSH is not installed, the test is skipped, or fails if the environment has
+// CI=true.
 package opensshd
 
 import (
@@ -33,8 +35,8 @@ import (
 // startTimeout is how long sshd may take until it listens.
 const startTimeout = time.Minute
 
-// Options describes a server. The zero value lets in the user who runs the
-// test, with a new ed25519 key.
+// Options configure a server. With the zero value the user who runs the test may
+// log in, with a new ed25519 key.
 type Options struct {
 	// Extra are lines of sshd_config. sshd takes the first value of most
 	// keywords, and these come first; a Match block may end them. Without a
@@ -49,11 +51,11 @@ type Options struct {
 	AuthorizedKeys string
 }
 
-// Server is a server that is running, or ready to.
+// Server is an sshd that runs, or that is ready to run.
 type Server struct {
-	Sshd string // path of the program
-	Dir  string // folder of all files
-	User string // who may log in
+	Sshd string // the path of sshd
+	Dir  string // the directory of all files
+	User string // the user who may log in
 
 	Addr string // host:port; empty after Prepare
 	Port int
@@ -70,7 +72,7 @@ type Server struct {
 	log *output
 }
 
-// Find returns the path of sshd. It is absolute, as sshd wants to be called.
+// Find returns the absolute path of sshd, as sshd requires it.
 func Find() (string, error) {
 	path, err := exec.LookPath("sshd")
 	if err == nil {
@@ -298,8 +300,8 @@ func (s *Server) startDaemon() error {
 	}
 }
 
-// run starts cmd; stop ends it with all its descendants and waits. port is
-// where it listens, 0 if nowhere.
+// run starts cmd. stop kills it with all its descendants and waits. port is the
+// port on which it listens, or zero.
 func (s *Server) run(cmd *exec.Cmd, port int) (stop func(), exited <-chan struct{}, err error) {
 	// A descendant that outlives the tree may hold the pipe of the log.
 	cmd.WaitDelay = time.Second
@@ -321,8 +323,8 @@ func (s *Server) run(cmd *exec.Cmd, port int) (stop func(), exited <-chan struct
 	}, done, nil
 }
 
-// Dial runs `sshd -i` for one connection and returns the client's end of it.
-// The process ends with the connection, or with the test.
+// Dial runs `sshd -i` for one connection and returns the client's end. The
+// process ends with the connection, or with the test.
 func (s *Server) Dial() (net.Conn, error) {
 	nc, theirs, err := socketPair()
 	if err != nil {
@@ -344,7 +346,7 @@ func (s *Server) Dial() (net.Conn, error) {
 }
 
 // Log returns what sshd has written so far (at LogLevel VERBOSE, unless
-// Options.Extra says otherwise).
+// Options.Extra sets another).
 func (s *Server) Log() string {
 	s.log.mu.Lock()
 	defer s.log.mu.Unlock()
@@ -352,7 +354,7 @@ func (s *Server) Log() string {
 }
 
 // WaitLog waits up to a minute for text in the log, and fails the test if it
-// does not come.
+// does not appear.
 func (s *Server) WaitLog(text string) {
 	s.tb.Helper()
 	timer := time.NewTimer(startTimeout)
@@ -370,7 +372,7 @@ func (s *Server) WaitLog(text string) {
 	}
 }
 
-// output collects the log and wakes those that wait for more.
+// output collects the log and wakes goroutines that wait for more.
 type output struct {
 	mu      sync.Mutex
 	buf     bytes.Buffer

@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// socketPair is for unix only; Dial is not.
+// socketPair is not available, and so Dial is not.
 func socketPair() (net.Conn, *os.File, error) { return nil, nil, errors.ErrUnsupported }
 
 func killTree(pid, _ int) {

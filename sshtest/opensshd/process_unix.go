@@ -38,10 +38,10 @@ func socketPair() (net.Conn, *os.File, error) {
 	return nc, theirs, nil
 }
 
-// NeedTerminals skips a test whose sessions have a terminal, where sshd can give
-// none: it wants those of group tty, and if the system does not make them so
-// (devpts is mounted without gid=5), only root's sshd can. No package changes
-// that, so it is no failure in CI either.
+// NeedTerminals skips a test that needs a pseudo-terminal from sshd if sshd
+// cannot provide one. Unless it runs as root, it requires terminals of group
+// tty, which devpts gives only if it is mounted with gid=5. No package changes
+// that, so the test is skipped in CI, too.
 func NeedTerminals(tb testing.TB) {
 	tb.Helper()
 	if os.Geteuid() == 0 {
@@ -66,16 +66,16 @@ func NeedTerminals(tb testing.TB) {
 	}
 }
 
-// killTree kills a process and its descendants: sshd gives each connection,
-// and each session in it, a process group of its own.
+// killTree kills a process and its descendants. sshd gives each connection, and
+// each session, its own process group.
 //
-// A command whose connection broke before is nobody's child any more. Where
-// /proc shows environments it is known by its SSH_CONNECTION to our port.
+// A command whose connection was lost has another parent. It is recognised by
+// its SSH_CONNECTION, where /proc has environments.
 func killTree(pid, port int) {
 	children := processChildren()
 	tree := append([]int{pid}, orphans(port)...)
 	for i := 0; i < len(tree); i++ {
-		// Stopped first, a process cannot have new children while we look.
+		// A stopped process cannot start children meanwhile.
 		syscall.Kill(tree[i], syscall.SIGSTOP)
 		tree = append(tree, children[tree[i]]...)
 	}
@@ -84,8 +84,8 @@ func killTree(pid, port int) {
 	}
 }
 
-// orphans finds the processes of sessions that came to our port; none where
-// there is no /proc, or no port.
+// orphans returns the processes of sessions that came to port. It returns none
+// without /proc, or if port is zero.
 func orphans(port int) []int {
 	if port == 0 {
 		return nil
@@ -93,7 +93,7 @@ func orphans(port int) []int {
 	var pids []int
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, path := range environs {
-		b, _ := os.ReadFile(path) // other users' cannot be read
+		b, _ := os.ReadFile(path) // those of other users cannot be read
 		for v := range strings.SplitSeq(string(b), "\x00") {
 			if strings.HasPrefix(v, "SSH_CONNECTION=") && strings.HasSuffix(v, " 127.0.0.1 "+strconv.Itoa(port)) {
 				pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
@@ -104,7 +104,7 @@ func orphans(port int) []int {
 	return pids
 }
 
-// processChildren maps each process to its children, by /proc or by ps.
+// processChildren returns the children of each process, from /proc or ps.
 func processChildren() map[int][]int {
 	children := make(map[int][]int)
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
