@@ -62,38 +62,39 @@ func TestKRLAgainstSSHKeygen(t *testing.T) {
 		"id":         "id: id 0\nid: id 201",
 		"everything": "serial: 1\nserial: 100-150\nid: id 2\nsha256: " + keyText(k.ed) + "\nkey: " + keyText(k.ed2) + "\n" + bitmap.String(),
 	} {
-		specFile, krlFile := filepath.Join(dir, "spec"), filepath.Join(dir, "krl")
-		if err := os.WriteFile(specFile, []byte(spec+"\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		mustRun(t, "ssh-keygen", "-q", "-k", "-f", krlFile, "-s", caFile, specFile)
-		data, err := os.ReadFile(krlFile)
-		if err != nil {
-			t.Fatal(err)
-		}
-		list, err := parseKRL(data)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		revoked := 0
-		for subject, key := range subjects {
-			out, _ := run(t, "ssh-keygen", "-Q", "-f", krlFile, files[subject])
-			want := strings.HasSuffix(strings.TrimSpace(out), "REVOKED")
-			if !want && !strings.HasSuffix(strings.TrimSpace(out), "ok") {
-				t.Fatalf("ssh-keygen -Q: %s", out)
+		t.Run(name, func(t *testing.T) {
+			specFile, krlFile := filepath.Join(dir, "spec"), filepath.Join(dir, "krl")
+			if err := os.WriteFile(specFile, []byte(spec+"\n"), 0o600); err != nil {
+				t.Fatal(err)
 			}
-			if got := list.revokes(key); got != want {
-				t.Errorf("%s: %s is revoked: %v, ssh-keygen says %v", name, subject, got, want)
+			mustRun(t, "ssh-keygen", "-q", "-k", "-f", krlFile, "-s", caFile, specFile)
+			data, err := os.ReadFile(krlFile)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if want {
-				revoked++
+			list, err := parseKRL(data)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if (revoked == 0) != (name == "empty") {
-			t.Errorf("%s: %d keys are revoked; the comparison is worth nothing", name, revoked)
-		}
-		truncated(t, name, data)
+			revoked := 0
+			for subject, key := range subjects {
+				out, _ := run(t, "ssh-keygen", "-Q", "-f", krlFile, files[subject])
+				want := strings.HasSuffix(strings.TrimSpace(out), "REVOKED")
+				if !want && !strings.HasSuffix(strings.TrimSpace(out), "ok") {
+					t.Fatalf("ssh-keygen -Q: %s", out)
+				}
+				if got := list.revokes(key); got != want {
+					t.Errorf("%s is revoked: %v, ssh-keygen says %v", subject, got, want)
+				}
+				if want {
+					revoked++
+				}
+			}
+			if (revoked == 0) != (name == "empty") {
+				t.Errorf("%d keys are revoked; the comparison shows nothing", revoked)
+			}
+			truncated(t, name, data)
+		})
 	}
 }
 
