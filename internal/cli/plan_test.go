@@ -124,6 +124,8 @@ func TestChoosePlan(t *testing.T) {
 			t.Errorf("%s: %v", test.line, err)
 		} else if p.String() != test.want {
 			t.Errorf("%s:\n got %v\nwant %s", test.line, p, test.want)
+		} else if newRunner(inv, p) == nil {
+			t.Errorf("%s: no runner for %v", test.line, p)
 		}
 	}
 }

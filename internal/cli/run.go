@@ -45,18 +45,21 @@ func newRunner(inv *invocation, p plan) runner {
 // the master.
 type controlRunner struct {
 	control *share.Control
-	proxy   *foreground
+	proxy   *foreground // nil in other modes
 }
 
 func newControlRunner(inv *invocation, p controlPlan) *controlRunner {
-	return &controlRunner{
-		control: &share.Control{Print: inv.print, Config: inv.cfg, Std: inv.std, Back: inv.backchannels(), Command: p.command},
-		proxy:   newForeground(inv, p.proxy),
+	r := &controlRunner{control: &share.Control{
+		Print: inv.print, Config: inv.cfg, Std: inv.std, Back: inv.backchannels(), Command: p.command,
+	}}
+	if p.command == "proxy" {
+		r.proxy = newForeground(inv, p.proxy)
 	}
+	return r
 }
 
 func (r *controlRunner) run(ctx context.Context) (status int, err error) {
-	if r.control.Command != "proxy" {
+	if r.proxy == nil {
 		return 0, r.control.Run(ctx)
 	}
 	err = r.control.Proxy(ctx, func(conn ssh.Conn, chans <-chan ssh.NewChannel, reqs <-chan *ssh.Request) error {
