@@ -138,6 +138,8 @@ func (f *forwards) await(ctx context.Context, c connection) (end, err error) {
 	case <-all.Idle():
 	case <-c.client.Done():
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // which may be what has ended the connection
 		return nil, context.Cause(ctx)
 	}
 	return c.client.Err(), nil

@@ -291,10 +291,12 @@ func (m *Master) AwaitClients(ctx context.Context) (end, err error) {
 	m.srv.Stop()
 	select {
 	case <-m.srv.Done():
-		return m.srv.Err(), nil
 	case <-ctx.Done():
+	}
+	if ctx.Err() != nil { // which may be what has ended the server
 		return nil, context.Cause(ctx)
 	}
+	return m.srv.Err(), nil
 }
 
 // IsLost reports whether err is the end of a connection that was established.

@@ -274,6 +274,22 @@ func TestAwaitClients(t *testing.T) {
 	}
 }
 
+// TestAwaitClientsInterrupted: the cause of a context that has ended the server too
+// is what AwaitClients returns.
+func TestAwaitClientsInterrupted(t *testing.T) {
+	w := newWorld(t)
+	m, _ := w.master(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	interrupted := errors.New("interrupted")
+	cancel(interrupted)
+	m.srv.Close()
+	for range 50 { // a select takes either
+		if end, err := m.AwaitClients(ctx); end != nil || err != interrupted {
+			t.Fatalf("%v, %v, want %v", end, err, interrupted)
+		}
+	}
+}
+
 // TestExitMessage checks what a client prints whose session a lost connection has
 // ended.
 func TestExitMessage(t *testing.T) {
