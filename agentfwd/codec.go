@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // MaxMessage bounds a message in either direction, its length field left out.
@@ -86,81 +88,23 @@ func writeMessage(w io.Writer, msg []byte) error {
 	return err
 }
 
-// appendString appends an SSH string (RFC 4251, section 5).
-func appendString[T ~[]byte | ~string](b []byte, s T) []byte {
-	b = binary.BigEndian.AppendUint32(b, uint32(len(s)))
-	return append(b, s...)
-}
-
-// appendBool appends an SSH boolean.
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
-}
-
-// A fields value takes a message apart from its front. After a field that is
-// not wholly there, it is bad and gives zero values.
-type fields struct {
-	rest []byte
-	bad  bool
-}
-
-func (f *fields) uint8() byte {
-	if f.bad || len(f.rest) < 1 {
-		f.bad = true
-		return 0
-	}
-	v := f.rest[0]
-	f.rest = f.rest[1:]
-	return v
-}
-
-func (f *fields) uint32() uint32 {
-	if f.bad || len(f.rest) < 4 {
-		f.bad = true
-		return 0
-	}
-	v := binary.BigEndian.Uint32(f.rest)
-	f.rest = f.rest[4:]
-	return v
-}
-
-// bytes returns an SSH string, which shares the message's memory.
-func (f *fields) bytes() []byte {
-	n := f.uint32()
-	if f.bad || uint64(n) > uint64(len(f.rest)) {
-		f.bad = true
-		return nil
-	}
-	v := f.rest[:n:n]
-	f.rest = f.rest[n:]
-	return v
-}
-
-func (f *fields) string() string { return string(f.bytes()) }
-
-// end says whether the message was whole and holds nothing more.
-func (f *fields) end() bool { return !f.bad && len(f.rest) == 0 }
-
 // parseIdentities reads SSH_AGENT_IDENTITIES_ANSWER (section 3.5).
 func parseIdentities(msg []byte) ([]Identity, error) {
-	f := fields{rest: msg}
-	if f.uint8() != msgIdentitiesAnswer {
+	f := wire.NewReader(msg)
+	if f.Byte() != msgIdentitiesAnswer {
 		return nil, fmt.Errorf("%w: not a list of identities", ErrMalformed)
 	}
-	n := f.uint32()
+	n := f.Uint32()
 	// Each entry takes 8 bytes at least, so what is here bounds the count.
-	if f.bad || uint64(n) > uint64(len(f.rest)/8) {
+	if f.Err() != nil || uint64(n) > uint64(len(f.Rest())/8) {
 		return nil, fmt.Errorf("%w: list of %d identities", ErrMalformed, n)
 	}
 	ids := make([]Identity, 0, n)
 	for range n {
-		blob, comment := f.bytes(), f.string()
+		blob, comment := f.Bytes(), f.Text()
 		ids = append(ids, newIdentity(blob, comment))
 	}
-	if !f.end() {
+	if f.End() != nil {
 		return nil, fmt.Errorf("%w: list of %d identities", ErrMalformed, n)
 	}
 	return ids, nil
@@ -171,8 +115,8 @@ func marshalIdentities(ids []Identity) []byte {
 	msg := []byte{msgIdentitiesAnswer}
 	msg = binary.BigEndian.AppendUint32(msg, uint32(len(ids)))
 	for _, id := range ids {
-		msg = appendString(msg, id.Blob)
-		msg = appendString(msg, id.Comment)
+		msg = wire.AppendString(msg, id.Blob)
+		msg = wire.AppendString(msg, id.Comment)
 	}
 	return msg
 }
@@ -187,16 +131,16 @@ type signRequest struct {
 func (r signRequest) marshal() []byte {
 	msg := make([]byte, 0, 1+4+len(r.KeyBlob)+4+len(r.Data)+4)
 	msg = append(msg, msgSignRequest)
-	msg = appendString(msg, r.KeyBlob)
-	msg = appendString(msg, r.Data)
+	msg = wire.AppendString(msg, r.KeyBlob)
+	msg = wire.AppendString(msg, r.Data)
 	return binary.BigEndian.AppendUint32(msg, r.Flags)
 }
 
 func parseSignRequest(msg []byte) (signRequest, error) {
-	f := fields{rest: msg}
-	kind := f.uint8()
-	r := signRequest{KeyBlob: f.bytes(), Data: f.bytes(), Flags: f.uint32()}
-	if kind != msgSignRequest || !f.end() {
+	f := wire.NewReader(msg)
+	kind := f.Byte()
+	r := signRequest{KeyBlob: f.Bytes(), Data: f.Bytes(), Flags: f.Uint32()}
+	if kind != msgSignRequest || f.End() != nil {
 		return signRequest{}, fmt.Errorf("%w: signature request", ErrMalformed)
 	}
 	return r, nil
@@ -211,18 +155,18 @@ type sessionBind struct {
 }
 
 func (b sessionBind) marshal() []byte {
-	msg := appendString([]byte{msgExtension}, extSessionBind)
-	msg = appendString(msg, b.HostKey)
-	msg = appendString(msg, b.SessionID)
-	msg = appendString(msg, b.Signature)
-	return appendBool(msg, b.Forwarding)
+	msg := wire.AppendString([]byte{msgExtension}, extSessionBind)
+	msg = wire.AppendString(msg, b.HostKey)
+	msg = wire.AppendString(msg, b.SessionID)
+	msg = wire.AppendString(msg, b.Signature)
+	return wire.AppendBool(msg, b.Forwarding)
 }
 
 func parseSessionBind(msg []byte) (sessionBind, error) {
-	f := fields{rest: msg}
-	kind, name := f.uint8(), f.string()
-	b := sessionBind{HostKey: f.bytes(), SessionID: f.bytes(), Signature: f.bytes(), Forwarding: f.uint8() != 0}
-	if kind != msgExtension || name != extSessionBind || !f.end() {
+	f := wire.NewReader(msg)
+	kind, name := f.Byte(), f.Text()
+	b := sessionBind{HostKey: f.Bytes(), SessionID: f.Bytes(), Signature: f.Bytes(), Forwarding: f.Byte() != 0}
+	if kind != msgExtension || name != extSessionBind || f.End() != nil {
 		return sessionBind{}, fmt.Errorf("%w: %s", ErrMalformed, extSessionBind)
 	}
 	return b, nil
@@ -231,9 +175,9 @@ func parseSessionBind(msg []byte) (sessionBind, error) {
 // extensionName returns the name of an extension request, without the NUL that
 // ssh-agent overlooks at its end: what we compare must be what it compares.
 func extensionName(msg []byte) (string, error) {
-	f := fields{rest: msg}
-	kind, name := f.uint8(), f.string()
-	if f.bad || kind != msgExtension {
+	f := wire.NewReader(msg)
+	kind, name := f.Byte(), f.Text()
+	if f.Err() != nil || kind != msgExtension {
 		return "", fmt.Errorf("%w: extension request", ErrMalformed)
 	}
 	return strings.TrimSuffix(name, "\x00"), nil

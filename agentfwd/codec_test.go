@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // unhex reads hexadecimal digits, spaces ignored.
@@ -172,7 +174,7 @@ func TestWriteMessage(t *testing.T) {
 }
 
 func TestExtensionNameIsWhatTheAgentCompares(t *testing.T) {
-	msg := appendString([]byte{msgExtension}, extSessionBind+"\x00")
+	msg := wire.AppendString([]byte{msgExtension}, extSessionBind+"\x00")
 	if name, err := extensionName(msg); err != nil || name != extSessionBind {
 		t.Errorf("got %q, error %v", name, err)
 	}

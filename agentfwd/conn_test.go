@@ -21,6 +21,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 func TestSource(t *testing.T) {
@@ -446,8 +448,8 @@ func TestAgentWithoutSHA2(t *testing.T) {
 		if n == 0 {
 			return marshalIdentities([]Identity{{Blob: signer.PublicKey().Marshal()}})
 		}
-		sig := appendString(appendString(nil, ssh.KeyAlgoRSA), "blob")
-		return appendString([]byte{msgSignResponse}, sig)
+		sig := wire.AppendString(wire.AppendString(nil, ssh.KeyAlgoRSA), "blob")
+		return wire.AppendString([]byte{msgSignResponse}, sig)
 	}}
 	c := connect(t, fake.listen(t), nil)
 	signers, err := c.Signers(t.Context())
@@ -471,9 +473,9 @@ func TestSecurityKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	const application = "ssh:"
-	blob := appendString(nil, ssh.KeyAlgoSKED25519)
-	blob = appendString(blob, priv.Public().(ed25519.PublicKey))
-	blob = appendString(blob, application)
+	blob := wire.AppendString(nil, ssh.KeyAlgoSKED25519)
+	blob = wire.AppendString(blob, priv.Public().(ed25519.PublicKey))
+	blob = wire.AppendString(blob, application)
 	fake := &fakeAgent{answer: func(_, n int, msg []byte) []byte {
 		if n == 0 {
 			return marshalIdentities([]Identity{{Blob: blob, Comment: "token"}})
@@ -486,9 +488,9 @@ func TestSecurityKey(t *testing.T) {
 		app, data := sha256.Sum256([]byte(application)), sha256.Sum256(req.Data)
 		flagsAndCounter := []byte{1, 0, 0, 0, 9}
 		signed := slices.Concat(app[:], flagsAndCounter, data[:])
-		sig := appendString(nil, ssh.KeyAlgoSKED25519)
-		sig = appendString(sig, ed25519.Sign(priv, signed))
-		return appendString([]byte{msgSignResponse}, append(sig, flagsAndCounter...))
+		sig := wire.AppendString(nil, ssh.KeyAlgoSKED25519)
+		sig = wire.AppendString(sig, ed25519.Sign(priv, signed))
+		return wire.AppendString([]byte{msgSignResponse}, append(sig, flagsAndCounter...))
 	}}
 	c := connect(t, fake.listen(t), nil)
 	signers, err := c.Signers(t.Context())

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // hop is one SSH connection inside the test, whose server opens agent channels.
@@ -220,7 +222,7 @@ func TestUnboundAgentGetsNoForeignBinding(t *testing.T) {
 	h := newHop(t, ForwarderConfig{Source: at(fake.listen(t))}, false)
 	ch := h.open(t)
 	for _, name := range []string{extSessionBind, extSessionBind + "\x00"} {
-		if reply := ask(t, ch, appendString([]byte{msgExtension}, name)); reply[0] != msgFailure {
+		if reply := ask(t, ch, wire.AppendString([]byte{msgExtension}, name)); reply[0] != msgFailure {
 			t.Errorf("%q: answered %d", name, reply[0])
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"time"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // A gate decides, for one agent connection, what of a remote host's requests
@@ -199,12 +201,12 @@ func (g *gate) ask(ctx context.Context, use Use) (bool, error) {
 // remove decides on the removal of one key, which must be a visible one.
 func (g *gate) remove(ctx context.Context, msg []byte) ([]byte, error) {
 	policy := g.f.cfg.Policy
-	f := fields{rest: msg[1:]}
-	blob := f.bytes()
+	f := wire.NewReader(msg[1:])
+	blob := f.Bytes()
 	if policy.allowsAll() {
 		return g.other(ctx, "remove", "", true, msg)
 	}
-	allowed := (policy.AllowAll || policy.AllowRemove) && f.end()
+	allowed := (policy.AllowAll || policy.AllowRemove) && f.End() == nil
 	if allowed && policy.Keys != nil {
 		id, found, err := g.identity(ctx, blob)
 		if err != nil {

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // Identity is a key, or a certificate, that an agent holds.
@@ -25,8 +27,8 @@ type Identity struct {
 // newIdentity reads what it can from the blob.
 func newIdentity(blob []byte, comment string) Identity {
 	id := Identity{Blob: blob, Comment: comment}
-	f := fields{rest: blob}
-	id.Format = f.string()
+	f := wire.NewReader(blob)
+	id.Format = f.Text()
 	if key, err := ssh.ParsePublicKey(blob); err == nil {
 		id.Key = key
 	}
@@ -144,9 +146,9 @@ func (s *Signer) error(err error) error {
 
 // parseSignResponse reads SSH_AGENT_SIGN_RESPONSE (section 3.6).
 func parseSignResponse(msg []byte) (*ssh.Signature, error) {
-	f := fields{rest: msg}
-	kind, blob := f.uint8(), f.bytes()
-	if kind != msgSignResponse || !f.end() {
+	f := wire.NewReader(msg)
+	kind, blob := f.Byte(), f.Bytes()
+	if kind != msgSignResponse || f.End() != nil {
 		return nil, fmt.Errorf("%w: signature", ErrMalformed)
 	}
 	return parseSignature(blob)
@@ -155,11 +157,11 @@ func parseSignResponse(msg []byte) (*ssh.Signature, error) {
 // parseSignature reads string format, string blob, and what sk-* keys append:
 // flags and a counter (PROTOCOL.u2f).
 func parseSignature(b []byte) (*ssh.Signature, error) {
-	f := fields{rest: b}
-	sig := &ssh.Signature{Format: f.string(), Blob: f.bytes()}
-	if f.bad {
+	f := wire.NewReader(b)
+	sig := &ssh.Signature{Format: f.Text(), Blob: f.Bytes()}
+	if f.Err() != nil {
 		return nil, fmt.Errorf("%w: signature", ErrMalformed)
 	}
-	sig.Rest = f.rest
+	sig.Rest = f.Rest()
 	return sig, nil
 }

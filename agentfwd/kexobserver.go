@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // KexObserver is a net.Conn that reads along during the first key exchange,
@@ -209,9 +211,9 @@ func (p *kexParser) packetDone() {
 	}
 	// string host key, string or mpint of the exchange, string signature. A
 	// SSH_MSG_KEX_DH_GEX_GROUP, two mpints, does not pass for that.
-	f := fields{rest: p.payload}
-	hostKey, _, signature := f.bytes(), f.bytes(), f.bytes()
-	if f.end() {
+	f := wire.NewReader(p.payload)
+	hostKey, _, signature := f.Bytes(), f.Bytes(), f.Bytes()
+	if f.End() == nil {
 		p.hostKey, p.signature = bytes.Clone(hostKey), bytes.Clone(signature)
 	}
 	p.payload = nil
@@ -229,9 +231,9 @@ func kexMethods(payload []byte) string {
 	if len(payload) < cookieLen {
 		return ""
 	}
-	f := fields{rest: payload[cookieLen:]}
-	methods := f.bytes()
-	if f.bad {
+	f := wire.NewReader(payload[cookieLen:])
+	methods := f.Bytes()
+	if f.Err() != nil {
 		return ""
 	}
 	return string(methods)

@@ -16,6 +16,8 @@ import (
 	"testing/iotest"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // kexPacket makes a packet as it is before NEWKEYS.
@@ -31,7 +33,7 @@ func kexPacket(payload []byte) []byte {
 func kexReply(kind byte, fields ...string) []byte {
 	b := []byte{kind}
 	for _, s := range fields {
-		b = appendString(b, s)
+		b = wire.AppendString(b, s)
 	}
 	return b
 }

@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/agent"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // useLog keeps the uses it is told of.
@@ -168,7 +170,7 @@ func TestKeySetCertificates(t *testing.T) {
 }
 
 func TestPolicyRefusesTheRest(t *testing.T) {
-	remove := func(pub ssh.PublicKey) []byte { return appendString([]byte{msgRemoveIdentity}, pub.Marshal()) }
+	remove := func(pub ssh.PublicKey) []byte { return wire.AppendString([]byte{msgRemoveIdentity}, pub.Marshal()) }
 	keyring := agent.NewKeyring()
 	pubs := addKeys(t, keyring, "seen", "hidden")
 	all := Policy{AllowAdd: true, AllowRemove: true, AllowLock: true, AllowExtensions: []string{"query"}}
@@ -192,8 +194,8 @@ func TestPolicyRefusesTheRest(t *testing.T) {
 		{"smartcard", []byte{msgAddSmartcard}, "smartcard", false, false},
 		{"smartcard constrained", []byte{msgAddSmartcardConstr}, "smartcard", false, false},
 		{"remove smartcard", []byte{msgRemoveSmartcard}, "smartcard", false, false},
-		{"query", appendString([]byte{msgExtension}, "query"), "extension", true, true},
-		{"other extension", appendString([]byte{msgExtension}, "x@example.com"), "extension", false, false},
+		{"query", wire.AppendString([]byte{msgExtension}, "query"), "extension", true, true},
+		{"other extension", wire.AppendString([]byte{msgExtension}, "x@example.com"), "extension", false, false},
 		{"broken extension", []byte{msgExtension, 0, 0, 0, 9}, "extension", false, false},
 		{"protocol 1", []byte{1}, "unknown", false, false},
 		{"unheard of", []byte{240}, "unknown", false, false},
@@ -274,16 +276,16 @@ func TestPolicyConfirm(t *testing.T) {
 
 // userAuth makes the data that a login signs.
 func userAuth(sessionID []byte, user, method string, key, hostKey []byte) []byte {
-	b := appendString(nil, sessionID)
+	b := wire.AppendString(nil, sessionID)
 	b = append(b, msgUserAuthRequest)
-	b = appendString(b, user)
-	b = appendString(b, "ssh-connection")
-	b = appendString(b, method)
-	b = appendBool(b, true)
-	b = appendString(b, "ssh-ed25519")
-	b = appendString(b, key)
+	b = wire.AppendString(b, user)
+	b = wire.AppendString(b, "ssh-connection")
+	b = wire.AppendString(b, method)
+	b = wire.AppendBool(b, true)
+	b = wire.AppendString(b, "ssh-ed25519")
+	b = wire.AppendString(b, key)
 	if hostKey != nil {
-		b = appendString(b, hostKey)
+		b = wire.AppendString(b, hostKey)
 	}
 	return b
 }
@@ -292,7 +294,7 @@ func userAuth(sessionID []byte, user, method string, key, hostKey []byte) []byte
 func sshsig(fields ...string) []byte {
 	b := []byte(sshsigMagic)
 	for _, s := range fields {
-		b = appendString(b, s)
+		b = wire.AppendString(b, s)
 	}
 	return b
 }
@@ -433,18 +435,18 @@ func TestPolicyLogOnly(t *testing.T) {
 		signRequest{KeyBlob: []byte("key"), Data: []byte("data")}.marshal(),
 		append(signRequest{KeyBlob: []byte("key"), Data: []byte("data")}.marshal(), "trailing"...),
 		{msgSignRequest},
-		appendString([]byte{msgAddIdentity}, "key"),
-		appendString([]byte{msgAddConstrained}, "key"),
-		appendString([]byte{msgRemoveIdentity}, "key"),
+		wire.AppendString([]byte{msgAddIdentity}, "key"),
+		wire.AppendString([]byte{msgAddConstrained}, "key"),
+		wire.AppendString([]byte{msgRemoveIdentity}, "key"),
 		{msgRemoveIdentity},
 		{msgRemoveAll},
-		appendString([]byte{msgLock}, "secret"),
-		appendString([]byte{msgUnlock}, "secret"),
-		appendString([]byte{msgAddSmartcard}, "library"),
-		appendString([]byte{msgRemoveSmartcard}, "library"),
-		appendString([]byte{msgAddSmartcardConstr}, "library"),
-		appendString([]byte{msgExtension}, "query"),
-		appendString([]byte{msgExtension}, "a@example.com"),
+		wire.AppendString([]byte{msgLock}, "secret"),
+		wire.AppendString([]byte{msgUnlock}, "secret"),
+		wire.AppendString([]byte{msgAddSmartcard}, "library"),
+		wire.AppendString([]byte{msgRemoveSmartcard}, "library"),
+		wire.AppendString([]byte{msgAddSmartcardConstr}, "library"),
+		wire.AppendString([]byte{msgExtension}, "query"),
+		wire.AppendString([]byte{msgExtension}, "a@example.com"),
 		{msgExtension},
 		{200, 1, 2, 3},
 		{msgRequestIdentities},

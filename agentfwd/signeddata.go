@@ -4,6 +4,8 @@ import (
 	"bytes"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // Purpose says what a signature is for, as far as the signed data shows.
@@ -73,12 +75,12 @@ func ParseSignedData(data, keyBlob []byte) SignedData {
 // parseSSHSig reads what follows the magic: string namespace, string reserved,
 // string hash algorithm, string hash.
 func parseSSHSig(rest []byte) SignedData {
-	f := fields{rest: rest}
-	d := SignedData{Purpose: PurposeSSHSig, Namespace: f.string()}
-	f.bytes()
-	d.HashAlgorithm = f.string()
-	f.bytes()
-	if !f.end() {
+	f := wire.NewReader(rest)
+	d := SignedData{Purpose: PurposeSSHSig, Namespace: f.Text()}
+	f.Bytes()
+	d.HashAlgorithm = f.Text()
+	f.Bytes()
+	if f.End() != nil {
 		return SignedData{}
 	}
 	return d
@@ -87,15 +89,15 @@ func parseSSHSig(rest []byte) SignedData {
 // parseUserAuth reads what RFC 4252, section 7, has signed. It is as strict as
 // ssh-agent, which lets restricted keys sign nothing else.
 func parseUserAuth(data, keyBlob []byte) SignedData {
-	f := fields{rest: data}
-	d := SignedData{Purpose: PurposeUserAuth, SessionID: bytes.Clone(f.bytes())}
-	kind := f.uint8()
-	d.User, d.Service, d.Method = f.string(), f.string(), f.string()
-	hasSignature := f.uint8()
-	f.bytes() // the signature's algorithm
-	key := f.bytes()
+	f := wire.NewReader(data)
+	d := SignedData{Purpose: PurposeUserAuth, SessionID: bytes.Clone(f.Bytes())}
+	kind := f.Byte()
+	d.User, d.Service, d.Method = f.Text(), f.Text(), f.Text()
+	hasSignature := f.Byte()
+	f.Bytes() // the signature's algorithm
+	key := f.Bytes()
 	if d.Method == methodHostBound {
-		hostKey, err := ssh.ParsePublicKey(f.bytes())
+		hostKey, err := ssh.ParsePublicKey(f.Bytes())
 		if err != nil {
 			return SignedData{}
 		}
@@ -103,7 +105,7 @@ func parseUserAuth(data, keyBlob []byte) SignedData {
 	} else if d.Method != methodPublicKey {
 		return SignedData{}
 	}
-	if !f.end() || kind != msgUserAuthRequest || len(d.SessionID) == 0 || hasSignature != 1 || !bytes.Equal(key, keyBlob) {
+	if f.End() != nil || kind != msgUserAuthRequest || len(d.SessionID) == 0 || hasSignature != 1 || !bytes.Equal(key, keyBlob) {
 		return SignedData{}
 	}
 	return d

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // TestFingerprintAgainstSSHKeygen compares fingerprints, types, sizes and
@@ -26,7 +28,7 @@ func TestFingerprintAgainstSSHKeygen(t *testing.T) {
 		subjects["ed25519-"+strconv.Itoa(i)] = newKey(t, "ed25519")
 	}
 	// A key on a token cannot be made here, but its public half can.
-	sk := appendString(appendString(appendString(nil, []byte(ssh.KeyAlgoSKED25519)), bytes.Repeat([]byte{7}, 32)), []byte("ssh:"))
+	sk := wire.AppendString(wire.AppendString(wire.AppendString(nil, []byte(ssh.KeyAlgoSKED25519)), bytes.Repeat([]byte{7}, 32)), []byte("ssh:"))
 	key, err := ssh.ParsePublicKey(sk)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // krlMagic begins a key revocation list (OpenSSH's PROTOCOL.krl).
@@ -64,45 +66,45 @@ func isKRL(data []byte) bool { return bytes.HasPrefix(data, []byte(krlMagic)) }
 // parseKRL reads a KRL. Signatures are stepped over: ssh has no setting to say
 // whose would count.
 func parseKRL(data []byte) (*krl, error) {
-	w := &wire{rest: bytes.TrimPrefix(data, []byte(krlMagic))}
-	if len(w.rest) == len(data) {
+	w := wire.NewReader(bytes.TrimPrefix(data, []byte(krlMagic)))
+	if len(w.Rest()) == len(data) {
 		return nil, fmt.Errorf("%w: bad magic", errKRL)
 	}
-	if version := w.uint32(); version != 1 {
+	if version := w.Uint32(); version != 1 {
 		return nil, fmt.Errorf("%w: format version %d", errKRL, version)
 	}
-	w.uint64() // KRL version
-	w.uint64() // date of generation
-	w.uint64() // flags: none are defined
-	w.string() // reserved
-	w.string() // comment
+	w.Uint64() // KRL version
+	w.Uint64() // date of generation
+	w.Uint64() // flags: none are defined
+	w.Bytes()  // reserved
+	w.Bytes()  // comment
 	k := &krl{
 		keys:   make(map[string]bool),
 		sha1:   make(map[[sha1.Size]byte]bool),
 		sha256: make(map[[sha256.Size]byte]bool),
 	}
-	for w.more() {
-		section, body := w.uint8(), w.string()
+	for w.More() {
+		section, body := w.Byte(), w.Bytes()
 		if section == krlSignature {
-			w.string() // what came before was the key, this is the signature
+			w.Bytes() // what came before was the key, this is the signature
 			continue
 		}
-		if w.err != nil {
+		if w.Err() != nil {
 			break
 		}
-		if err := k.section(section, &wire{rest: body}); err != nil {
+		if err := k.section(section, wire.NewReader(body)); err != nil {
 			return nil, err
 		}
 	}
-	if w.err != nil {
-		return nil, fmt.Errorf("%w: %w", errKRL, w.err)
+	if w.Err() != nil {
+		return nil, fmt.Errorf("%w: %w", errKRL, w.Err())
 	}
 	return k, nil
 }
 
 // section reads one section. What is unknown makes the KRL useless: it might
 // revoke something.
-func (k *krl) section(kind uint8, w *wire) error {
+func (k *krl) section(kind uint8, w *wire.Reader) error {
 	switch kind {
 	case krlCertificates:
 		return k.certificates(w)
@@ -112,10 +114,10 @@ func (k *krl) section(kind uint8, w *wire) error {
 	default:
 		return fmt.Errorf("%w: unsupported section %d", errKRL, kind)
 	}
-	for w.more() {
-		blob := w.string()
+	for w.More() {
+		blob := w.Bytes()
 		switch {
-		case w.err != nil:
+		case w.Err() != nil:
 		case kind == krlExplicitKey:
 			k.keys[string(blob)] = true
 		case kind == krlFingerprintSHA1 && len(blob) == sha1.Size:
@@ -130,15 +132,15 @@ func (k *krl) section(kind uint8, w *wire) error {
 }
 
 // certificates reads the section of one CA.
-func (k *krl) certificates(w *wire) error {
-	c := krlCerts{ca: w.string(), serials: make(map[uint64]bool), ids: make(map[string]bool)}
-	w.string() // reserved
-	for w.more() {
-		kind, body := w.uint8(), w.string()
-		if w.err != nil {
+func (k *krl) certificates(w *wire.Reader) error {
+	c := krlCerts{ca: w.Bytes(), serials: make(map[uint64]bool), ids: make(map[string]bool)}
+	w.Bytes() // reserved
+	for w.More() {
+		kind, body := w.Byte(), w.Bytes()
+		if w.Err() != nil {
 			break
 		}
-		if err := c.section(kind, &wire{rest: body}); err != nil {
+		if err := c.section(kind, wire.NewReader(body)); err != nil {
 			return err
 		}
 	}
@@ -147,27 +149,27 @@ func (k *krl) certificates(w *wire) error {
 }
 
 // section reads one way of naming certificates.
-func (c *krlCerts) section(kind uint8, w *wire) error {
+func (c *krlCerts) section(kind uint8, w *wire.Reader) error {
 	switch kind {
 	case krlCertSerialList:
-		for w.more() {
-			c.serials[w.uint64()] = true
+		for w.More() {
+			c.serials[w.Uint64()] = true
 		}
 	case krlCertSerialRange:
-		r := serialRange{lo: w.uint64(), hi: w.uint64()}
+		r := serialRange{lo: w.Uint64(), hi: w.Uint64()}
 		if r.lo > r.hi {
 			return fmt.Errorf("%w: serial range %d-%d", errKRL, r.lo, r.hi)
 		}
 		c.ranges = append(c.ranges, r)
 	case krlCertSerialBitmap:
-		b := serialBitmap{offset: w.uint64(), bits: bytes.TrimLeft(w.string(), "\x00")}
+		b := serialBitmap{offset: w.Uint64(), bits: bytes.TrimLeft(w.Bytes(), "\x00")}
 		if n := b.len(); n > 0 && b.offset+(n-1) < b.offset {
 			return fmt.Errorf("%w: bitmap wraps", errKRL)
 		}
 		c.bitmaps = append(c.bitmaps, b)
 	case krlCertKeyID:
-		for w.more() {
-			c.ids[string(w.string())] = true
+		for w.More() {
+			c.ids[string(w.Bytes())] = true
 		}
 	case krlCertExtension:
 		return krlSkipExtension(w)
@@ -178,21 +180,21 @@ func (c *krlCerts) section(kind uint8, w *wire) error {
 }
 
 // krlSkipExtension steps over an extension, unless it is critical.
-func krlSkipExtension(w *wire) error {
-	name, critical := w.string(), w.uint8()
-	w.string()
-	if critical != 0 && w.err == nil {
+func krlSkipExtension(w *wire.Reader) error {
+	name, critical := w.Bytes(), w.Byte()
+	w.Bytes()
+	if critical != 0 && w.Err() == nil {
 		return fmt.Errorf("%w: unsupported critical extension %q", errKRL, name)
 	}
 	return krlDone(w)
 }
 
 // krlDone wants a section read to its very end.
-func krlDone(w *wire) error {
-	if w.err != nil {
-		return fmt.Errorf("%w: %w", errKRL, w.err)
+func krlDone(w *wire.Reader) error {
+	if w.Err() != nil {
+		return fmt.Errorf("%w: %w", errKRL, w.Err())
 	}
-	if len(w.rest) != 0 {
+	if len(w.Rest()) != 0 {
 		return fmt.Errorf("%w: unparsed data in a section", errKRL)
 	}
 	return nil

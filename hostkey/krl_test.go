@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // krlKeys writes keys where ssh-keygen can read them.
@@ -123,18 +125,18 @@ func krlText(sections ...[]byte) []byte {
 	for range 3 {
 		out = binary.BigEndian.AppendUint64(out, 0)
 	}
-	out = appendString(out, nil)
-	out = appendString(out, []byte("comment"))
+	out = wire.AppendString(out, "")
+	out = wire.AppendString(out, []byte("comment"))
 	for _, s := range sections {
 		out = append(out, s...)
 	}
 	return out
 }
 
-func section(kind byte, body []byte) []byte { return appendString([]byte{kind}, body) }
+func section(kind byte, body []byte) []byte { return wire.AppendString([]byte{kind}, body) }
 
 func certSection(ca []byte, sections ...[]byte) []byte {
-	body := appendString(appendString(nil, ca), nil)
+	body := wire.AppendString(wire.AppendString(nil, ca), "")
 	for _, s := range sections {
 		body = append(body, s...)
 	}
@@ -155,9 +157,9 @@ func TestKRLByHand(t *testing.T) {
 	cert := certify(t, key, ca, nil, "a") // serial 7, key ID "id"
 	blob := key.Marshal()
 	extension := func(critical byte) []byte {
-		return appendString(append(appendString(nil, []byte("x@y")), critical), []byte("data"))
+		return wire.AppendString(append(wire.AppendString(nil, []byte("x@y")), critical), []byte("data"))
 	}
-	bits := func(offset uint64, b ...byte) []byte { return appendString(u64(offset), b) }
+	bits := func(offset uint64, b ...byte) []byte { return wire.AppendString(u64(offset), b) }
 	for _, tt := range []struct {
 		name    string
 		data    []byte
@@ -165,7 +167,7 @@ func TestKRLByHand(t *testing.T) {
 		ok      bool
 	}{
 		{"no sections", krlText(), false, true},
-		{"all CAs by ID", krlText(certSection(nil, section(krlCertKeyID, appendString(nil, []byte("id"))))), true, true},
+		{"all CAs by ID", krlText(certSection(nil, section(krlCertKeyID, wire.AppendString(nil, []byte("id"))))), true, true},
 		{"all CAs by serial", krlText(certSection(nil, section(krlCertSerialList, u64(7)))), true, true},
 		{"another CA", krlText(certSection(blob, section(krlCertSerialList, u64(7)))), false, true},
 		{"bitmap, first bit", krlText(certSection(nil, section(krlCertSerialBitmap, bits(7, 1)))), true, true},
@@ -179,13 +181,13 @@ func TestKRLByHand(t *testing.T) {
 		{"trailing bytes in a range", krlText(certSection(nil, section(krlCertSerialRange, u64(1, 2, 3)))), false, false},
 		{"unknown certificate section", krlText(certSection(nil, section(0x24, nil))), false, false},
 		{"unknown section", krlText(section(9, nil)), false, false},
-		{"extension", krlText(section(krlExtension, extension(0)), section(krlExplicitKey, appendString(nil, blob))), true, true},
+		{"extension", krlText(section(krlExtension, extension(0)), section(krlExplicitKey, wire.AppendString(nil, blob))), true, true},
 		{"critical extension", krlText(section(krlExtension, extension(1))), false, false},
 		{"certificate extension", krlText(certSection(nil, section(krlCertExtension, extension(0)))), false, true},
 		{"critical certificate extension", krlText(certSection(nil, section(krlCertExtension, extension(1)))), false, false},
-		{"signature is stepped over", krlText(section(krlExplicitKey, appendString(nil, blob)), section(krlSignature, blob), appendString(nil, []byte("signature"))), true, true},
-		{"short fingerprint", krlText(section(krlFingerprintSHA1, appendString(nil, make([]byte, 19)))), false, false},
-		{"long fingerprint", krlText(section(krlFingerprintSHA256, appendString(nil, make([]byte, 33)))), false, false},
+		{"signature is stepped over", krlText(section(krlExplicitKey, wire.AppendString(nil, blob)), section(krlSignature, blob), wire.AppendString(nil, []byte("signature"))), true, true},
+		{"short fingerprint", krlText(section(krlFingerprintSHA1, wire.AppendString(nil, make([]byte, 19)))), false, false},
+		{"long fingerprint", krlText(section(krlFingerprintSHA256, wire.AppendString(nil, make([]byte, 33)))), false, false},
 		{"length beyond the end", append(krlText(), krlExplicitKey, 0xff, 0xff, 0xff, 0xff), false, false},
 		{"format version", append([]byte(krlMagic), 0, 0, 0, 2), false, false},
 	} {
@@ -219,8 +221,8 @@ func TestRevokedHostKeys(t *testing.T) {
 		{"certificate", keyText(cert) + "\n", cert, "revoked"},
 		{"key by its certificate", keyText(cert) + "\n", k.ed, "revoked"},
 		{"CA", keyText(ca.PublicKey()), cert, "revoked"},
-		{"KRL", string(krlText(section(krlExplicitKey, appendString(nil, k.ed.Marshal())))), k.ed, "revoked"},
-		{"KRL of another", string(krlText(section(krlExplicitKey, appendString(nil, k.rsa.Marshal())))), cert, "known"},
+		{"KRL", string(krlText(section(krlExplicitKey, wire.AppendString(nil, k.ed.Marshal())))), k.ed, "revoked"},
+		{"KRL of another", string(krlText(section(krlExplicitKey, wire.AppendString(nil, k.rsa.Marshal())))), cert, "known"},
 		{"bad KRL", string(krlText([]byte{1})), k.ed, "list"},
 		{"bad line", keyText(k.rsa) + "\nnonsense\n", k.ed, "list"},
 		{"fingerprint", Fingerprint(k.rsa) + "\n", k.ed, "list"},
@@ -246,9 +248,9 @@ func TestRevokedHostKeys(t *testing.T) {
 
 func FuzzKRL(f *testing.F) {
 	key := newKey(f, "ed25519")
-	f.Add(krlText(certSection(nil, section(krlCertSerialBitmap, appendString(u64(7), []byte{1}))),
-		section(krlExplicitKey, appendString(nil, key.Marshal()))))
-	f.Add(krlText(section(krlSignature, key.Marshal()), appendString(nil, []byte("x"))))
+	f.Add(krlText(certSection(nil, section(krlCertSerialBitmap, wire.AppendString(u64(7), []byte{1}))),
+		section(krlExplicitKey, wire.AppendString(nil, key.Marshal()))))
+	f.Add(krlText(section(krlSignature, key.Marshal()), wire.AppendString(nil, []byte("x"))))
 	cert := certify(f, key, newSigner(f, "ed25519"), nil, "a")
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if k, err := parseKRL(data); err == nil {

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // proveRequest is the name of the request, and the first thing that is signed.
@@ -20,7 +22,7 @@ var ErrBadProof = errors.New("server gave a bad proof for an announced host key"
 func (p *updatePlan) provePayload() []byte {
 	var out []byte
 	for _, k := range p.unproven() {
-		out = appendString(out, k.key.Marshal())
+		out = wire.AppendString(out, k.key.Marshal())
 	}
 	return out
 }
@@ -28,11 +30,11 @@ func (p *updatePlan) provePayload() []byte {
 // checkProofs verifies the reply: a signature for each key that was asked for,
 // and nothing else. Each is bound to this connection by the session ID.
 func (p *updatePlan) checkProofs(reply, sessionID []byte, negotiated string) error {
-	w := &wire{rest: reply}
+	w := wire.NewReader(reply)
 	for _, k := range p.unproven() {
-		blob := w.string()
+		blob := w.Bytes()
 		var sig ssh.Signature
-		if w.err != nil || ssh.Unmarshal(blob, &sig) != nil {
+		if w.Err() != nil || ssh.Unmarshal(blob, &sig) != nil {
 			return fmt.Errorf("%w: %s: unintelligible signature", ErrBadProof, k.key.Type())
 		}
 		if k.key.Type() == ssh.KeyAlgoRSA {
@@ -45,15 +47,15 @@ func (p *updatePlan) checkProofs(reply, sessionID []byte, negotiated string) err
 				continue
 			}
 		}
-		data := appendString(nil, []byte(proveRequest))
-		data = appendString(data, sessionID)
-		data = appendString(data, k.key.Marshal())
+		data := wire.AppendString(nil, []byte(proveRequest))
+		data = wire.AppendString(data, sessionID)
+		data = wire.AppendString(data, k.key.Marshal())
 		if err := verifyProof(k.key, data, &sig); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrBadProof, k.key.Type(), err)
 		}
 		k.proven = true
 	}
-	if len(w.rest) != 0 {
+	if len(w.Rest()) != 0 {
 		return fmt.Errorf("%w: more signatures than keys", ErrBadProof)
 	}
 	p.keys = slices.DeleteFunc(p.keys, func(k *announced) bool { return k.zapped })

@@ -11,6 +11,8 @@ import (
 	"math/big"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 var errBadSignature = errors.New("signature does not verify")
@@ -25,16 +27,16 @@ func verifyProof(key ssh.PublicKey, data []byte, sig *ssh.Signature) error {
 	if sig.Format != key.Type() {
 		return fmt.Errorf("signature type %s for key type %s", sig.Format, key.Type())
 	}
-	w := &wire{rest: key.Marshal()}
-	w.string()
+	w := wire.NewReader(key.Marshal())
+	w.Bytes()
 	if sig.Format == ssh.KeyAlgoSKECDSA256 {
-		w.string() // the curve, nistp256 by the type
+		w.Bytes() // the curve, nistp256 by the type
 	}
-	point, application := w.string(), w.string()
-	flags := &wire{rest: sig.Rest}
-	signed := securityKeyMessage(application, flags.uint8(), flags.uint32(), data)
-	if w.err != nil || flags.err != nil || flags.more() {
-		return errShort
+	point, application := w.Bytes(), w.Bytes()
+	flags := wire.NewReader(sig.Rest)
+	signed := securityKeyMessage(application, flags.Byte(), flags.Uint32(), data)
+	if w.Err() != nil || flags.Err() != nil || flags.More() {
+		return wire.ErrShort
 	}
 	ok := false
 	if sig.Format == ssh.KeyAlgoSKED25519 {

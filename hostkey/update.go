@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // ErrHostKeysRepeated means that the server announced its keys a second time,
@@ -95,10 +97,10 @@ const maxAnnounced = 128
 func (c *Checker) announcedKeys(payload []byte, algorithms []string) ([]*announced, error) {
 	var keys []*announced
 	seen, n := make(map[string]bool), 0
-	for w := (&wire{rest: payload}); len(w.rest) > 0 || w.err != nil; n++ {
-		blob := w.string()
-		if w.err != nil {
-			return nil, fmt.Errorf("hostkeys-00@openssh.com: %w", w.err)
+	for w := wire.NewReader(payload); len(w.Rest()) > 0 || w.Err() != nil; n++ {
+		blob := w.Bytes()
+		if w.Err() != nil {
+			return nil, fmt.Errorf("hostkeys-00@openssh.com: %w", w.Err())
 		}
 		if n == maxAnnounced {
 			return nil, fmt.Errorf("hostkeys-00@openssh.com: more than %d host keys", maxAnnounced)

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // rotating is a server that announces keys and proves them.
@@ -27,7 +29,7 @@ type rotating struct {
 func (r *rotating) payload() []byte {
 	var out []byte
 	for _, s := range r.signers {
-		out = appendString(out, s.PublicKey().Marshal())
+		out = wire.AppendString(out, s.PublicKey().Marshal())
 	}
 	return out
 }
@@ -36,8 +38,8 @@ func (r *rotating) payload() []byte {
 func (r *rotating) prove(_ context.Context, payload []byte) ([]byte, error) {
 	r.proofs++
 	var reply []byte
-	for w := (&wire{rest: payload}); w.more(); {
-		blob := w.string()
+	for w := wire.NewReader(payload); w.More(); {
+		blob := w.Bytes()
 		var signer ssh.Signer
 		for _, s := range r.signers {
 			if bytes.Equal(s.PublicKey().Marshal(), blob) {
@@ -48,7 +50,7 @@ func (r *rotating) prove(_ context.Context, payload []byte) ([]byte, error) {
 			return nil, errors.New("asked for a key that was not announced")
 		}
 		r.asked++
-		data := appendString(appendString(appendString(nil, []byte(proveRequest)), r.sessionID), blob)
+		data := wire.AppendString(wire.AppendString(wire.AppendString(nil, []byte(proveRequest)), r.sessionID), blob)
 		var sig *ssh.Signature
 		var err error
 		if signer.PublicKey().Type() == ssh.KeyAlgoRSA {
@@ -60,7 +62,7 @@ func (r *rotating) prove(_ context.Context, payload []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		reply = appendString(reply, ssh.Marshal(sig))
+		reply = wire.AppendString(reply, ssh.Marshal(sig))
 	}
 	if r.spoil != nil {
 		reply = r.spoil(reply)
@@ -142,10 +144,10 @@ func TestUpdate(t *testing.T) {
 		{name: "RSA not as negotiated", file: line, signers: []ssh.Signer{cur, rsa}, sign: ssh.KeyAlgoRSASHA256, kex: ssh.KeyAlgoRSASHA512, want: bad, proofs: 1},
 		{name: "bad signature", file: line, signers: all[:2], spoil: flip, want: bad, proofs: 1},
 		{name: "of another session", file: line, signers: all[:2], session: "another", want: bad, proofs: 1},
-		{name: "one signature short", file: line, signers: all, spoil: func(r []byte) []byte { w := &wire{rest: r}; return appendString(nil, w.string()) }, want: bad, proofs: 1},
+		{name: "one signature short", file: line, signers: all, spoil: func(r []byte) []byte { w := wire.NewReader(r); return wire.AppendString(nil, w.Bytes()) }, want: bad, proofs: 1},
 		{name: "one signature more", file: line, signers: all[:2], spoil: func(r []byte) []byte { return append(r, r...) }, want: bad, proofs: 1},
 		{name: "signature cut off", file: line, signers: all[:2], spoil: func(r []byte) []byte { return r[:len(r)-3] }, want: bad, proofs: 1},
-		{name: "nonsense", file: line, signers: all[:2], spoil: func([]byte) []byte { return appendString(nil, []byte("x")) }, want: bad, proofs: 1},
+		{name: "nonsense", file: line, signers: all[:2], spoil: func([]byte) []byte { return wire.AppendString(nil, []byte("x")) }, want: bad, proofs: 1},
 		{name: "no reply", file: line, signers: all[:2], spoil: func([]byte) []byte { return nil }, want: bad, proofs: 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -303,11 +305,11 @@ func TestAnnouncedKeys(t *testing.T) {
 	key := newKey(t, "ed25519")
 	cert := certify(t, key, newSigner(t, "ed25519"), nil, "a")
 	c := NewChecker(Options{})
-	future := appendString(nil, appendString(nil, []byte("ssh-future")))
-	blob := appendString(nil, key.Marshal())
+	future := wire.AppendString(nil, wire.AppendString(nil, []byte("ssh-future")))
+	blob := wire.AppendString(nil, key.Marshal())
 	var many []byte
 	for range maxAnnounced {
-		many = appendString(many, newKey(t, "ed25519").Marshal())
+		many = wire.AppendString(many, newKey(t, "ed25519").Marshal())
 	}
 	for _, tt := range []struct {
 		name    string
@@ -318,8 +320,8 @@ func TestAnnouncedKeys(t *testing.T) {
 		{"nothing", nil, 0, true},
 		{"one", blob, 1, true},
 		{"unknown type is left out", append(future, blob...), 1, true},
-		{"certificate is left out", append(appendString(nil, cert.Marshal()), blob...), 1, true},
-		{"empty blob", append(appendString(nil, nil), blob...), 1, true},
+		{"certificate is left out", append(wire.AppendString(nil, cert.Marshal()), blob...), 1, true},
+		{"empty blob", append(wire.AppendString(nil, ""), blob...), 1, true},
 		{"truncated", blob[:len(blob)-1], 0, false},
 		{"half a length", append(blob[:len(blob):len(blob)], 0, 0), 0, false},
 		{"a key twice", append(blob[:len(blob):len(blob)], blob...), 0, false},
@@ -339,13 +341,13 @@ func TestAnnouncedKeys(t *testing.T) {
 
 func FuzzHostKeys(f *testing.F) {
 	key := newKey(f, "ed25519")
-	f.Add(appendString(nil, key.Marshal()), []byte{0, 0, 0, 1, 2})
+	f.Add(wire.AppendString(nil, key.Marshal()), []byte{0, 0, 0, 1, 2})
 	s := newSigner(f, "ed25519")
 	sig, err := s.Sign(rand.Reader, []byte("x"))
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(appendString(nil, s.PublicKey().Marshal()), appendString(nil, ssh.Marshal(sig)))
+	f.Add(wire.AppendString(nil, s.PublicKey().Marshal()), wire.AppendString(nil, ssh.Marshal(sig)))
 	c := NewChecker(Options{})
 	f.Fuzz(func(t *testing.T, payload, reply []byte) {
 		keys, err := c.announcedKeys(payload, allAlgorithms())

@@ -19,6 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/gossh-project/gossh/sshtest/opensshd"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // recorder stands between a client and a master, passes everything on,
@@ -219,7 +221,7 @@ func TestWireOpenSSH(t *testing.T) {
 }
 
 func wireText(s string) string {
-	return hex.EncodeToString(appendString(nil, s))
+	return hex.EncodeToString(wire.AppendString(nil, s))
 }
 
 func compareMessages(t *testing.T, who string, got [][]byte, want []string) {

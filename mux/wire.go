@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/gossh-project/gossh/session"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // version is that of the protocol (PROTOCOL.mux, section 1).
@@ -120,31 +122,27 @@ type infoReplyMessage struct {
 	text       string
 }
 
-func (t msgType) appendTo(b []byte) []byte { return binary.BigEndian.AppendUint32(b, uint32(t)) }
-
-func appendString(b []byte, s string) []byte {
-	return append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...)
-}
+func (t msgType) appendTo(b []byte) []byte { return wire.AppendUint32(b, uint32(t)) }
 
 func appendBool(b []byte, v bool) []byte {
 	var n uint32
 	if v {
 		n = 1
 	}
-	return binary.BigEndian.AppendUint32(b, n)
+	return wire.AppendUint32(b, n)
 }
 
 func (m *helloMessage) appendTo(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(msgHello.appendTo(b), m.version)
+	b = wire.AppendUint32(msgHello.appendTo(b), m.version)
 	for _, e := range m.extensions {
-		b = appendString(appendString(b, e.name), e.value)
+		b = wire.AppendString(wire.AppendString(b, e.name), e.value)
 	}
 	return b
 }
 
 func (m *sessionMessage) appendTo(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(msgNewSession.appendTo(b), m.id)
-	b = appendString(b, "") // reserved
+	b = wire.AppendUint32(msgNewSession.appendTo(b), m.id)
+	b = wire.AppendString(b, "") // reserved
 	b = appendBool(b, m.req.TTY)
 	b = appendBool(b, m.req.X11)
 	b = appendBool(b, m.req.Agent)
@@ -153,39 +151,39 @@ func (m *sessionMessage) appendTo(b []byte) []byte {
 	if m.req.EscapeChar > 0 {
 		escape = uint32(m.req.EscapeChar)
 	}
-	b = binary.BigEndian.AppendUint32(b, escape)
-	b = appendString(appendString(b, m.req.Term), m.req.Command)
+	b = wire.AppendUint32(b, escape)
+	b = wire.AppendString(wire.AppendString(b, m.req.Term), m.req.Command)
 	for _, v := range m.req.Env {
-		b = appendString(b, v.Name+"="+v.Value)
+		b = wire.AppendString(b, v.Name+"="+v.Value)
 	}
 	return b
 }
 
 func (m *plainRequest) appendTo(b []byte) []byte {
-	return binary.BigEndian.AppendUint32(m.kind.appendTo(b), m.id)
+	return wire.AppendUint32(m.kind.appendTo(b), m.id)
 }
 
 func (m *forwardMessage) appendTo(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(m.kind.appendTo(b), m.id)
-	b = binary.BigEndian.AppendUint32(b, m.direction)
-	b = binary.BigEndian.AppendUint32(appendString(b, m.listenHost), m.listenPort)
-	return binary.BigEndian.AppendUint32(appendString(b, m.connectHost), m.connectPort)
+	b = wire.AppendUint32(m.kind.appendTo(b), m.id)
+	b = wire.AppendUint32(b, m.direction)
+	b = wire.AppendUint32(wire.AppendString(b, m.listenHost), m.listenPort)
+	return wire.AppendUint32(wire.AppendString(b, m.connectHost), m.connectPort)
 }
 
 func (m *stdioMessage) appendTo(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(msgStdioForward.appendTo(b), m.id)
-	b = appendString(appendString(b, ""), m.host) // the first is reserved
-	return binary.BigEndian.AppendUint32(b, m.port)
+	b = wire.AppendUint32(msgStdioForward.appendTo(b), m.id)
+	b = wire.AppendString(wire.AppendString(b, ""), m.host) // the first is reserved
+	return wire.AppendUint32(b, m.port)
 }
 
 func (m *infoMessage) appendTo(b []byte) []byte {
-	return appendString(binary.BigEndian.AppendUint32(msgInfo.appendTo(b), m.id), m.name)
+	return wire.AppendString(wire.AppendUint32(msgInfo.appendTo(b), m.id), m.name)
 }
 
 func (m *plainReply) appendTo(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(m.kind.appendTo(b), m.id)
+	b = wire.AppendUint32(m.kind.appendTo(b), m.id)
 	if m.kind.hasValue() {
-		b = binary.BigEndian.AppendUint32(b, m.value)
+		b = wire.AppendUint32(b, m.value)
 	}
 	return b
 }
@@ -196,12 +194,12 @@ func (t msgType) hasValue() bool {
 }
 
 func (m *refusalMessage) appendTo(b []byte) []byte {
-	return appendString(binary.BigEndian.AppendUint32(m.kind.appendTo(b), m.id), m.reason)
+	return wire.AppendString(wire.AppendUint32(m.kind.appendTo(b), m.id), m.reason)
 }
 
 func (m *infoReplyMessage) appendTo(b []byte) []byte {
-	b = binary.BigEndian.AppendUint32(msgInfoReply.appendTo(b), m.id)
-	return appendString(binary.BigEndian.AppendUint32(b, m.status), m.text)
+	b = wire.AppendUint32(msgInfoReply.appendTo(b), m.id)
+	return wire.AppendString(wire.AppendUint32(b, m.status), m.text)
 }
 
 // frame gives a message its length.
@@ -240,41 +238,14 @@ func readFrame(r io.Reader, onHeader func()) ([]byte, error) {
 	return b, nil
 }
 
-// parser takes a message apart. After the first thing that is missing it gives
-// zero values, and ok is false.
-type parser struct {
-	rest []byte
-	bad  bool
-}
+// parser reads the fields of a message.
+type parser struct{ *wire.Reader }
 
-func (p *parser) uint32() uint32 {
-	if p.bad || len(p.rest) < 4 {
-		p.bad = true
-		return 0
-	}
-	n := binary.BigEndian.Uint32(p.rest)
-	p.rest = p.rest[4:]
-	return n
-}
-
-// bytes reads a string in which anything may stand.
-func (p *parser) bytes() string {
-	n := p.uint32()
-	if p.bad || uint64(n) > uint64(len(p.rest)) {
-		p.bad = true
-		return ""
-	}
-	s := string(p.rest[:n])
-	p.rest = p.rest[n:]
-	return s
-}
-
-// string reads a string that OpenSSH holds in one of C: without NUL, for
-// which reason none may get past us either.
-func (p *parser) string() string {
-	s := p.bytes()
+// string reads a string without NUL, since OpenSSH keeps it in one of C.
+func (p parser) string() string {
+	s := p.Text()
 	if strings.IndexByte(s, 0) >= 0 {
-		p.bad = true
+		p.Fail()
 		return ""
 	}
 	return s
@@ -282,8 +253,8 @@ func (p *parser) string() string {
 
 // finish returns the message, or the error. Bytes that follow are what a later
 // version has added; OpenSSH does not look at them either.
-func (p *parser) finish(kind msgType, m message) (message, error) {
-	if p.bad {
+func (p parser) finish(kind msgType, m message) (message, error) {
+	if p.Err() != nil {
 		return nil, &ProtocolError{fmt.Sprintf("malformed message 0x%08x", uint32(kind))}
 	}
 	return m, nil
@@ -291,16 +262,16 @@ func (p *parser) finish(kind msgType, m message) (message, error) {
 
 // parseHello reads the first message of the other side.
 func parseHello(b []byte) (*helloMessage, error) {
-	p := &parser{rest: b}
-	if kind := msgType(p.uint32()); kind != msgHello {
+	p := parser{wire.NewReader(b)}
+	if kind := msgType(p.Uint32()); kind != msgHello {
 		return nil, &ProtocolError{fmt.Sprintf("expected HELLO, received 0x%08x", uint32(kind))}
 	}
-	m := &helloMessage{version: p.uint32()}
-	if !p.bad && m.version != version {
+	m := &helloMessage{version: p.Uint32()}
+	if p.Err() == nil && m.version != version {
 		return nil, &VersionError{m.version}
 	}
-	for len(p.rest) > 0 && !p.bad {
-		m.extensions = append(m.extensions, extension{p.string(), p.bytes()})
+	for p.More() {
+		m.extensions = append(m.extensions, extension{p.string(), p.Text()})
 	}
 	if _, err := p.finish(msgHello, m); err != nil {
 		return nil, err
@@ -321,20 +292,20 @@ func (m *helloMessage) has(name string) bool {
 // parseRequest reads what a client sends after its HELLO. A type that is not
 // known is a plainRequest.
 func parseRequest(b []byte) (message, error) {
-	p := &parser{rest: b}
-	kind, id := msgType(p.uint32()), p.uint32()
+	p := parser{wire.NewReader(b)}
+	kind, id := msgType(p.Uint32()), p.Uint32()
 	switch kind {
 	case msgHello:
 		return nil, &ProtocolError{"HELLO received twice"}
 	case msgNewSession:
 		return p.finish(kind, p.session(id))
 	case msgOpenForward, msgCloseForward:
-		m := &forwardMessage{kind: kind, id: id, direction: p.uint32()}
+		m := &forwardMessage{kind: kind, id: id, direction: p.Uint32()}
 		m.listenHost, m.listenPort = p.string(), p.port()
 		m.connectHost, m.connectPort = p.string(), p.port()
 		return p.finish(kind, m)
 	case msgStdioForward:
-		p.bytes() // reserved
+		p.Text() // reserved
 		return p.finish(kind, &stdioMessage{id, p.string(), p.port()})
 	case msgInfo:
 		return p.finish(kind, &infoMessage{id, p.string()})
@@ -343,25 +314,25 @@ func parseRequest(b []byte) (message, error) {
 }
 
 // port reads a port or portSocket.
-func (p *parser) port() uint32 {
-	n := p.uint32()
+func (p parser) port() uint32 {
+	n := p.Uint32()
 	if n > 65535 && n != portSocket {
-		p.bad = true
+		p.Fail()
 	}
 	return n
 }
 
-func (p *parser) session(id uint32) *sessionMessage {
-	p.bytes() // reserved
+func (p parser) session(id uint32) *sessionMessage {
+	p.Text() // reserved
 	m := &sessionMessage{id: id}
 	r := &m.req
-	r.TTY, r.X11 = p.uint32() != 0, p.uint32() != 0
-	r.Agent, r.Subsystem = p.uint32() != 0, p.uint32() != 0
-	if escape := p.uint32(); escape < 256 {
+	r.TTY, r.X11 = p.Uint32() != 0, p.Uint32() != 0
+	r.Agent, r.Subsystem = p.Uint32() != 0, p.Uint32() != 0
+	if escape := p.Uint32(); escape < 256 {
 		r.EscapeChar = int(escape)
 	}
 	r.Term, r.Command = p.string(), p.string()
-	for len(p.rest) > 0 && !p.bad {
+	for p.More() {
 		// What is no assignment is dropped, as OpenSSH does.
 		if name, value, ok := strings.Cut(p.string(), "="); ok && name != "" {
 			r.Env = append(r.Env, session.EnvVar{Name: name, Value: value})
@@ -372,17 +343,17 @@ func (p *parser) session(id uint32) *sessionMessage {
 
 // parseReply reads what a master sends after its HELLO.
 func parseReply(b []byte) (message, error) {
-	p := &parser{rest: b}
-	kind, id := msgType(p.uint32()), p.uint32()
+	p := parser{wire.NewReader(b)}
+	kind, id := msgType(p.Uint32()), p.Uint32()
 	switch kind {
 	case msgOK, msgTTYAllocFail, msgProxyReply:
 		return p.finish(kind, &plainReply{kind: kind, id: id})
 	case msgExit, msgAlive, msgSessionOpened, msgRemotePort:
-		return p.finish(kind, &plainReply{kind, id, p.uint32()})
+		return p.finish(kind, &plainReply{kind, id, p.Uint32()})
 	case msgPermissionDenied, msgFailure:
-		return p.finish(kind, &refusalMessage{kind, id, p.bytes()})
+		return p.finish(kind, &refusalMessage{kind, id, p.Text()})
 	case msgInfoReply:
-		return p.finish(kind, &infoReplyMessage{id, p.uint32(), p.bytes()})
+		return p.finish(kind, &infoReplyMessage{id, p.Uint32(), p.Text()})
 	}
 	return nil, &ProtocolError{fmt.Sprintf("unexpected message 0x%08x from the master", uint32(kind))}
 }

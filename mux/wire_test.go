@@ -14,8 +14,8 @@ import (
 	"github.com/gossh-project/gossh/session"
 )
 
-// wire removes the spaces from a message in hexadecimal.
-func wire(t testing.TB, text string) []byte {
+// encode removes the spaces from a message in hexadecimal.
+func encode(t testing.TB, text string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(text, " ", ""))
 	if err != nil {
@@ -85,7 +85,7 @@ func TestWire(t *testing.T) {
 	}{{"hello", hellos(), hello}, {"request", requests(), parseRequest}, {"reply", replies(), parseReply}} {
 		for _, row := range direction.rows {
 			t.Run(direction.name+"/"+row.name, func(t *testing.T) {
-				b := wire(t, row.bytes)
+				b := encode(t, row.bytes)
 				if got := row.m.appendTo(nil); !bytes.Equal(got, b) {
 					t.Errorf("written\n%x, want\n%x", got, b)
 				}
@@ -116,15 +116,15 @@ func TestWireMalformed(t *testing.T) {
 		{"hello again", "00000001 00000004"},
 	} {
 		var bad *ProtocolError
-		if m, err := parseRequest(wire(t, tt.bytes)); !errors.As(err, &bad) {
+		if m, err := parseRequest(encode(t, tt.bytes)); !errors.As(err, &bad) {
 			t.Errorf("%s: %+v, %v", tt.name, m, err)
 		}
 	}
 	var wrong *VersionError
-	if _, err := parseHello(wire(t, "00000001 00000003")); !errors.As(err, &wrong) || wrong.Version != 3 {
+	if _, err := parseHello(encode(t, "00000001 00000003")); !errors.As(err, &wrong) || wrong.Version != 3 {
 		t.Errorf("version 3: %v", err)
 	}
-	if _, err := parseReply(wire(t, "10000004 00000000")); err == nil {
+	if _, err := parseReply(encode(t, "10000004 00000000")); err == nil {
 		t.Error("a request passed for a reply")
 	}
 }
@@ -195,7 +195,7 @@ func TestForwardSpecs(t *testing.T) {
 func FuzzWire(f *testing.F) {
 	for _, rows := range [][]wireRow{hellos(), requests(), replies()} {
 		for _, row := range rows {
-			f.Add(wire(f, row.bytes))
+			f.Add(encode(f, row.bytes))
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -10,6 +10,8 @@ import (
 	"errors"
 	"io"
 	"math/big"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // method is a row of the table of key exchange methods.
@@ -74,7 +76,7 @@ func (k ecdhKey) shared(server []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer clear(secret)
-	return appendMPInt(nil, secret), nil
+	return wire.AppendMPInt(nil, secret), nil
 }
 
 // raw refuses points that are not on the curve, and the all-zero secret.
@@ -126,7 +128,7 @@ func (k mlkemKey) shared(server []byte) ([]byte, error) {
 	h.Write(second)
 	clear(first)
 	clear(second)
-	return appendString(nil, h.Sum(nil)), nil
+	return wire.AppendString(nil, h.Sum(nil)), nil
 }
 
 // dhKey is Diffie-Hellman in a group of integers (RFC 4253, section 8).
@@ -145,7 +147,7 @@ func newDH(p, g *big.Int, rand io.Reader) (ephemeral, error) {
 	return &dhKey{p: p, x: x, pub: new(big.Int).Exp(g, x, p)}, nil
 }
 
-func (k *dhKey) public() []byte { return mpintBody(k.pub.Bytes()) }
+func (k *dhKey) public() []byte { return wire.MPIntBody(k.pub.Bytes()) }
 
 func (k *dhKey) shared(server []byte) ([]byte, error) {
 	if len(server) > 0 && server[0]&0x80 != 0 || len(server) > maxGroupBytes+1 {
@@ -162,7 +164,7 @@ func (k *dhKey) shared(server []byte) ([]byte, error) {
 	}
 	clear(k.x.Bits())
 	defer clear(secret.Bits())
-	return appendMPInt(nil, secret.Bytes()), nil
+	return wire.AppendMPInt(nil, secret.Bytes()), nil
 }
 
 // The sizes of groups that group exchange asks for (RFC 4419, section 3; RFC
@@ -202,23 +204,4 @@ func checkGroup(p, g []byte) (*big.Int, *big.Int, error) {
 		return nil, nil, protocolErrorf("bad generator of the key exchange")
 	}
 	return prime, generator, nil
-}
-
-// mpintBody returns the body of a positive mpint (RFC 4251, section 5).
-func mpintBody(abs []byte) []byte {
-	for len(abs) > 0 && abs[0] == 0 {
-		abs = abs[1:]
-	}
-	if len(abs) > 0 && abs[0]&0x80 != 0 {
-		return append([]byte{0}, abs...)
-	}
-	return abs
-}
-
-func appendMPInt(b, abs []byte) []byte { return appendString(b, mpintBody(abs)) }
-
-func appendString(b, s []byte) []byte {
-	n := len(s)
-	b = append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-	return append(b, s...)
 }

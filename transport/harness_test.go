@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // pipe returns the two ends of a loopback TCP connection.
@@ -101,10 +103,10 @@ func login(t testing.TB, c *Conn) {
 			t.Fatal(err)
 		}
 	}
-	send(appendString([]byte{msgServiceRequest}, []byte("ssh-userauth")))
-	p := appendString([]byte{50}, []byte("user"))
-	p = appendString(p, []byte("ssh-connection"))
-	send(appendString(p, []byte("none")))
+	send(wire.AppendString([]byte{msgServiceRequest}, []byte("ssh-userauth")))
+	p := wire.AppendString([]byte{50}, []byte("user"))
+	p = wire.AppendString(p, []byte("ssh-connection"))
+	send(wire.AppendString(p, []byte("none")))
 	for _, want := range []byte{msgServiceAccept, 52} {
 		if got := receive(t, c); got[0] != want {
 			t.Fatalf("message %d, want %d", got[0], want)
@@ -124,6 +126,6 @@ func receive(t testing.TB, c *Conn) []byte {
 
 // globalRequest is a request that asks for an answer, with n bytes of data.
 func globalRequest(n int) []byte {
-	p := append(appendString([]byte{80}, []byte("test@example.com")), 1)
+	p := append(wire.AppendString([]byte{80}, []byte("test@example.com")), 1)
 	return append(p, make([]byte, n)...)
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // scripted is a server that sends what a test says, in plain text.
@@ -286,7 +288,7 @@ func sendPings(nc net.Conn, signer ssh.Signer, suite [2]string, payload int) {
 func TestPublicValues(t *testing.T) {
 	t.Parallel()
 	group := oakleyGroup(14)
-	minus := func(n int64) []byte { return mpintBody(new(big.Int).Sub(group, big.NewInt(n)).Bytes()) }
+	minus := func(n int64) []byte { return wire.MPIntBody(new(big.Int).Sub(group, big.NewInt(n)).Bytes()) }
 	lowOrder := make([]byte, 32)
 	lowOrder[0] = 1
 	for name, bad := range map[string][][]byte{
@@ -309,12 +311,12 @@ func TestPublicValues(t *testing.T) {
 	}
 	for i, g := range []struct{ p, g []byte }{
 		{nil, []byte{2}},
-		{mpintBody(group.Bytes()), nil},
-		{mpintBody(group.Bytes()), []byte{1}},
-		{mpintBody(group.Bytes()), minus(1)},
-		{mpintBody(group.Bytes())[:129], []byte{2}},
-		{mpintBody(new(big.Int).Lsh(group, 1).Bytes()), []byte{2}}, // even
-		{group.Bytes(), []byte{2}},                                 // negative
+		{wire.MPIntBody(group.Bytes()), nil},
+		{wire.MPIntBody(group.Bytes()), []byte{1}},
+		{wire.MPIntBody(group.Bytes()), minus(1)},
+		{wire.MPIntBody(group.Bytes())[:129], []byte{2}},
+		{wire.MPIntBody(new(big.Int).Lsh(group, 1).Bytes()), []byte{2}}, // even
+		{group.Bytes(), []byte{2}},                                      // negative
 	} {
 		if _, _, err := checkGroup(g.p, g.g); err == nil {
 			t.Errorf("group %d is accepted", i)

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // exchange is a key exchange under way. It begins when our KEXINIT is sent.
@@ -140,10 +142,8 @@ func (c *Conn) extInfo(p []byte) error {
 	if c.extensionsIn++; c.extensionsIn > maxExtInfos {
 		return nil
 	}
-	if len(p) < 4 {
-		return protocolErrorf("malformed EXT_INFO")
-	}
-	n, p := be32(p), p[4:]
+	r := wire.NewReader(p)
+	n := r.Uint32()
 	if n > maxExtensions {
 		return protocolErrorf("EXT_INFO with %d extensions", n)
 	}
@@ -151,23 +151,16 @@ func (c *Conn) extInfo(p []byte) error {
 		c.extensions = make(map[string]string)
 	}
 	for range n {
-		name, rest, ok := cutString(p)
-		value, rest, ok2 := cutString(rest)
-		if !ok || !ok2 {
-			return protocolErrorf("malformed EXT_INFO")
+		name, value := r.Text(), r.Text()
+		if r.Err() != nil {
+			break
 		}
-		c.extensions[string(name)] = string(value)
-		p = rest
+		c.extensions[name] = value
+	}
+	if r.Err() != nil {
+		return protocolErrorf("malformed EXT_INFO")
 	}
 	return nil
-}
-
-func cutString(p []byte) (s, rest []byte, ok bool) {
-	if len(p) < 4 || uint64(be32(p)) > uint64(len(p)-4) {
-		return nil, nil, false
-	}
-	n := be32(p)
-	return p[4 : 4+n], p[4+n:], true
 }
 
 // runExchange exchanges keys after the server's KEXINIT, which packet is.
@@ -242,7 +235,7 @@ func (c *Conn) exchangeSecrets(t *transcript, m *method, ours ephemeral, agreed 
 	if t.secret, err = ours.shared(server); err != nil {
 		return err
 	}
-	t.finish(appendString(nil, ours.public()), appendString(nil, server))
+	t.finish(wire.AppendString(nil, ours.public()), wire.AppendString(nil, server))
 	return nil
 }
 
@@ -286,7 +279,7 @@ func (c *Conn) groupExchange(t *transcript, agreed Algorithms) error {
 		return err
 	}
 	sizes := ssh.Marshal(&ask)[1:]
-	t.finish(sizes, appendString(nil, pBytes), appendString(nil, gBytes), appendString(nil, ours.public()), appendString(nil, server))
+	t.finish(sizes, wire.AppendString(nil, pBytes), wire.AppendString(nil, gBytes), wire.AppendString(nil, ours.public()), wire.AppendString(nil, server))
 	return nil
 }
 

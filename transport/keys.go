@@ -3,6 +3,8 @@ package transport
 import (
 	"crypto"
 	"fmt"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // transcript is what a key exchange is made of, and what comes out of it.
@@ -20,7 +22,7 @@ type transcript struct {
 func (t *transcript) finish(fields ...[]byte) {
 	h := t.hash.New()
 	for _, s := range [][]byte{[]byte(t.clientVersion), []byte(t.serverVersion), t.clientInit, t.serverInit, t.hostKey} {
-		h.Write(appendString(nil, s))
+		h.Write(wire.AppendString(nil, s))
 	}
 	for _, f := range fields {
 		h.Write(f)

@@ -2,6 +2,8 @@ package userauth
 
 import (
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 type password struct {
@@ -22,7 +24,7 @@ func (m *password) run(c *client) (outcome, error) {
 	if err != nil {
 		return outcome{}, &methodError{err}
 	}
-	p := appendString(appendBool(c.request("password"), false), secret)
+	p := wire.AppendString(wire.AppendBool(c.request("password"), false), secret)
 	err = c.send(p)
 	clear(p)
 	if err != nil {
@@ -51,7 +53,7 @@ func (m *password) expired(c *client, p []byte) (outcome, []byte, error) {
 	if err != nil {
 		return outcome{}, nil, &methodError{err}
 	}
-	msg := appendString(appendString(appendBool(c.request("password"), true), old), replacement)
+	msg := wire.AppendString(wire.AppendString(wire.AppendBool(c.request("password"), true), old), replacement)
 	err = c.send(msg)
 	clear(msg)
 	if err != nil {
@@ -81,8 +83,8 @@ const (
 )
 
 func (m *keyboardInteractive) run(c *client) (outcome, error) {
-	p := appendString(c.request("keyboard-interactive"), "")
-	if err := c.send(appendString(p, join(m.devices))); err != nil {
+	p := wire.AppendString(c.request("keyboard-interactive"), "")
+	if err := c.send(wire.AppendString(p, join(m.devices))); err != nil {
 		return outcome{}, err
 	}
 	for range maxRounds {
@@ -129,7 +131,7 @@ func (m *keyboardInteractive) respond(c *client, p []byte) error {
 	n := len(answers)
 	msg := []byte{msgInfoResponse, byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)}
 	for _, a := range answers {
-		msg = appendString(msg, a)
+		msg = wire.AppendString(msg, a)
 	}
 	err = c.send(msg)
 	clear(msg)

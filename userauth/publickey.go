@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // Extensions of the server (RFC 8308; OpenSSH's PROTOCOL).
@@ -120,11 +122,11 @@ func (m *publicKey) method(c *client) (name string, hostKey []byte) {
 // body returns the request without its signature.
 func (m *publicKey) body(c *client, algorithm string, signed bool) []byte {
 	name, hostKey := m.method(c)
-	p := appendBool(c.request(name), signed)
-	p = appendString(p, algorithm)
-	p = appendString(p, m.signer.PublicKey().Marshal())
+	p := wire.AppendBool(c.request(name), signed)
+	p = wire.AppendString(p, algorithm)
+	p = wire.AppendString(p, m.signer.PublicKey().Marshal())
 	if hostKey != nil {
-		p = appendString(p, hostKey)
+		p = wire.AppendString(p, hostKey)
 	}
 	return p
 }
@@ -160,7 +162,7 @@ func (m *publicKey) query(c *client, algorithm string) (accepted bool, out outco
 // signed returns the request with its signature.
 func (m *publicKey) signed(c *client, algorithm string) ([]byte, error) {
 	p := m.body(c, algorithm, true)
-	data := append(appendString(nil, c.t.SessionID()), p...)
+	data := append(wire.AppendString(nil, c.t.SessionID()), p...)
 	random := c.cfg.Rand
 	if random == nil {
 		random = crand.Reader
@@ -175,5 +177,5 @@ func (m *publicKey) signed(c *client, algorithm string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendString(p, ssh.Marshal(sig)), nil
+	return wire.AppendString(p, ssh.Marshal(sig)), nil
 }

@@ -17,6 +17,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/transport"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // service is what the user is authenticated for.
@@ -114,7 +116,7 @@ const (
 // until no method is left; the caller bounds that by closing the transport.
 func Client(t *transport.Conn, cfg Config) error {
 	c := &client{t: t, cfg: cfg}
-	c.service = appendString([]byte{msgServiceRequest}, "ssh-userauth")
+	c.service = wire.AppendString([]byte{msgServiceRequest}, "ssh-userauth")
 	method := cfg.First
 	if method == nil {
 		method = None()
@@ -198,9 +200,9 @@ func (c *client) banner(p []byte) error {
 
 // request returns the beginning of a request for a method (RFC 4252, section 5).
 func (c *client) request(method string) []byte {
-	p := appendString([]byte{msgRequest}, c.cfg.User)
-	p = appendString(p, service)
-	return appendString(p, method)
+	p := wire.AppendString([]byte{msgRequest}, c.cfg.User)
+	p = wire.AppendString(p, service)
+	return wire.AppendString(p, method)
 }
 
 // answer reads what ends an attempt: success or failure. Any other message is
@@ -261,13 +263,6 @@ func appendString[T string | []byte](b []byte, s T) []byte {
 	n := len(s)
 	b = append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
 	return append(b, s...)
-}
-
-func appendBool(b []byte, v bool) []byte {
-	if v {
-		return append(b, 1)
-	}
-	return append(b, 0)
 }
 
 // none is the method that asks what the server accepts.

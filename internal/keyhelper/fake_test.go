@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // fakeHelper is what the test binary does as a helper: it behaves in the way
@@ -67,24 +69,24 @@ func readFrame() []byte {
 }
 
 func writeFrame(message []byte) {
-	os.Stdout.Write(appendString(nil, message))
+	os.Stdout.Write(wire.AppendString(nil, message))
 }
 
 // fakePIN wants the PIN, and answers with a signature that consists of the
 // data.
 func fakePIN(message []byte, pin string) {
-	r := &reader{rest: message}
-	r.uint8()
-	r.uint32()
-	r.uint8()
-	r.uint32()
-	private, _, data, _, _, given := r.string(), r.string(), r.string(), r.string(), r.uint32(), r.string()
+	r := wire.NewReader(message)
+	r.Byte()
+	r.Uint32()
+	r.Byte()
+	r.Uint32()
+	private, _, data, _, _, given := r.Bytes(), r.Bytes(), r.Bytes(), r.Bytes(), r.Uint32(), r.Bytes()
 	answer := []byte{skHelperVersion, 0, 0, 0, skHelperError, 0, 0, 0, byte(ErrSKPIN)}
-	if r.end() == nil && string(given) == pin {
-		kind := (&reader{rest: private}).string()
-		sig := appendString(appendString(nil, kind), data)
+	if r.End() == nil && string(given) == pin {
+		kind := wire.NewReader(private).Bytes()
+		sig := wire.AppendString(wire.AppendString(nil, kind), data)
 		sig = append(sig, 5, 0, 0, 0, 9)
-		answer = appendString([]byte{skHelperVersion, 0, 0, 0, skHelperSign}, sig)
+		answer = wire.AppendString([]byte{skHelperVersion, 0, 0, 0, skHelperSign}, sig)
 	}
 	writeFrame(answer)
 }
@@ -96,30 +98,30 @@ func fakeToken(file string, modern bool) {
 	providers := 0
 	for {
 		message := readFrame()
-		r := &reader{rest: message[1:]}
+		r := wire.NewReader(message[1:])
 		switch message[0] {
 		case agentAddSmartcardKey:
 			if providers++; modern && providers > 1 {
 				os.Exit(255)
 			}
-			if provider := string(r.string()); provider != "fake" {
+			if provider := string(r.Bytes()); provider != "fake" {
 				writeFrame([]byte{agentFailure, 0, 0, 0, 1})
 				continue
 			}
 			writeFrame(fakeIdentities(file))
 		case agentSignRequest:
-			blob, data := r.string(), r.string()
+			blob, data := r.Bytes(), r.Bytes()
 			algo := ""
 			if modern {
-				algo = string(r.string())
+				algo = string(r.Bytes())
 			}
-			r.uint32()
+			r.Uint32()
 			result := fakeSign(file, blob, data, algo)
-			if r.end() != nil || result == nil {
+			if r.End() != nil || result == nil {
 				writeFrame([]byte{agentFailure})
 				continue
 			}
-			writeFrame(appendString([]byte{agentSignResponse}, result))
+			writeFrame(wire.AppendString([]byte{agentSignResponse}, result))
 		}
 	}
 }
@@ -129,11 +131,11 @@ func fakeIdentities(file string) []byte {
 	n := 0
 	for _, key := range fakeKeys(file) {
 		signer, _ := ssh.NewSignerFromKey(key)
-		keys = appendString(appendString(keys, signer.PublicKey().Marshal()), "label")
+		keys = wire.AppendString(wire.AppendString(keys, signer.PublicKey().Marshal()), "label")
 		n++
 	}
 	// A key of a type to come is passed over.
-	keys = appendString(appendString(keys, appendString(nil, "ssh-future")), "label")
+	keys = wire.AppendString(wire.AppendString(keys, wire.AppendString(nil, "ssh-future")), "label")
 	return append(binary.BigEndian.AppendUint32([]byte{agentIdentitiesAnswer}, uint32(n+1)), keys...)
 }
 

@@ -19,14 +19,16 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // testSecurityKey is a key that no token has.
 func testSecurityKey(t *testing.T) *SecurityKey {
 	t.Helper()
 	pub, _, _ := ed25519.GenerateKey(rand.Reader)
-	blob := appendString(nil, ssh.KeyAlgoSKED25519)
-	blob = appendString(appendString(blob, pub), "ssh:")
+	blob := wire.AppendString(nil, ssh.KeyAlgoSKED25519)
+	blob = wire.AppendString(wire.AppendString(blob, pub), "ssh:")
 	key, err := ssh.ParsePublicKey(blob)
 	if err != nil {
 		t.Fatal(err)
@@ -41,25 +43,25 @@ var short = Options{touch: 50 * time.Millisecond, answer: 50 * time.Millisecond}
 func TestRequestToSign(t *testing.T) {
 	key := testSecurityKey(t)
 	got := skRequest("internal", key, []byte("data"), []byte("1234"), &Options{})
-	r := &reader{rest: got}
-	if v, kind, stderr, level := r.uint8(), r.uint32(), r.uint8(), r.uint32(); v != 5 || kind != 1 || stderr != 1 || level != 2 {
+	r := wire.NewReader(got)
+	if v, kind, stderr, level := r.Byte(), r.Uint32(), r.Byte(), r.Uint32(); v != 5 || kind != 1 || stderr != 1 || level != 2 {
 		t.Errorf("version %d, type %d, log to stderr %d at %d", v, kind, stderr, level)
 	}
-	private := &reader{rest: r.string()}
-	if kind := string(private.string()); kind != ssh.KeyAlgoSKED25519 {
+	private := wire.NewReader(r.Bytes())
+	if kind := string(private.Bytes()); kind != ssh.KeyAlgoSKED25519 {
 		t.Errorf("type %s", kind)
 	}
-	private.string() // the point
-	if app, flags, handle, reserved := string(private.string()), private.uint8(), string(private.string()), string(private.string()); app != "ssh:" || flags != 1 || handle != "handle" || reserved != "" {
+	private.Bytes() // the point
+	if app, flags, handle, reserved := string(private.Bytes()), private.Byte(), string(private.Bytes()), string(private.Bytes()); app != "ssh:" || flags != 1 || handle != "handle" || reserved != "" {
 		t.Errorf("application %q, flags %#x, handle %q, reserved %q", app, flags, handle, reserved)
 	}
-	if err := private.end(); err != nil {
+	if err := private.End(); err != nil {
 		t.Error(err)
 	}
-	if provider, data, algo, compat, pin := string(r.string()), string(r.string()), string(r.string()), r.uint32(), string(r.string()); provider != "internal" || data != "data" || algo != "" || compat != 0 || pin != "1234" {
+	if provider, data, algo, compat, pin := string(r.Bytes()), string(r.Bytes()), string(r.Bytes()), r.Uint32(), string(r.Bytes()); provider != "internal" || data != "data" || algo != "" || compat != 0 || pin != "1234" {
 		t.Errorf("provider %q, data %q, algorithm %q, compat %d, PIN %q", provider, data, algo, compat, pin)
 	}
-	if err := r.end(); err != nil {
+	if err := r.End(); err != nil {
 		t.Error(err)
 	}
 }

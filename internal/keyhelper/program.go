@@ -238,3 +238,12 @@ func (l *lineLog) lines() []string {
 	defer l.mu.Unlock()
 	return append([]string(nil), l.seen...)
 }
+
+// malformed returns the error of an answer that is not as the protocol has it, or
+// nil if err is nil.
+func malformed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", ErrProtocol, err)
+}

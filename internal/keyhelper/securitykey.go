@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // The messages of ssh-sk-helper (ssh-sk.h in OpenSSH).
@@ -38,8 +40,8 @@ type SecurityKey struct {
 // the public key, then the rest.
 func (k *SecurityKey) marshal() []byte {
 	b := append(k.Public.Marshal(), k.Flags)
-	b = appendString(b, k.KeyHandle)
-	return appendString(b, k.Reserved)
+	b = wire.AppendString(b, k.KeyHandle)
+	return wire.AppendString(b, k.Reserved)
 }
 
 // SKError is a failure that ssh-sk-helper reports, as one of OpenSSH's numbers
@@ -121,34 +123,34 @@ func skRequest(provider string, key *SecurityKey, data, pin []byte, o *Options) 
 	b = binary.BigEndian.AppendUint32(b, skHelperSign)
 	b = append(b, 1) // log to stderr
 	b = binary.BigEndian.AppendUint32(b, level)
-	b = appendString(b, private)
-	b = appendString(b, provider)
-	b = appendString(b, data)
-	b = appendString(b, "")
+	b = wire.AppendString(b, private)
+	b = wire.AppendString(b, provider)
+	b = wire.AppendString(b, data)
+	b = wire.AppendString(b, "")
 	b = binary.BigEndian.AppendUint32(b, 0)
-	return appendString(b, pin)
+	return wire.AppendString(b, pin)
 }
 
 // parseSKAnswer returns the signature, or the SKError that the helper reports.
 func parseSKAnswer(answer []byte) (*ssh.Signature, error) {
-	r := &reader{rest: answer}
-	version, kind := r.uint8(), r.uint32()
+	r := wire.NewReader(answer)
+	version, kind := r.Byte(), r.Uint32()
 	switch {
-	case r.err != nil:
-		return nil, r.err
+	case r.Err() != nil:
+		return nil, malformed(r.Err())
 	case version != skHelperVersion:
 		return nil, fmt.Errorf("%w: version %d", ErrProtocol, version)
 	case kind == skHelperError:
-		code := r.uint32()
-		if err := r.end(); err != nil {
+		code := r.Uint32()
+		if err := malformed(r.End()); err != nil {
 			return nil, err
 		}
 		return nil, SKError(code)
 	case kind != skHelperSign:
 		return nil, fmt.Errorf("%w: message type %d", ErrProtocol, kind)
 	}
-	blob := r.string()
-	if err := r.end(); err != nil {
+	blob := r.Bytes()
+	if err := malformed(r.End()); err != nil {
 		return nil, err
 	}
 	return parseSignature(blob)
@@ -157,12 +159,12 @@ func parseSKAnswer(answer []byte) (*ssh.Signature, error) {
 // parseSignature reads a signature as in RFC 4253, section 6.6. A security
 // key's has its flags and counter behind it.
 func parseSignature(blob []byte) (*ssh.Signature, error) {
-	r := &reader{rest: blob}
-	sig := &ssh.Signature{Format: string(r.string()), Blob: r.string()}
-	if r.err != nil {
-		return nil, r.err
+	r := wire.NewReader(blob)
+	sig := &ssh.Signature{Format: string(r.Bytes()), Blob: r.Bytes()}
+	if r.Err() != nil {
+		return nil, malformed(r.Err())
 	}
-	sig.Rest = r.rest
+	sig.Rest = r.Rest()
 	if len(sig.Rest) == 0 {
 		sig.Rest = nil
 	}

@@ -7,6 +7,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/testenv"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // TestSecurityKeyWithOpenSSH signs through the helper that is installed, or
@@ -48,24 +50,24 @@ func TestSecurityKeyWithOpenSSH(t *testing.T) {
 // readSecurityKey takes an unencrypted file of OpenSSH's apart.
 func readSecurityKey(t *testing.T, file string) *SecurityKey {
 	t.Helper()
-	r := &reader{rest: testenv.PrivateSection(t, file)}
-	r.uint32()
-	r.uint32()
-	start := len(r.rest)
-	all := r.rest
-	kind := string(r.string())
+	r := wire.NewReader(testenv.PrivateSection(t, file))
+	r.Uint32()
+	r.Uint32()
+	start := len(r.Rest())
+	all := r.Rest()
+	kind := string(r.Bytes())
 	if kind == ssh.KeyAlgoSKECDSA256 {
-		r.string()
+		r.Bytes()
 	}
-	r.string()
-	r.string()
-	pub, err := ssh.ParsePublicKey(all[:start-len(r.rest)])
+	r.Bytes()
+	r.Bytes()
+	pub, err := ssh.ParsePublicKey(all[:start-len(r.Rest())])
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := &SecurityKey{Public: pub, Flags: r.uint8(), KeyHandle: r.string(), Reserved: r.string()}
-	if r.err != nil {
-		t.Fatal(r.err)
+	key := &SecurityKey{Public: pub, Flags: r.Byte(), KeyHandle: r.Bytes(), Reserved: r.Bytes()}
+	if r.Err() != nil {
+		t.Fatal(r.Err())
 	}
 	return key
 }

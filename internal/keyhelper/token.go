@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // Messages of ssh-pkcs11-helper. It speaks the protocol of ssh-agent.
@@ -171,35 +173,35 @@ func (t *Token) Close() error {
 func addRequest(provider string, pin []byte) []byte {
 	b := make([]byte, 0, 16+len(provider)+len(pin))
 	b = append(b, agentAddSmartcardKey)
-	b = appendString(b, provider)
-	return appendString(b, pin)
+	b = wire.AppendString(b, provider)
+	return wire.AppendString(b, pin)
 }
 
 // parseIdentities reads the answer to addRequest: ErrNoKeys if it failed. A key
 // of a type that is not known is left out.
 func parseIdentities(answer []byte) ([]TokenKey, error) {
-	r := &reader{rest: answer}
-	switch kind := r.uint8(); {
+	r := wire.NewReader(answer)
+	switch kind := r.Byte(); {
 	case kind == agentFailure:
 		return nil, ErrNoKeys
 	case kind != agentIdentitiesAnswer:
 		return nil, fmt.Errorf("%w: message type %d", ErrProtocol, kind)
 	}
-	n := r.uint32()
-	if uint64(n) > uint64(len(r.rest)/smallestIdentityLength) {
+	n := r.Uint32()
+	if uint64(n) > uint64(len(r.Rest())/smallestIdentityLength) {
 		return nil, fmt.Errorf("%w: %d keys", ErrProtocol, n)
 	}
 	var keys []TokenKey
 	for range n {
-		blob, label := r.string(), r.string()
-		if r.err != nil {
-			return nil, r.err
+		blob, label := r.Bytes(), r.Bytes()
+		if r.Err() != nil {
+			return nil, malformed(r.Err())
 		}
 		if key, err := ssh.ParsePublicKey(blob); err == nil {
 			keys = append(keys, TokenKey{Public: key, Label: string(label)})
 		}
 	}
-	if err := r.end(); err != nil {
+	if err := malformed(r.End()); err != nil {
 		return nil, err
 	}
 	if len(keys) == 0 {
@@ -256,21 +258,21 @@ func tokenLabels(lines []string) []string {
 
 // signRequest begins in the same way in both dialects.
 func signRequest(key ssh.PublicKey, data []byte) []byte {
-	b := appendString([]byte{agentSignRequest}, key.Marshal())
-	return appendString(b, data)
+	b := wire.AppendString([]byte{agentSignRequest}, key.Marshal())
+	return wire.AppendString(b, data)
 }
 
 // parseSignResponse returns what was signed with, in the form of the dialect.
 func parseSignResponse(answer []byte) ([]byte, error) {
-	r := &reader{rest: answer}
-	switch kind := r.uint8(); {
+	r := wire.NewReader(answer)
+	switch kind := r.Byte(); {
 	case kind == agentFailure:
 		return nil, ErrRefused
 	case kind != agentSignResponse:
 		return nil, fmt.Errorf("%w: message type %d", ErrProtocol, kind)
 	}
-	blob := r.string()
-	if err := r.end(); err != nil {
+	blob := r.Bytes()
+	if err := malformed(r.End()); err != nil {
 		return nil, err
 	}
 	return blob, nil
@@ -279,7 +281,7 @@ func parseSignResponse(answer []byte) ([]byte, error) {
 // modern is the rest of a request in the dialect of OpenSSH 10.1 and later: an
 // algorithm, and no compatibility flags.
 func modern(request []byte, algo string) []byte {
-	return binary.BigEndian.AppendUint32(appendString(request, algo), 0)
+	return binary.BigEndian.AppendUint32(wire.AppendString(request, algo), 0)
 }
 
 // classic is the rest of a request in the dialect before: no flags.

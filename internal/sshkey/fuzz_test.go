@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // seeds are small files of each format.
@@ -95,7 +97,7 @@ func FuzzDecrypted(f *testing.F) {
 			outer := &ber{in: text}
 			parsePlainDER(outer.sequence(tagSequence))
 		}
-		readPrivate(&wire{in: text})
+		readPrivate(wire.NewReader(text))
 		if len(text) > 0 {
 			unpad(text, 16)
 		}

@@ -7,6 +7,8 @@ import (
 	"math/big"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // opensshMagic begins a private key in OpenSSH's own format (PROTOCOL.key).
@@ -20,12 +22,12 @@ type container struct {
 }
 
 func parseContainer(data []byte) (*container, bool) {
-	w := &wire{in: data}
-	c := &container{cipher: w.string(), kdf: w.string(), options: w.string()}
-	keys := w.uint32()
-	c.public, c.private = w.string(), w.string()
-	c.tag = w.in
-	return c, !w.failed && keys == 1
+	w := wire.NewReader(data)
+	c := &container{cipher: w.Bytes(), kdf: w.Bytes(), options: w.Bytes()}
+	keys := w.Uint32()
+	c.public, c.private = w.Bytes(), w.Bytes()
+	c.tag = w.Rest()
+	return c, w.Err() == nil && keys == 1
 }
 
 // opensshPublic returns the public key that stands in the clear in the first
@@ -57,7 +59,7 @@ func parseOpenSSH(data []byte, s *secret) (*Private, error) {
 	if !ok {
 		return nil, ErrFormat
 	}
-	kind := (&wire{in: c.public}).string()
+	kind := wire.NewReader(c.public).Bytes()
 	if !isKnownType(string(kind)) {
 		return nil, ErrKeyType
 	}
@@ -66,8 +68,8 @@ func parseOpenSSH(data []byte, s *secret) (*Private, error) {
 		return nil, err
 	}
 	defer clear(section)
-	w := &wire{in: section}
-	if one, two := w.uint32(), w.uint32(); w.failed || one != two {
+	w := wire.NewReader(section)
+	if one, two := w.Uint32(), w.Uint32(); w.Err() != nil || one != two {
 		if len(c.options) == 0 {
 			return nil, ErrFormat
 		}
@@ -77,13 +79,13 @@ func parseOpenSSH(data []byte, s *secret) (*Private, error) {
 	if err != nil {
 		return nil, err
 	}
-	comment := w.string()
-	for i, b := range w.in {
+	comment := w.Bytes()
+	for i, b := range w.Rest() {
 		if b != byte(i+1) {
 			return nil, ErrFormat
 		}
 	}
-	if w.failed || bytes.IndexByte(comment, 0) >= 0 {
+	if w.Err() != nil || bytes.IndexByte(comment, 0) >= 0 {
 		return nil, ErrFormat
 	}
 	p := &Private{Key: key, Comment: string(comment)}
@@ -108,39 +110,39 @@ func isKnownType(name string) bool {
 // samePublic compares two keys in the wire format, where numbers may have
 // superfluous zeros.
 func samePublic(a, b []byte) bool {
-	x, y := &wire{in: a}, &wire{in: b}
-	for len(x.in) > 0 {
-		if !bytes.Equal(bytes.TrimLeft(x.string(), "\x00"), bytes.TrimLeft(y.string(), "\x00")) {
+	x, y := wire.NewReader(a), wire.NewReader(b)
+	for len(x.Rest()) > 0 {
+		if !bytes.Equal(bytes.TrimLeft(x.Bytes(), "\x00"), bytes.TrimLeft(y.Bytes(), "\x00")) {
 			return false
 		}
 	}
-	return !x.failed && !y.failed && len(y.in) == 0
+	return x.Err() == nil && y.Err() == nil && len(y.Rest()) == 0
 }
 
 // readPrivate reads a private key up to its comment.
-func readPrivate(w *wire) (any, error) {
-	kind := string(w.string())
+func readPrivate(w *wire.Reader) (any, error) {
+	kind := string(w.Bytes())
 	switch kind {
 	case ssh.KeyAlgoRSA:
-		n, e, d := w.number(), w.number(), w.number()
-		w.number() // the CRT coefficient, which follows from the others
-		p, q := w.number(), w.number()
-		if w.failed {
+		n, e, d := w.MPInt(maxInteger), w.MPInt(maxInteger), w.MPInt(maxInteger)
+		w.MPInt(maxInteger) // the CRT coefficient, which follows from the others
+		p, q := w.MPInt(maxInteger), w.MPInt(maxInteger)
+		if w.Err() != nil {
 			return nil, ErrFormat
 		}
 		return keyOf(newRSA(n, e, d, []*big.Int{p, q}))
 	case ssh.KeyAlgoED25519:
-		pub, priv := w.string(), w.string()
-		if w.failed || len(pub) != ed25519.PublicKeySize || len(priv) != ed25519.PrivateKeySize || !bytes.Equal(pub, priv[ed25519.SeedSize:]) {
+		pub, priv := w.Bytes(), w.Bytes()
+		if w.Err() != nil || len(pub) != ed25519.PublicKeySize || len(priv) != ed25519.PrivateKeySize || !bytes.Equal(pub, priv[ed25519.SeedSize:]) {
 			return nil, ErrFormat
 		}
 		return ed25519.PrivateKey(bytes.Clone(priv)), nil
 	case ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
-		name := string(w.string())
-		w.string() // the public key, which follows from the private one
-		d := w.number()
+		name := string(w.Bytes())
+		w.Bytes() // the public key, which follows from the private one
+		d := w.MPInt(maxInteger)
 		for _, c := range curves() {
-			if c.ssh == name && kind == "ecdsa-sha2-"+name && !w.failed {
+			if c.ssh == name && kind == "ecdsa-sha2-"+name && w.Err() == nil {
 				return keyOf(newECDSA(c.curve, d))
 			}
 		}
@@ -152,24 +154,24 @@ func readPrivate(w *wire) (any, error) {
 }
 
 // readSecurityKey reads a key of a FIDO token (PROTOCOL.u2f).
-func readSecurityKey(kind string, w *wire) (any, error) {
+func readSecurityKey(kind string, w *wire.Reader) (any, error) {
 	fields := [][]byte{[]byte(kind)}
 	if kind == ssh.KeyAlgoSKECDSA256 {
-		fields = append(fields, w.string()) // the curve
+		fields = append(fields, w.Bytes()) // the curve
 	}
-	fields = append(fields, w.string(), w.string())
+	fields = append(fields, w.Bytes(), w.Bytes())
 	key := &SecurityKey{
 		Application: string(fields[len(fields)-1]),
-		Flags:       w.byte(),
-		KeyHandle:   bytes.Clone(w.string()),
-		Reserved:    bytes.Clone(w.string()),
+		Flags:       w.Byte(),
+		KeyHandle:   bytes.Clone(w.Bytes()),
+		Reserved:    bytes.Clone(w.Bytes()),
 	}
 	var public []byte
 	for _, f := range fields {
-		public = appendString(public, f)
+		public = wire.AppendString(public, f)
 	}
 	pub, err := ssh.ParsePublicKey(public)
-	if w.failed || err != nil {
+	if w.Err() != nil || err != nil {
 		return nil, ErrFormat
 	}
 	key.Public = pub

@@ -13,6 +13,8 @@ import (
 
 	"github.com/dchest/bcrypt_pbkdf"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // opensshFile is a file in OpenSSH's format before it is written.
@@ -25,17 +27,17 @@ type opensshFile struct {
 func (f opensshFile) bytes() []byte {
 	out := []byte(opensshMagic)
 	for _, s := range []string{f.cipher, f.kdf, f.options} {
-		out = appendString(out, []byte(s))
+		out = wire.AppendString(out, []byte(s))
 	}
 	out = binary.BigEndian.AppendUint32(out, f.keys)
-	out = appendString(appendString(out, f.public), f.section)
+	out = wire.AppendString(wire.AppendString(out, f.public), f.section)
 	return encode("OPENSSH PRIVATE KEY", append(out, f.tag...))
 }
 
 // section writes the private part, padded to a block.
 func section(key []byte, comment string, block int) []byte {
 	out := append([]byte{1, 2, 3, 4, 1, 2, 3, 4}, key...)
-	out = appendString(out, []byte(comment))
+	out = wire.AppendString(out, []byte(comment))
 	for i := 1; len(out)%block != 0; i++ {
 		out = append(out, byte(i))
 	}
@@ -46,7 +48,7 @@ func section(key []byte, comment string, block int) []byte {
 func fields(texts ...[]byte) []byte {
 	var out []byte
 	for _, text := range texts {
-		out = appendString(out, text)
+		out = wire.AppendString(out, text)
 	}
 	return out
 }

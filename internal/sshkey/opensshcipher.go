@@ -10,6 +10,8 @@ import (
 	"golang.org/x/crypto/chacha20"
 	//lint:ignore SA1019 chacha20-poly1305@openssh.com is not the AEAD of RFC 8439
 	"golang.org/x/crypto/poly1305"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 // maxRounds bounds the rounds of bcrypt_pbkdf: this many take the better part
@@ -64,10 +66,10 @@ func (c *container) decrypt(s *secret) ([]byte, error) {
 	if !encrypted {
 		return append([]byte(nil), c.private...), nil
 	}
-	options := &wire{in: c.options}
-	salt, rounds := options.string(), options.uint32()
+	options := wire.NewReader(c.options)
+	salt, rounds := options.Bytes(), options.Uint32()
 	switch {
-	case options.failed, rounds == 0, len(salt) == 0, len(salt) > maxSalt:
+	case options.Err() != nil, rounds == 0, len(salt) == 0, len(salt) > maxSalt:
 		return nil, ErrFormat
 	case rounds > maxRounds:
 		return nil, ErrKDFCost

@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/wire"
 )
 
 const puttyMagic = "PuTTY-User-Key-File-"
@@ -215,7 +217,7 @@ func (p *putty) authentic(key []byte) bool {
 	}
 	var text []byte
 	for _, part := range [][]byte{[]byte(p.algorithm), []byte(p.encryption), []byte(p.comment), p.public, p.private} {
-		text = appendString(text, part)
+		text = wire.AppendString(text, part)
 	}
 	defer clear(text)
 	want, err := hex.DecodeString(p.fields["Private-MAC"])
@@ -230,21 +232,21 @@ func mac(newHash func() hash.Hash, key, text []byte) []byte {
 
 // key reads the private section by the type of the public key.
 func (p *putty) key() (any, error) {
-	pub, priv := &wire{in: p.public}, &wire{in: p.private}
-	if kind := string(pub.string()); kind != p.algorithm {
+	pub, priv := wire.NewReader(p.public), wire.NewReader(p.private)
+	if kind := string(pub.Bytes()); kind != p.algorithm {
 		return nil, ErrFormat
 	}
 	switch p.algorithm {
 	case ssh.KeyAlgoRSA:
-		e, n := pub.number(), pub.number()
-		d, prime1, prime2 := priv.number(), priv.number(), priv.number()
-		if pub.failed || priv.failed {
+		e, n := pub.MPInt(maxInteger), pub.MPInt(maxInteger)
+		d, prime1, prime2 := priv.MPInt(maxInteger), priv.MPInt(maxInteger), priv.MPInt(maxInteger)
+		if pub.Err() != nil || priv.Err() != nil {
 			return nil, ErrFormat
 		}
 		return keyOf(newRSA(n, e, d, []*big.Int{prime1, prime2}))
 	case ssh.KeyAlgoED25519:
-		point, seed := pub.string(), priv.string()
-		if pub.failed || priv.failed || len(seed) != ed25519.SeedSize {
+		point, seed := pub.Bytes(), priv.Bytes()
+		if pub.Err() != nil || priv.Err() != nil || len(seed) != ed25519.SeedSize {
 			return nil, ErrFormat
 		}
 		key := ed25519.NewKeyFromSeed(seed)
@@ -253,9 +255,9 @@ func (p *putty) key() (any, error) {
 		}
 		return key, nil
 	case ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
-		name, d := string(pub.string()), priv.number()
+		name, d := string(pub.Bytes()), priv.MPInt(maxInteger)
 		for _, c := range curves() {
-			if c.ssh == name && !pub.failed && !priv.failed {
+			if c.ssh == name && pub.Err() == nil && priv.Err() == nil {
 				return keyOf(newECDSA(c.curve, d))
 			}
 		}
