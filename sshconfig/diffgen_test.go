@@ -339,6 +339,9 @@ func (g *generator) criteria() string {
 	var out []string
 	for range 1 + g.r.IntN(3) {
 		c := g.pick("host", "host", "originalhost", "user", "localuser", "exec", "final", "canonical")
+		if g.ten && g.chance(25) {
+			c = g.pick("version", "version", "tagged", "command", "sessiontype", "localnetwork")
+		}
 		if g.bad(4) {
 			c = g.pick("hosts", "address", "", "#", "group")
 		}
@@ -355,6 +358,16 @@ func (g *generator) criteria() string {
 			c += g.pick(" ", " ", "=", g.onlyTen(" = ", " "), "\t") + g.matchArg("alpha", "*", "a*,beta*", "!alpha,*", "*.example.com", "ALPHA", "gamma", "127.*", "10.0.0.1", "l*", "realname*", "web")
 		case "user", "localuser":
 			c += g.pick(" ", "=") + g.matchArg("root", "joe", "*", "!root,*", "j*", "ann,joe", "bob", "ROOT")
+		case "version":
+			c += g.pick(" ", "=") + g.matchArg("OpenSSH_10.*", "OpenSSH_9.*", "*", "!OpenSSH_10*,*", "OpenSSH_9*,OpenSSH_1*", "openssh*", "gossh*")
+		case "tagged":
+			c += g.pick(" ", "=") + g.matchArg("x", "a*", "*", "!a*,*", `""`)
+		case "command":
+			c += g.pick(" ", "=") + g.matchArg("ls", "l*", "*", "!ls,*", `""`)
+		case "sessiontype":
+			c += " " + g.matchArg("shell", "exec", "none", "sub*", "*", "!shell,*")
+		case "localnetwork":
+			c += g.pick(" ", "=") + g.matchArg("127.0.0.0/8", "192.0.2.0/24", "192.0.2.0/24,127.0.0.1", "127.0.0.1/8", "a")
 		case "exec":
 			c += g.pick(" ", "=") + g.matchArg("true", "false", "test %h = alpha", "test %p = 22", "test %r = joe", "exit 3", "test %n = %h", "test %u%% = root%%", "test -n %C", "test %i = 0", "test %k = %h", "true %L %l %d")
 			if g.bad(3) {

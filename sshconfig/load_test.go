@@ -435,7 +435,6 @@ Host *
 func TestMatchCriteria(t *testing.T) {
 	opts := options(home(t, nil))
 	opts.Command = "rsync --server"
-	opts.Version = "OpenSSH_10.0"
 	opts.CommandLine = []sshconfig.Directive{sshconfig.Flag('P', "blue"), sshconfig.Flag('l', "joe")}
 	opts.LocalAddrs = func() ([]netip.Addr, error) {
 		return []netip.Addr{netip.MustParseAddr("10.1.2.3"), netip.MustParseAddr("fe80::1%eth0")}, nil
@@ -446,8 +445,8 @@ func TestMatchCriteria(t *testing.T) {
 		"!final":    true, // in the first pass
 		"exec true": true, "exec false": false, "exec \"test %n-%r-%L = web-joe-here\"": true, "!exec false": true,
 		"tagged blue": true, "tagged re*": false, `tagged ""`: false, "command rsync*": true, "command git*": false,
-		`command ""`: false, "sessiontype exec": true, "sessiontype shell": false, "version OpenSSH_10*": true,
-		"version OpenSSH_9.*": false, "localnetwork 10.0.0.0/8": true, "localnetwork 192.168.0.0/16,fe80::/10": true,
+		`command ""`: false, "sessiontype exec": true, "sessiontype shell": false, "version OpenSSH_10.*": true,
+		"version OpenSSH_9.*": false, "!version OpenSSH_9.*": true, "version gossh*": false, "localnetwork 10.0.0.0/8": true, "localnetwork 192.168.0.0/16,fe80::/10": true,
 		"!localnetwork 192.168.0.0/16": true, "user joe exec true host web": true, "user ann exec true": false,
 		"host web # comment": true,
 	} {
@@ -459,8 +458,8 @@ func TestMatchCriteria(t *testing.T) {
 			t.Errorf("Match %s: %v, want %v", criteria, !want, want)
 		}
 	}
-	opts.Command, opts.CommandLine = "", nil
-	for criteria, want := range map[string]bool{`tagged ""`: true, `command ""`: true, "sessiontype shell": true} {
+	opts.Command, opts.CommandLine, opts.Version = "", nil, "other_1"
+	for criteria, want := range map[string]bool{"version other*": true, "version OpenSSH*": false, `tagged ""`: true, `command ""`: true, "sessiontype shell": true} {
 		if err := os.WriteFile(opts.UserFile, []byte("Match "+criteria+"\nPort 7\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}

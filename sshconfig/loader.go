@@ -57,6 +57,9 @@ const (
 	defaultPort       = 22
 	commandLineOrigin = "command-line"
 
+	// followedVersion is the release of OpenSSH whose behaviour this package has.
+	followedVersion = "OpenSSH_10.5p1"
+
 	levelDebug1 = slog.LevelDebug
 	levelDebug2 = slog.LevelDebug - 1
 	levelDebug3 = slog.LevelDebug - 2
@@ -177,7 +180,7 @@ func (l *loader) identifyUser() error {
 		o.Hostname = name
 	}
 	if o.Version == "" {
-		o.Version = "gossh"
+		o.Version = followedVersion
 	}
 	if o.SystemFile == "" {
 		o.SystemFile = filepath.Join(systemDir(l.env), "ssh_config")

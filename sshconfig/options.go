@@ -79,7 +79,9 @@ type Options struct {
 	// LookupHome finds the home directory of another user, for ~user. Nil means
 	// the user database.
 	LookupHome func(user string) (string, error)
-	// Version is what `Match version` sees. Empty means "gossh".
+	// Version is the version that `Match version` compares. Empty means the
+	// release of OpenSSH that this package follows, "OpenSSH_10.5p1", so that a
+	// configuration for ssh has the same effect here.
 	Version string
 	// Resolver is used for canonicalisation only. Nil means the
 	// system's, with all sources that nsswitch.conf names.
