@@ -64,6 +64,7 @@ var faults = []fault{
 // of ssh side by side, and holds gossh to it. With -v it prints the table of
 // docs/staying-connected.md.
 func TestFaultTimes(t *testing.T) {
+	t.Parallel()
 	need(t, "nc", "ssh")
 	if testing.Short() {
 		t.Skip("takes half a minute")

@@ -34,13 +34,13 @@ func TestAlgorithms(t *testing.T) {
 			if query == "mac" {
 				args = append(args, "-c", "aes128-ctr")
 			}
-			want := w.run(w.ssh(append(args, "sshd", "echo in")...))
-			if want.status != 0 {
+			args = append(args, "sshd", "echo in")
+			got := w.run(w.gossh(args...))
+			if got.status != 0 && w.run(w.ssh(args...)).status != 0 {
 				t.Logf("sshd does not do %s", name)
 				continue
 			}
 			tried++
-			got := w.run(w.gossh(append(args, "sshd", "echo in")...))
 			got.want(t, 0, "in\n", silent())
 		}
 	}
