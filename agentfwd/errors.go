@@ -3,6 +3,8 @@ package agentfwd
 import (
 	"errors"
 	"fmt"
+
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
 var (
@@ -23,8 +25,9 @@ var (
 	// forwarding was not asked for, which an honest server does not do.
 	ErrNotRequested = errors.New("server tried agent forwarding that was not requested")
 
-	// ErrClosed says that the Conn or Forwarder was closed on our side.
-	ErrClosed = errors.New("agentfwd: closed")
+	// ErrClosed means that the Conn or Forwarder was closed on this side. It
+	// matches net.ErrClosed.
+	ErrClosed = cause.Closed("agentfwd: closed")
 
 	// ErrMalformed says that a message does not follow the protocol.
 	ErrMalformed = errors.New("agentfwd: malformed message")

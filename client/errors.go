@@ -18,7 +18,7 @@ import (
 
 // ErrClosed is the error of a Client or Kept after its Close was called. It matches
 // net.ErrClosed.
-var ErrClosed = fmt.Errorf("client: connection closed: %w", net.ErrClosed)
+var ErrClosed = cause.Closed("client: connection closed")
 
 // ErrTimeout is the cause of a Dial that ConnectTimeout ended.
 var ErrTimeout = errors.New("client: timed out")

@@ -4,11 +4,13 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gossh-project/gossh/internal/cause"
 	"golang.org/x/crypto/ssh"
 )
 
-// ErrClosed is the end of a forwarding, or of a wait for one, by Stop or Close.
-var ErrClosed = errors.New("forward: closed")
+// ErrClosed means that a forwarding, or a wait for one, was ended by Stop or Close.
+// It matches net.ErrClosed.
+var ErrClosed = cause.Closed("forward: closed")
 
 // ErrConnectionLost is the end of a forwarding or of a forwarded connection
 // because the SSH connection under it ended. What it wraps is what Wait of

@@ -3,6 +3,8 @@ package mux
 import (
 	"errors"
 	"fmt"
+
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
 // What Connect finds instead of a master.
@@ -46,8 +48,8 @@ var (
 	// ErrIdle: nobody was there for ServerOptions.IdleTimeout.
 	ErrIdle = errors.New("mux: idle")
 
-	// ErrClosed: Close was called.
-	ErrClosed = errors.New("mux: closed")
+	// ErrClosed means that Close was called. It matches net.ErrClosed.
+	ErrClosed = cause.Closed("mux: closed")
 )
 
 // ErrNoExitStatus is the end of a session whose master went away, or closed

@@ -2,12 +2,11 @@ package session
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"net"
 	"strings"
 	"sync"
 
+	"github.com/gossh-project/gossh/internal/cause"
 	"golang.org/x/crypto/ssh"
 )
 
@@ -182,7 +181,7 @@ func (c *Cmd) send(name string, payload []byte) error {
 }
 
 // errClosed is the error of a Cmd after Close.
-var errClosed = fmt.Errorf("session: %w", net.ErrClosed)
+var errClosed = cause.Closed("session: closed")
 
 // Close closes the channel and does not wait for the program. It unblocks Start,
 // Wait and Reads of pipes, which then return an error that matches

@@ -3,6 +3,8 @@ package x11fwd
 import (
 	"errors"
 	"fmt"
+
+	"github.com/gossh-project/gossh/internal/cause"
 )
 
 var (
@@ -21,8 +23,9 @@ var (
 	// session was given, and was refused.
 	ErrWrongAuth = errors.New("x11fwd: wrong authentication")
 
-	// ErrClosed is the end of connections by Close.
-	ErrClosed = errors.New("x11fwd: closed")
+	// ErrClosed means that connections were ended by Close. It matches
+	// net.ErrClosed.
+	ErrClosed = cause.Closed("x11fwd: closed")
 )
 
 // DisplayError is a display that cannot be used as it is named.

@@ -76,7 +76,7 @@ func (c *checker) isExcepted(name string) bool {
 	return false
 }
 
-// isError: errors.New(…) or fmt.Errorf(…).
+// isError: errors.New(…), fmt.Errorf(…) or cause.Closed(…).
 func isError(e ast.Expr) bool {
 	call, ok := e.(*ast.CallExpr)
 	if !ok {
@@ -87,7 +87,8 @@ func isError(e ast.Expr) bool {
 		return false
 	}
 	pkg, ok := sel.X.(*ast.Ident)
-	return ok && (pkg.Name == "errors" && sel.Sel.Name == "New" || pkg.Name == "fmt" && sel.Sel.Name == "Errorf")
+	return ok && (pkg.Name == "errors" && sel.Sel.Name == "New" || pkg.Name == "fmt" && sel.Sel.Name == "Errorf" ||
+		pkg.Name == "cause" && sel.Sel.Name == "Closed")
 }
 
 // isTable: a literal of an array.

@@ -3,6 +3,7 @@ package cause
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 )
@@ -48,5 +49,12 @@ func TestOf(t *testing.T) {
 		if err.Error() != context.Cause(test.ctx).Error() {
 			t.Errorf("%s: text %q", name, err)
 		}
+	}
+}
+
+func TestClosed(t *testing.T) {
+	err := Closed("room: closed")
+	if err.Error() != "room: closed" || !errors.Is(err, net.ErrClosed) || errors.Is(err, Closed("room: closed")) {
+		t.Errorf("%v", err)
 	}
 }
