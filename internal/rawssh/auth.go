@@ -12,8 +12,8 @@ type AuthRequest struct {
 	Rest                  []byte `ssh:"rest"` // the method's own fields
 }
 
-// Authenticate accepts the service request and whatever credentials come
-// first, unchecked; "none" is refused, as a server would that wants some.
+// Authenticate accepts the service request and the first credentials, unchecked.
+// "none" is refused.
 func (c *Conn) Authenticate() (AuthRequest, error) {
 	if err := c.AcceptService(); err != nil {
 		return AuthRequest{}, err
@@ -57,7 +57,7 @@ func (c *Conn) AcceptService() error {
 	return c.Send(MsgServiceAccept, struct{ Name string }{"ssh-userauth"})
 }
 
-// ReadAuthRequest reads the next request to authenticate; the caller answers.
+// ReadAuthRequest reads the next authentication request. The caller answers it.
 func (c *Conn) ReadAuthRequest() (AuthRequest, error) {
 	var r AuthRequest
 	p, err := c.ReadUntil(MsgUserAuthRequest)
@@ -71,15 +71,15 @@ func (c *Conn) ReadAuthRequest() (AuthRequest, error) {
 }
 
 // Channel is a channel that the client has opened and AcceptChannel has
-// confirmed. Its methods do nothing but write packets.
+// confirmed. Its methods only write packets.
 type Channel struct {
 	Type string
 	ID   uint32 // the client's number, for packets to it
 	conn *Conn
 }
 
-// AcceptChannel reads until the client opens a channel and confirms it, with
-// 2 MiB of window.
+// AcceptChannel reads until the client opens a channel, and confirms it with a
+// window of 2 MiB.
 func (c *Conn) AcceptChannel() (*Channel, error) {
 	p, err := c.ReadUntil(MsgChannelOpen)
 	if err != nil {
@@ -98,13 +98,13 @@ func (c *Conn) AcceptChannel() (*Channel, error) {
 	}{open.Sender, open.Sender, 2 << 20, 32 << 10})
 }
 
-// Send sends a message whose first field is the channel: one of
-// MsgChannelEOF, -Close, -Success, -Failure.
+// Send sends a message that consists of the channel: MsgChannelEOF, -Close,
+// -Success or -Failure.
 func (ch *Channel) Send(msg byte) error {
 	return ch.conn.Send(msg, struct{ Recipient uint32 }{ch.ID})
 }
 
-// Data sends data on standard output, with no regard to the window.
+// Data sends data on standard output. It ignores the window.
 func (ch *Channel) Data(data []byte) error {
 	return ch.conn.Send(MsgChannelData, struct {
 		Recipient uint32

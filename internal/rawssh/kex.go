@@ -24,8 +24,8 @@ type kexInit struct {
 	Reserved              uint32
 }
 
-// Rekey starts a key exchange and completes it; no ReadPacket may run
-// meanwhile. What the client sends before its answer is lost.
+// Rekey performs a key exchange. ReadPacket must not run meanwhile. What the
+// client sends before its answer is lost.
 func (c *Conn) Rekey() error {
 	c.writeMu.Lock()
 	defer c.writeMu.Unlock()
@@ -59,7 +59,7 @@ func (c *Conn) sendKexInit() ([]byte, error) {
 	m := kexInit{
 		Kex: []string{"curve25519-sha256"}, HostKey: []string{c.hostKey.PublicKey().Type()},
 		CiphersIn: []string{"aes128-gcm@openssh.com"}, CiphersOut: []string{"aes128-gcm@openssh.com"},
-		MACsIn: []string{"hmac-sha2-256"}, MACsOut: []string{"hmac-sha2-256"}, // never used: GCM has its own
+		MACsIn: []string{"hmac-sha2-256"}, MACsOut: []string{"hmac-sha2-256"}, // not used: GCM needs no MAC
 		ZipsIn: []string{"none"}, ZipsOut: []string{"none"},
 	}
 	rand.Read(m.Cookie[:])
@@ -67,7 +67,7 @@ func (c *Conn) sendKexInit() ([]byte, error) {
 	return p, c.writePacket(p)
 }
 
-// finish does the key exchange after both KEXINIT (RFC 8731).
+// finish completes the key exchange after both KEXINIT messages (RFC 8731).
 func (c *Conn) finish(theirs, ours []byte) error {
 	p, err := c.readPacket()
 	if err != nil {
@@ -111,7 +111,7 @@ func (c *Conn) finish(theirs, ours []byte) error {
 	return c.newKeys(k, hash[:])
 }
 
-// newKeys changes to the new keys, each direction behind its NEWKEYS.
+// newKeys changes to the new keys, in each direction after NEWKEYS.
 func (c *Conn) newKeys(k *big.Int, hash []byte) error {
 	if err := c.writePacket([]byte{MsgNewKeys}); err != nil {
 		return err

@@ -1,15 +1,11 @@
-// Package rawssh is the server's side of an SSH connection at the level of
-// packets, for tests: it sends what golang.org/x/crypto/ssh cannot be made to
-// send, such as a DISCONNECT with a reason, UNIMPLEMENTED, data after EOF, or
-// nonsense.
+// Package rawssh implements the server side of SSH at packet level, for tests. It
+// can send what golang.org/x/crypto/ssh cannot: SSH_MSG_DISCONNECT with a reason,
+// UNIMPLEMENTED, data after EOF, or invalid packets.
 //
-// The main path: [Accept] does the key exchange on a net.Conn,
-// [Conn.Authenticate] lets anybody in, and then the test reads and writes
-// packets. It knows one algorithm of each kind (curve25519-sha256,
-// aes128-gcm@openssh.com, the host key's own), which OpenSSH and x/crypto
-// both offer.
-//
-// It checks no credentials and is of use for tests only.
+// [Accept] performs the key exchange on a net.Conn, and [Conn.Authenticate] accepts
+// any credentials. Then the test reads and writes packets. There is one algorithm of
+// each kind (curve25519-sha256, aes128-gcm@openssh.com, and that of the host key),
+// which both OpenSSH and x/crypto support.
 package rawssh
 
 import (
@@ -60,18 +56,18 @@ const (
 	MsgChannelFailure      = 100
 )
 
-// maxPacket is the longest packet taken, as OpenSSH has it.
+// maxPacket is the size of the largest packet that is accepted, as in OpenSSH.
 const maxPacket = 256 << 10
 
-// DefaultVersion is what Accept announces if it is given no version.
+// DefaultVersion is the identification string if none is given.
 const DefaultVersion = "SSH-2.0-gossh_rawssh"
 
-// errMalformed is returned for packets that cannot be what they should be.
+// errMalformed means that a packet cannot be parsed.
 var errMalformed = errors.New("rawssh: malformed packet")
 
 // Conn is a connection after its first key exchange. One goroutine may read
-// while others write. Reading answers key exchanges of the client as they
-// come; from then until it is done writers wait.
+// while others write. Reading answers key exchanges of the client; writers wait
+// until these are done.
 type Conn struct {
 	SessionID     []byte
 	ClientVersion string
@@ -82,13 +78,13 @@ type Conn struct {
 	hostKey ssh.Signer
 
 	in      sealer
-	writeMu sync.Mutex // guards what follows, held through a key exchange
+	writeMu sync.Mutex // guards out; held during a key exchange
 	out     sealer
 }
 
 // sealer is the state of one direction.
 type sealer struct {
-	aead cipher.AEAD // nil: plain text
+	aead cipher.AEAD // nil means plain text
 	iv   [12]byte
 }
 
@@ -98,8 +94,8 @@ func (s *sealer) step() {
 	binary.BigEndian.PutUint64(s.iv[4:], n+1)
 }
 
-// Accept exchanges versions (empty: DefaultVersion) and keys. On an error the
-// caller still owns nc.
+// Accept exchanges identification strings (an empty version means
+// DefaultVersion) and keys. If it fails, the caller still owns nc.
 func Accept(nc net.Conn, hostKey ssh.Signer, version string) (*Conn, error) {
 	c, err := Greet(nc, hostKey, version)
 	if err != nil {
@@ -115,9 +111,9 @@ func Accept(nc net.Conn, hostKey ssh.Signer, version string) (*Conn, error) {
 	return c, c.exchange(p)
 }
 
-// Serve returns a function for Options.Takeover of package sshtest: it accepts a
-// connection, lets anybody in and calls handle. hostKey has to be among the
-// server's HostKeys.
+// Serve returns a function for Options.Takeover of package sshtest. It accepts a
+// connection, accepts any credentials and calls handle. hostKey must be one of
+// the server's HostKeys.
 func Serve(hostKey ssh.Signer, handle func(context.Context, *Conn) error) func(context.Context, net.Conn) {
 	return func(ctx context.Context, nc net.Conn) {
 		c, err := Accept(nc, hostKey, "")
@@ -130,8 +126,8 @@ func Serve(hostKey ssh.Signer, handle func(context.Context, *Conn) error) func(c
 	}
 }
 
-// Greet exchanges versions and stops there: packets go out in plain text, and
-// the client's KEXINIT has not been read.
+// Greet exchanges identification strings only: packets are sent in plain text,
+// and the client's KEXINIT was not read.
 func Greet(nc net.Conn, hostKey ssh.Signer, version string) (*Conn, error) {
 	if version == "" {
 		version = DefaultVersion
@@ -167,7 +163,7 @@ func (c *Conn) ReadPacket() ([]byte, error) {
 	}
 }
 
-// ReadUntil reads packets until one of that type, and returns it.
+// ReadUntil reads packets until one of a type, and returns it.
 func (c *Conn) ReadUntil(msg byte) ([]byte, error) {
 	for {
 		p, err := c.ReadPacket()
@@ -184,8 +180,8 @@ func (c *Conn) WritePacket(p []byte) error {
 	return c.writePacket(p)
 }
 
-// Send sends the message made of its number and a struct of fields, encoded
-// as ssh.Marshal does. Nil: no fields.
+// Send sends a message: its number, and its fields, a struct that is encoded by
+// ssh.Marshal. Nil means no fields.
 func (c *Conn) Send(msg byte, fields any) error {
 	p := []byte{msg}
 	if fields != nil {
@@ -195,7 +191,7 @@ func (c *Conn) Send(msg byte, fields any) error {
 }
 
 // Disconnect sends SSH_MSG_DISCONNECT (RFC 4253, section 11.1). It does not
-// close.
+// close the connection.
 func (c *Conn) Disconnect(reason uint32, description string) error {
 	return c.Send(MsgDisconnect, struct {
 		Reason                uint32
@@ -235,10 +231,10 @@ func (c *Conn) readPacket() ([]byte, error) {
 	return body[1 : len(body)-padding], nil
 }
 
-// writePacket writes one packet; the caller holds writeMu.
+// writePacket writes a packet. The caller holds writeMu.
 func (c *Conn) writePacket(p []byte) error {
 	const block = 16
-	// The length field is part of the blocks only in plain text.
+	// In plain text the length field is part of the padded blocks.
 	covered := 1 + len(p)
 	if c.out.aead == nil {
 		covered += 4

@@ -8,35 +8,35 @@ import (
 	"time"
 )
 
-// Limits of what one direction of a carrier holds.
+// Limits of one direction of a carrier.
 const (
 	pieceSize = 16 << 10
-	// queueLength times pieceSize bounds the bytes under way: 4 MiB, which at
-	// 100 ms of latency is still 40 MB/s.
+	// queueLength times pieceSize limits the data on the way to 4 MiB, which
+	// with a latency of 100 ms is 40 MB/s.
 	queueLength = 256
 )
 
-// reset asks carrier.end for a hard end.
+// reset makes carrier.end reset the connections.
 const reset = mark("reset")
 
-// mark is an error that never leaves the package.
+// mark is an error that is not returned to callers.
 type mark string
 
 func (m mark) Error() string { return string(m) }
 
-// carrier moves bytes between two connections through a Link's faults. Five
-// goroutines, a reader and a writer each way and one that waits for them, end
-// when both directions are through or end is called.
+// carrier copies data between two connections through the faults of a Link. Its
+// five goroutines (a reader and a writer for each direction, and one that waits
+// for them) end when both directions have ended, or end is called.
 type carrier struct {
 	link    *Link
 	a, b    net.Conn // Up is from a to b
 	done    chan struct{}
-	through [2]chan struct{} // closed when that way will deliver nothing more
+	through [2]chan struct{} // closed when that direction has ended
 	once    sync.Once
 	wg      sync.WaitGroup
 }
 
-// piece is some bytes under way, or the end of the stream, or of everything.
+// piece is data on the way, or the end of a stream or of the carrier.
 type piece struct {
 	data []byte
 	due  time.Time
@@ -44,7 +44,7 @@ type piece struct {
 	rst  bool
 }
 
-// carry starts to move bytes between a and b, which it takes over.
+// carry starts to copy between a and b, and closes them at the end.
 func (l *Link) carry(a, b net.Conn) *carrier {
 	c := &carrier{link: l, a: a, b: b, done: make(chan struct{})}
 	l.mu.Lock()
@@ -64,8 +64,7 @@ func (l *Link) carry(a, b net.Conn) *carrier {
 	return c
 }
 
-// end closes both connections at once, whatever is under way. The first call
-// decides how.
+// end closes both connections at once. The first call decides how.
 func (c *carrier) end(how error) {
 	c.once.Do(func() {
 		c.link.mu.Lock()
@@ -81,7 +80,7 @@ func (c *carrier) end(how error) {
 	})
 }
 
-// resetConn prepares a connection to be closed with an RST.
+// resetConn makes the close of a connection send RST.
 func resetConn(nc net.Conn) {
 	switch nc := nc.(type) {
 	case *net.TCPConn:
@@ -91,8 +90,7 @@ func resetConn(nc net.Conn) {
 	}
 }
 
-// receive reads from src into the queue; it ends with src's stream or with
-// the carrier.
+// receive reads from src into the queue. It ends with the stream or the carrier.
 func (c *carrier) receive(i int, src net.Conn, queue chan<- piece) {
 	defer close(queue)
 	for {
@@ -125,7 +123,8 @@ func (c *carrier) enqueue(queue chan<- piece, p piece) bool {
 	}
 }
 
-// deliver writes what is due to dst; it ends with the stream or the carrier.
+// deliver writes pieces to dst when they are due. It ends with the stream or the
+// carrier.
 func (c *carrier) deliver(i int, dst net.Conn, queue <-chan piece) {
 	defer close(c.through[i])
 	for p := range queue {
@@ -136,8 +135,8 @@ func (c *carrier) deliver(i int, dst net.Conn, queue <-chan piece) {
 			if err == errEnded {
 				return
 			}
-			// The receiver is gone, and the sender has to learn of it, but
-			// not before it has got what the receiver sent last.
+			// The receiver has closed. The sender must notice, but not before it
+			// has received what the receiver sent last.
 			select {
 			case <-c.through[1-i]:
 			case <-time.After(linger):
@@ -149,10 +148,10 @@ func (c *carrier) deliver(i int, dst net.Conn, queue <-chan piece) {
 	}
 }
 
-// errEnded is write's word for: nothing more is to be written.
+// errEnded means that nothing more is to be written.
 const errEnded = mark("ended")
 
-// write passes one piece to dst, as fast as the link lets it.
+// write writes a piece to dst, at the speed of the link.
 func (c *carrier) write(i int, dst net.Conn, p piece) error {
 	for {
 		w, ok := c.link.passable(i, c.done)
@@ -160,7 +159,7 @@ func (c *carrier) write(i int, dst net.Conn, p piece) error {
 		case !ok:
 			return errEnded
 		case w.mode == swallowing && p.eof:
-			<-c.done // nobody hears of the end
+			<-c.done // the end is not reported
 			return errEnded
 		case w.mode == swallowing:
 			return nil
@@ -176,8 +175,8 @@ func (c *carrier) write(i int, dst net.Conn, p piece) error {
 			n = min(n, w.chunk)
 		}
 		if w.bandwidth > 0 {
-			// A tenth of a second's worth at most, so that a change of the
-			// limit is felt soon.
+			// At most the data of a tenth of a second, so that a change of the
+			// limit takes effect soon.
 			n = min(n, max(w.bandwidth/10, 1))
 			if !c.wait(time.Duration(n) * time.Second / time.Duration(w.bandwidth)) {
 				return errEnded
@@ -193,7 +192,7 @@ func (c *carrier) write(i int, dst net.Conn, p piece) error {
 	}
 }
 
-// wait waits; false: the carrier ended first.
+// wait waits for d. It returns false if the carrier ends first.
 func (c *carrier) wait(d time.Duration) bool {
 	if d <= 0 {
 		return true
@@ -208,7 +207,8 @@ func (c *carrier) wait(d time.Duration) bool {
 	}
 }
 
-// closeWrite half closes, or closes what cannot be half closed.
+// closeWrite closes the sending direction, or the connection if it cannot be
+// half closed.
 func closeWrite(nc net.Conn) {
 	if hc, ok := nc.(interface{ CloseWrite() error }); ok {
 		hc.CloseWrite()
