@@ -26,7 +26,7 @@ func (w *world) inMounts(mounts map[string]string, line string) *exec.Cmd {
 		script += "mount --bind " + w.path(from) + " " + to + " && "
 	}
 	if out, err := exec.Command("unshare", flags, "sh", "-c", script+"true").CombinedOutput(); err != nil {
-		w.t.Skipf("no mounts of one's own: %s", out)
+		w.t.Skipf("cannot make a mount namespace: %s", out)
 	}
 	return w.tool("unshare", flags, "sh", "-c", script+line)
 }

@@ -23,7 +23,7 @@ func TestNetworkChange(t *testing.T) {
 	t.Parallel()
 	need(t, "unshare", "ip", "nc")
 	if out, err := exec.Command("unshare", "-n", "true").CombinedOutput(); err != nil {
-		t.Skipf("no network of one's own: %s", out)
+		t.Skipf("cannot make a network namespace: %s", out)
 	}
 	w, srv := withServer(t, sshtest.Options{NoListen: true, Handler: sshtest.Deaf})
 	w.keyOf(srv)

@@ -45,7 +45,7 @@ func TestOutageNames(t *testing.T) {
 	t.Parallel()
 	need(t, "unshare", "mount")
 	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
-		t.Skipf("no mounts of one's own: %s", out)
+		t.Skipf("cannot make a mount namespace: %s", out)
 	}
 	w, r := withRestarts(t, sshtest.Options{})
 	const known = "127.0.0.1 name.invalid\n"

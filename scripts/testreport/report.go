@@ -142,8 +142,29 @@ func (r *report) printSkipped() {
 	fmt.Fprintf(r.out, "%d skipped:\n", count)
 	for _, reason := range reasons {
 		fmt.Fprintf(r.out, "  %s\n", reason)
-		for _, t := range r.skipped[reason] {
-			fmt.Fprintf(r.out, "    %s %s\n", t.pkg, t.test)
+		for _, line := range bySubtests(r.skipped[reason]) {
+			fmt.Fprintf(r.out, "    %s\n", line)
 		}
 	}
+}
+
+// bySubtests returns a line for each test, and one for all subtests of a test.
+func bySubtests(tests []testName) (lines []string) {
+	subtests := make(map[testName]int)
+	for _, t := range tests {
+		if top, _, sub := strings.Cut(t.test, "/"); sub {
+			subtests[testName{t.pkg, top}]++
+		}
+	}
+	for _, t := range tests {
+		top, _, sub := strings.Cut(t.test, "/")
+		switch n := subtests[testName{t.pkg, top}]; {
+		case !sub || n == 1:
+			lines = append(lines, t.pkg+" "+t.test)
+		case n > 1:
+			lines = append(lines, fmt.Sprintf("%s %s (%d subtests)", t.pkg, top, n))
+			subtests[testName{t.pkg, top}] = 0
+		}
+	}
+	return lines
 }

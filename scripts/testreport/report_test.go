@@ -28,6 +28,8 @@ func TestReport(t *testing.T) {
 		`{"Action":"output",` + pkgB + `,"Test":"TestOther/sub","Output":"    b_test.go:3: nc is not installed\n"}`,
 		`{"Action":"skip",` + pkgB + `,"Test":"TestOther/sub"}`,
 		`{"Action":"skip",` + pkgB + `,"Test":"TestBare"}`,
+		`{"Action":"skip",` + pkgB + `,"Test":"TestMany/one"}`,
+		`{"Action":"skip",` + pkgB + `,"Test":"TestMany/two"}`,
 		`no event`,
 		`{"Action":"build-output","ImportPath":"example.org/c","Output":"c.go:1: undefined: x\n"}`,
 		`{"Action":"output",` + pkgB + `,"Test":"TestHung","Output":"panic: test timed out\n"}`,
@@ -47,12 +49,13 @@ FAIL	example.org/b	2.0s
 --- FAIL: TestBad/one (0.00s)
 FAIL	example.org/a	1.0s
 ?   	example.org/d	[no test files]
-3 skipped:
+5 skipped:
+  no reason given
+    example.org/b TestBare
+    example.org/b TestMany (2 subtests)
   nc is not installed
     example.org/b TestNeedy
     example.org/b TestOther/sub
-  no reason given
-    example.org/b TestBare
 `
 	var out bytes.Buffer
 	r := newReport(&out)
