@@ -15,6 +15,7 @@ build:
 test: tools
 	$(GO) test -count=1 -timeout 5m -run '^Test(Forward)?Bulk$$' ./integration_test
 	CGO_ENABLED=1 $(GO) run ./scripts/testreport -race -timeout 40m ./...
+	CGO_ENABLED=1 GOSSH_TEST_TRANSPORT=gossh $(GO) test -race -count=1 -timeout 10m ./client
 	cd examples/sftp && $(GO) test -count=1 ./...
 
 test-short:

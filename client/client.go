@@ -176,6 +176,10 @@ func (c *Client) Binding() (agentfwd.Binding, error) {
 // Stats returns the state of the keepalive.
 func (c *Client) Stats() keepalive.Stats { return c.monitor.Stats() }
 
+// Rekey begins a key exchange, and does not wait for its end. It returns an error
+// that matches errors.ErrUnsupported with TransportXCrypto, and through a master.
+func (c *Client) Rekey() error { return c.d.engine.rekey() }
+
 // Hint reports that the network may have changed: the connection is probed at
 // once. So are the connections to jump hosts, since it is theirs that a change
 // of address breaks. See keepalive.Monitor.

@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"time"
 
@@ -45,6 +46,9 @@ type engine interface {
 	// binding returns the data for session-bind@openssh.com.
 	binding(sessionID []byte) (agentfwd.Binding, error)
 
+	// rekey begins a key exchange.
+	rekey() error
+
 	// serverKexAlgorithms returns the key exchange methods that the server
 	// offered.
 	serverKexAlgorithms() []string
@@ -83,6 +87,10 @@ func (e *cryptoEngine) serverKexAlgorithms() []string { return e.observer.Server
 
 func (e *cryptoEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
 	return e.observer.Binding(sessionID)
+}
+
+func (e *cryptoEngine) rekey() error {
+	return fmt.Errorf("client: rekeying on request: %w", errors.ErrUnsupported)
 }
 
 // mayAuthenticate is needed because x/crypto asks for methods even after the
@@ -152,12 +160,22 @@ func (e *ownEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChanne
 	return ownConn{c, meta}, c.Channels(), c.Requests(), nil
 }
 
-func (e *ownEngine) failure() error                     { return e.reading.failure() }
-func (e *ownEngine) versionsExchanged() bool            { return e.greeted }
-func (e *ownEngine) serverKexAlgorithms() []string      { return e.conn.ServerKeyExchanges() }
+func (e *ownEngine) failure() error                { return e.reading.failure() }
+func (e *ownEngine) versionsExchanged() bool       { return e.greeted }
+func (e *ownEngine) serverKexAlgorithms() []string { return e.conn.ServerKeyExchanges() }
+func (e *ownEngine) rekey() error {
+	if e.conn == nil {
+		return fmt.Errorf("client: rekeying a shared connection: %w", errors.ErrUnsupported)
+	}
+	return e.conn.Rekey()
+}
+
 func (e *ownEngine) mayAuthenticate(bool) (bool, error) { return true, nil }
 
 func (e *ownEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
+	if e.conn == nil {
+		return agentfwd.Binding{}, agentfwd.ErrNoBinding
+	}
 	k := e.conn.HostKey()
 	b := agentfwd.Binding{HostKey: k.Key, SessionID: sessionID, Signature: k.Signature}
 	return b, b.Verify()

@@ -66,6 +66,7 @@ func (s *setup) configure(t *testing.T, file string, lines ...string) {
 	name := s.write(t, fmt.Sprintf("config%d", s.configs), strings.Join(append(lines, "BatchMode no"), "\n")+"\n"+string(text))
 	s.opts = Options{
 		ConfigOptions: &sshconfig.Options{UserFile: name},
+		Transport:     Transport(os.Getenv("GOSSH_TEST_TRANSPORT")), // make test runs them with both
 		Notify: func(e Event) {
 			s.mu.Lock()
 			defer s.mu.Unlock()

@@ -52,7 +52,7 @@ func negotiate(client, server *kexInitMsg) (a Algorithms, err error) {
 		}
 		return name
 	}
-	a.KeyExchange = choose("key exchange", methodsOnly(client.KexAlgos), methodsOnly(server.KexAlgos))
+	a.KeyExchange = choose("key exchange", methodsOnly(client.KexAlgos), server.KexAlgos)
 	a.HostKey = choose("host key", client.ServerHostKeyAlgos, server.ServerHostKeyAlgos)
 	a.Write.Cipher = choose("client to server cipher", client.CiphersClientServer, server.CiphersClientServer)
 	a.Read.Cipher = choose("server to client cipher", client.CiphersServerClient, server.CiphersServerClient)

@@ -162,6 +162,9 @@ func (t *ttySession) Say(text string) { io.WriteString(t.r.std.Stderr, text) }
 // Terminate ends the session (~.).
 func (t *ttySession) Terminate() { t.r.quit(message.ErrQuit) }
 
+// Rekey begins a key exchange (~R).
+func (t *ttySession) Rekey() error { return t.r.client.Rekey() }
+
 // SendBreak sends a break to the remote terminal (~B).
 func (t *ttySession) SendBreak() { t.r.cmd.Break(keyboard.BreakLength) }
 

@@ -3,6 +3,7 @@
 package keyboard
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -37,6 +38,7 @@ type Actions interface {
 	Terminate()
 	Suspend()
 	SendBreak()
+	Rekey() error // begins a key exchange; errors.ErrUnsupported if there is no way to
 	Louder(by int) sshconfig.LogLevel
 	Connections() string
 	Information() string
@@ -130,7 +132,9 @@ func (e *Escapes) escape(ch byte) bool {
 	case 'C': // without an echo, as ssh has it
 		a.CommandLine()
 	case 'R':
-		say("R [rekeying on request is not possible: x/crypto rekeys by volume alone]")
+		if errors.Is(a.Rekey(), errors.ErrUnsupported) {
+			say("R [rekeying on request is not possible with this transport: see Transport in gossh_config]")
+		}
 	case 'V', 'v':
 		by := 1
 		if ch == 'V' {

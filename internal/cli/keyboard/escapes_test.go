@@ -37,11 +37,16 @@ func (t *typist) Cancel() {}
 type actions struct {
 	did, said     strings.Builder
 	noCommandLine bool
+	rekeyError    error
 }
 
-func (a *actions) Say(text string)      { a.said.WriteString(text) }
-func (a *actions) Terminate()           { a.did.WriteString("terminate ") }
-func (a *actions) Suspend()             { a.did.WriteString("suspend ") }
+func (a *actions) Say(text string) { a.said.WriteString(text) }
+func (a *actions) Terminate()      { a.did.WriteString("terminate ") }
+func (a *actions) Suspend()        { a.did.WriteString("suspend ") }
+func (a *actions) Rekey() error {
+	a.did.WriteString("rekey ")
+	return a.rekeyError
+}
 func (a *actions) SendBreak()           { a.did.WriteString("break ") }
 func (a *actions) Connections() string  { a.did.WriteString("connections "); return "list\r\n" }
 func (a *actions) Information() string  { a.did.WriteString("information "); return "facts\r\n" }
@@ -108,7 +113,7 @@ func TestEscapes(t *testing.T) {
 		{name: "information", typed: "~I", did: "information ", said: "~I\r\nfacts\r\n"},
 		{name: "connections", typed: "~#", did: "connections ", said: "~#\r\nlist\r\n"},
 		{name: "help", typed: "~?", said: "~?\r\nSupported escape sequences:\r\n"},
-		{name: "rekey", typed: "~R", said: "~R"},
+		{name: "rekey", typed: "~R", did: "rekey "},
 		{name: "pending at the end", typed: "ls\r~", sent: "ls\r"},
 		{name: "other character", char: 'x', typed: "x.", did: "terminate "},
 		{name: "other character, the usual one", char: 'x', typed: "~.\r", sent: "~.\r"},
@@ -137,6 +142,15 @@ func TestEscapes(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNoRekey checks that the user hears of a transport that cannot rekey.
+func TestNoRekey(t *testing.T) {
+	a := &actions{rekeyError: fmt.Errorf("no: %w", errors.ErrUnsupported)}
+	sent, err := readPieces(NewEscapes(&typist{pieces: pieces("~R", 0)}, '~', a), 64)
+	if err != io.EOF || sent != "" || !strings.HasPrefix(a.said.String(), "~R [rekeying on request is not possible") {
+		t.Errorf("sent %q, said %q, %v", sent, a.said.String(), err)
 	}
 }
 

@@ -107,6 +107,14 @@ func (m *Master) information() string {
 	return m.options.Print.Information(c, began)
 }
 
+// rekey begins a key exchange on the latest connection.
+func (m *Master) rekey() error {
+	m.mu.Lock()
+	c := m.client
+	m.mu.Unlock()
+	return c.Rekey()
+}
+
 // backward returns the backchannels of the latest connection.
 func (m *Master) backward() *backward {
 	m.mu.Lock()
@@ -247,7 +255,7 @@ func (descriptors) Size(fd int) (session.Size, bool) {
 
 // escapes handles the escapes that a client's user types.
 func (m *Master) escapes(session *mux.ServerSession, in mux.Input, char byte) mux.Input {
-	return escapeInput{keyboard.NewEscapes(in, char, clientActions{session, m.information}), in}
+	return escapeInput{keyboard.NewEscapes(in, char, clientActions{session, m.information, m.rekey}), in}
 }
 
 // escapeInput closes the input that its Escapes read.
@@ -261,12 +269,14 @@ func (e escapeInput) Close() error { return e.in.Close() }
 // clientActions does what escapes ask for, as far as a master can do it for the
 // terminal of a client.
 type clientActions struct {
-	s    *mux.ServerSession
-	info func() string // of the connection
+	s               *mux.ServerSession
+	info            func() string // of the connection
+	rekeyConnection func() error
 }
 
 func (a clientActions) Say(text string)    { io.WriteString(a.s.Stderr(), text) }
 func (a clientActions) Terminate()         { a.s.Close() }
+func (a clientActions) Rekey() error       { return a.rekeyConnection() }
 func (a clientActions) SendBreak()         { a.s.Command().Break(keyboard.BreakLength) }
 func (a clientActions) Suspend()           {}
 func (a clientActions) CommandLine()       {}
