@@ -104,19 +104,22 @@ func dialFailures(t *testing.T, mine error) map[string]dialFailure {
 // host and phase, keeps the cause, and says whether to try again.
 func TestDialFailures(t *testing.T) {
 	mine := errors.New("mine")
-	for name, test := range dialFailures(t, mine) {
-		t.Run(name, func(t *testing.T) {
-			s := newSetup(t, test.server, test.lines...)
-			if test.set != nil {
-				test.set(s)
-			}
-			ctx := test.ctx
-			if ctx == nil {
-				ctx = testContext(t)
-			}
-			_, err := Dial(ctx, "sshtest", &s.opts)
-			checkFailure(t, err, test, "")
-		})
+	for _, transport := range []Transport{TransportXCrypto, TransportGossh} {
+		for name, test := range dialFailures(t, mine) {
+			t.Run(string(transport)+" "+name, func(t *testing.T) {
+				s := newSetup(t, test.server, test.lines...)
+				s.opts.Transport = transport
+				if test.set != nil {
+					test.set(s)
+				}
+				ctx := test.ctx
+				if ctx == nil {
+					ctx = testContext(t)
+				}
+				_, err := Dial(ctx, "sshtest", &s.opts)
+				checkFailure(t, err, test, "")
+			})
+		}
 	}
 }
 
@@ -181,5 +184,32 @@ func checkFailure(t *testing.T, err error, want dialFailure, jump string) {
 	}
 	if got := e.Timeout(); got != want.timeout {
 		t.Errorf("%v: timeout %v", err, got)
+	}
+}
+
+// TestHostKeyRefusedLater ends a connection whose host key is refused at a further
+// key exchange.
+func TestHostKeyRefusedLater(t *testing.T) {
+	for _, transport := range []Transport{TransportXCrypto, TransportGossh} {
+		s := newSetup(t, sshtest.Options{Config: ssh.Config{RekeyThreshold: 4096}}, "RekeyLimit 4K")
+		s.opts.Transport = transport
+		mine := errors.New("mine")
+		exchanges := 0
+		s.opts.HostKeyCallback = func(string, net.Addr, ssh.PublicKey) error {
+			if exchanges++; exchanges > 1 {
+				return mine
+			}
+			return nil
+		}
+		c := s.mustDial(t)
+		cmd := c.Command(testContext(t), "cat")
+		cmd.Stdin = strings.NewReader(strings.Repeat("x", 1<<20))
+		if err := cmd.Run(); !is(mine, hostkey.ErrVerification)(err) {
+			t.Errorf("%s: Run: %v", transport, err)
+		}
+		var broken *ConnError
+		if err := c.Wait(); !is(mine, hostkey.ErrVerification)(err) || !errors.As(err, &broken) || broken.Phase != PhaseConnected {
+			t.Errorf("%s: Wait: %v", transport, err)
+		}
 	}
 }
