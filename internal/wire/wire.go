@@ -155,8 +155,17 @@ func AppendNameList(b []byte, names []string) []byte {
 }
 
 // AppendMPInt appends a positive mpint, given its absolute value as big-endian
-// bytes.
-func AppendMPInt(b, abs []byte) []byte { return AppendString(b, MPIntBody(abs)) }
+// bytes. It makes no copy of abs beside b, as abs may be a secret.
+func AppendMPInt(b, abs []byte) []byte {
+	for len(abs) > 0 && abs[0] == 0 {
+		abs = abs[1:]
+	}
+	if len(abs) > 0 && abs[0]&0x80 != 0 {
+		b = append(AppendUint32(b, uint32(len(abs)+1)), 0)
+		return append(b, abs...)
+	}
+	return AppendString(b, abs)
+}
 
 // MPIntBody returns the bytes of a positive mpint without their length: no leading
 // zeros but one if the first bit is set. The result may share memory with abs.

@@ -94,10 +94,12 @@ func TestErrors(t *testing.T) {
 func TestAllocations(t *testing.T) {
 	b := AppendString(AppendUint32(nil, 1), "text")
 	buf := make([]byte, 0, 64)
+	secret := []byte{0, 0x80, 1}
 	if n := testing.AllocsPerRun(100, func() {
 		r := Reader{rest: b}
 		r.Uint32()
 		AppendString(AppendBool(buf, true), r.Bytes())
+		AppendMPInt(buf, secret)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -106,13 +108,14 @@ func TestAllocations(t *testing.T) {
 // FuzzReader reads a message by the types that its first half names, and checks
 // that writing the values gives the bytes that were read.
 func FuzzReader(f *testing.F) {
+	f.Add([]byte{5}, AppendNameList(nil, []string{"a", "", "b"}))
 	f.Add([]byte{0, 1, 2, 3}, AppendString(AppendUint32([]byte{1}, 2), "x"))
 	f.Fuzz(func(t *testing.T, types, message []byte) {
 		r := NewReader(message)
 		var again []byte
 		for _, kind := range types {
 			before := len(again)
-			switch kind % 5 {
+			switch kind % 6 {
 			case 0:
 				again = append(again, r.Byte())
 			case 1:
@@ -123,6 +126,8 @@ func FuzzReader(f *testing.F) {
 				again = AppendString(again, r.Bytes())
 			case 4:
 				again = AppendString(again, r.Text())
+			case 5:
+				again = AppendNameList(again, r.NameList())
 			}
 			if r.Err() != nil {
 				again = again[:before]
