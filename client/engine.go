@@ -1,6 +1,7 @@
 package client
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,20 +12,21 @@ import (
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/connection"
+	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/transport"
 	"github.com/gossh-project/gossh/userauth"
 )
 
 // Transport names an implementation of the SSH transport.
-type Transport string
+type Transport = sshconfig.Transport
 
-// The transports. docs/compatibility.md lists the differences.
+// The transports. docs/compatibility.md says what they differ in.
 const (
 	// TransportXCrypto is the transport of golang.org/x/crypto/ssh.
-	TransportXCrypto Transport = "x/crypto"
+	TransportXCrypto = sshconfig.TransportXCrypto
 
 	// TransportGossh is package transport of this module.
-	TransportGossh Transport = "gossh"
+	TransportGossh = sshconfig.TransportGossh
 )
 
 // engine makes an SSH connection over a network connection.
@@ -56,7 +58,7 @@ type engine interface {
 
 // newEngine returns the engine of Options.Transport, over d.watched.
 func (d *dialer) newEngine() engine {
-	if d.opts.Transport == TransportGossh {
+	if cmp.Or(d.opts.Transport, d.cfg.Own.Transport) == TransportGossh {
 		return &ownEngine{d: d, reading: newTransport(d.watched)}
 	}
 	e := &cryptoEngine{d: d, transport: newTransport(d.watched)}

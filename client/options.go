@@ -87,7 +87,7 @@ type Options struct {
 	JumpProgram []string
 
 	// Transport is the implementation of the SSH transport, for jump hosts, too.
-	// Empty means TransportXCrypto.
+	// Empty means the one of the configuration, which is TransportXCrypto by default.
 	Transport Transport
 
 	// NetDial, if set, connects to an address. Nil uses a net.Dialer that

@@ -161,7 +161,11 @@ func (w *world) ssh(args ...string) *exec.Cmd {
 func (w *world) command(name string, args ...string) *exec.Cmd {
 	w.t.Helper()
 	w.needTerminals(args)
-	return w.tool(name, append(slices.Clone(w.pre), args...)...)
+	args = append(slices.Clone(w.pre), args...)
+	if t := os.Getenv("GOSSH_TEST_TRANSPORT"); t != "" && name == gosshPath {
+		args = append([]string{"-o", "Transport=" + t}, args...)
+	}
+	return w.tool(name, args...)
 }
 
 // at returns the world for a subtest.

@@ -142,6 +142,9 @@ type Config struct {
 // Own is the configuration that only this program knows: the keywords of
 // ~/.ssh/gossh_config, which -o takes as well.
 type Own struct {
+	// Transport chooses the implementation of the SSH transport: that of
+	// golang.org/x/crypto, the default, or package transport of this module.
+	Transport Transport
 	// Reconnect: "yes" makes a lost connection again, with its forwards and
 	// RemoteCommand or a new shell; "always" also repeats a command that may
 	// not be run twice, that of the command line. Default no.

@@ -266,7 +266,7 @@ func TestCommandLineWins(t *testing.T) {
 func TestFilesAndTheirOrder(t *testing.T) {
 	dir := home(t, map[string]string{
 		"config":       "Port 1\nReconnectX yes\nIgnoreUnknown x\n",
-		"gossh_config": "User own\nReconnect yes\nForwardAgentKeys a 'b c'\nForwardAgentLog ~/log\nReconnectMaxDelay 5m\nMuxAgent CLIENT\n",
+		"gossh_config": "User own\nReconnect yes\nForwardAgentKeys a 'b c'\nForwardAgentLog ~/log\nReconnectMaxDelay 5m\nMuxAgent CLIENT\nTransport gossh\n",
 	})
 	opts := options(dir)
 	opts.SystemFile = filepath.Join(dir, "system")
@@ -286,7 +286,7 @@ func TestFilesAndTheirOrder(t *testing.T) {
 	}
 	if o := cfg.Own; o.Reconnect != sshconfig.ReconnectYes || !slices.Equal(o.ForwardAgentKeys, []string{"a", "b c"}) ||
 		o.ForwardAgentLog != dir+"/log" || o.ReconnectMaxDelay != 5*time.Minute || o.ReconnectMinDelay != time.Second ||
-		o.MuxAgent != sshconfig.MuxAgentClient {
+		o.MuxAgent != sshconfig.MuxAgentClient || o.Transport != sshconfig.TransportGossh {
 		t.Errorf("Own: %+v", o)
 	}
 	var dump bytes.Buffer
@@ -296,7 +296,7 @@ func TestFilesAndTheirOrder(t *testing.T) {
 
 	// With -F neither the system's file nor our own is read.
 	opts.UserFile = filepath.Join(dir, ".ssh/config")
-	if cfg := load(t, "web", opts); cfg.User != "me" || cfg.Compression || cfg.Own.Reconnect != sshconfig.ReconnectNo || cfg.Own.MuxAgent != sshconfig.MuxAgentMaster {
+	if cfg := load(t, "web", opts); cfg.User != "me" || cfg.Compression || cfg.Own.Reconnect != sshconfig.ReconnectNo || cfg.Own.MuxAgent != sshconfig.MuxAgentMaster || cfg.Own.Transport != sshconfig.TransportXCrypto {
 		t.Errorf("-F: %s %v", cfg.User, cfg.Compression)
 	}
 	opts.GosshFile = filepath.Join(dir, ".ssh/gossh_config")

@@ -297,4 +297,6 @@ var keywordTable = [...]row{
 		field: func(c *Config) any { return &c.Own.ForwardAgentLog }},
 	{name: "MuxAgent", own: true, set: (*loader).setWord, words: wordsMuxAgent, def: "master", dump: dumper.dumpWord,
 		field: func(c *Config) any { return &c.Own.MuxAgent }},
+	{name: "Transport", own: true, set: (*loader).setWord, words: wordsTransport, def: "x/crypto", dump: dumper.dumpWord,
+		field: func(c *Config) any { return &c.Own.Transport }},
 }

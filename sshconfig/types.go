@@ -30,6 +30,8 @@ type (
 	YesNoAsk string
 	// WarnWeakCrypto says whether weak negotiated algorithms are reported.
 	WarnWeakCrypto string
+	// Transport is an implementation of the SSH transport (our own keyword).
+	Transport string
 	// Reconnect says whether a lost connection is made again (our own keyword).
 	Reconnect string
 	// MuxAgent says whose agent is forwarded over a shared connection (our own
@@ -86,6 +88,9 @@ const (
 	ReconnectNo     Reconnect = "no"
 	ReconnectYes    Reconnect = "yes"
 	ReconnectAlways Reconnect = "always"
+
+	TransportXCrypto Transport = "x/crypto"
+	TransportGossh   Transport = "gossh"
 
 	MuxAgentMaster MuxAgent = "master"
 	MuxAgentClient MuxAgent = "client"

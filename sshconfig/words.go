@@ -18,6 +18,7 @@ const (
 	wordsRequestTTY
 	wordsSessionType
 	wordsStrict
+	wordsTransport
 	wordsTunnel
 	wordsWarnWeak
 	wordsYesNoAsk
@@ -43,6 +44,7 @@ var wordTable = [numWordSets][]word{
 	wordsRequestTTY:    {{"true", "yes"}, {"yes", "yes"}, {"false", "no"}, {"no", "no"}, {"force", "force"}, {"auto", "auto"}},
 	wordsSessionType:   {{"none", "none"}, {"subsystem", "subsystem"}, {"default", "default"}},
 	wordsStrict:        {{"true", "yes"}, {"false", "no"}, {"yes", "yes"}, {"no", "no"}, {"ask", "ask"}, {"off", "no"}, {"accept-new", "accept-new"}},
+	wordsTransport:     {{"x/crypto", "x/crypto"}, {"gossh", "gossh"}},
 	wordsTunnel: {{"ethernet", "ethernet"}, {"point-to-point", "point-to-point"}, {"true", "point-to-point"},
 		{"yes", "point-to-point"}, {"false", "no"}, {"no", "no"}},
 	wordsWarnWeak: {{"yes", "yes"}, {"no", "no"}, {"true", "yes"}, {"false", "no"}, {"no-pq-kex", "no"}},
