@@ -12,6 +12,7 @@ import (
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/connection"
+	"github.com/gossh-project/gossh/internal/xssh"
 	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/transport"
 	"github.com/gossh-project/gossh/userauth"
@@ -59,11 +60,11 @@ type engine interface {
 // newEngine returns the engine of Options.Transport, over d.watched.
 func (d *dialer) newEngine() engine {
 	if cmp.Or(d.opts.Transport, d.cfg.Own.Transport) == TransportGossh {
-		return &ownEngine{d: d, reading: newTransport(d.watched)}
+		return &ownEngine{d: d, reading: xssh.NewConn(d.watched)}
 	}
-	e := &cryptoEngine{d: d, transport: newTransport(d.watched)}
-	e.transport.onGreet = d.greeted
-	e.transport.onNotice = d.noticed
+	e := &cryptoEngine{d: d, transport: xssh.NewConn(d.watched)}
+	e.transport.OnVersion = d.greeted
+	e.transport.OnLine = d.noticed
 	e.observer = agentfwd.ObserveKex(e.transport)
 	return e
 }
@@ -71,7 +72,7 @@ func (d *dialer) newEngine() engine {
 // cryptoEngine uses golang.org/x/crypto/ssh.
 type cryptoEngine struct {
 	d         *dialer
-	transport *transportConn
+	transport *xssh.Conn
 	observer  *agentfwd.KexObserver
 }
 
@@ -83,8 +84,8 @@ func (e *cryptoEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewCha
 	return ssh.NewClientConn(e.observer, e.d.address(), config)
 }
 
-func (e *cryptoEngine) failure() error                { return e.transport.failure() }
-func (e *cryptoEngine) versionsExchanged() bool       { return e.transport.versionsExchanged() }
+func (e *cryptoEngine) failure() error                { return e.transport.Failure() }
+func (e *cryptoEngine) versionsExchanged() bool       { return e.transport.VersionRead() }
 func (e *cryptoEngine) serverKexAlgorithms() []string { return e.observer.ServerKexAlgorithms() }
 
 func (e *cryptoEngine) binding(sessionID []byte) (agentfwd.Binding, error) {
@@ -99,16 +100,16 @@ func (e *cryptoEngine) rekey() error {
 // connection has ended. Without another method it returns the error that ended
 // its reading.
 func (e *cryptoEngine) mayAuthenticate(first bool) (bool, error) {
-	if err := e.transport.ended(); err != nil {
+	if err := e.transport.Ended(); err != nil {
 		return false, err
 	}
-	return first || !e.transport.readerGone(), nil
+	return first || !e.transport.ReaderGone(), nil
 }
 
 // ownEngine uses packages transport, userauth and connection.
 type ownEngine struct {
 	d       *dialer
-	reading *transportConn // records the first error
+	reading *xssh.Conn // records the first error
 	conn    *transport.Conn
 	greeted bool
 }
@@ -138,7 +139,7 @@ func (e *ownEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChanne
 		},
 	})
 	if err != nil {
-		return nil, nil, nil, ownError(err)
+		return nil, nil, nil, err
 	}
 	meta := metadata{e.conn, d.cfg.User}
 	st := authState{sessionID: e.conn.SessionID(), algorithms: meta.Algorithms()}
@@ -156,13 +157,13 @@ func (e *ownEngine) connect(ctx context.Context) (ssh.Conn, <-chan ssh.NewChanne
 	})
 	if err != nil {
 		e.conn.Close()
-		return nil, nil, nil, ownError(err)
+		return nil, nil, nil, err
 	}
 	c := connection.New(e.conn, connection.Options{Metadata: meta})
 	return ownConn{c, meta}, c.Channels(), c.Requests(), nil
 }
 
-func (e *ownEngine) failure() error                { return e.reading.failure() }
+func (e *ownEngine) failure() error                { return e.reading.Failure() }
 func (e *ownEngine) versionsExchanged() bool       { return e.greeted }
 func (e *ownEngine) serverKexAlgorithms() []string { return e.conn.ServerKeyExchanges() }
 func (e *ownEngine) rekey() error {
@@ -196,9 +197,9 @@ func (c ownConn) Algorithms() ssh.NegotiatedAlgorithms { return c.meta.Algorithm
 
 // noted is a connection whose first error is recorded. The buffer of
 // transportConn is not used: package transport has its own.
-type noted struct{ *transportConn }
+type noted struct{ *xssh.Conn }
 
-func (n noted) Read(p []byte) (int, error) { return n.note(n.Conn.Read(p)) }
+func (n noted) Read(p []byte) (int, error) { return n.Record(n.Conn.Conn.Read(p)) }
 
 // metadata implements ssh.ConnMetadata.
 type metadata struct {
@@ -218,23 +219,4 @@ func (m metadata) Algorithms() ssh.NegotiatedAlgorithms {
 	return ssh.NegotiatedAlgorithms{KeyExchange: a.KeyExchange, HostKey: a.HostKey,
 		Read:  ssh.DirectionAlgorithms{Cipher: a.Read.Cipher, MAC: a.Read.MAC},
 		Write: ssh.DirectionAlgorithms{Cipher: a.Write.Cipher, MAC: a.Write.MAC}}
-}
-
-// ownError returns the error of this package, or of x/crypto, for one of package
-// transport.
-func ownError(err error) error {
-	var version *transport.VersionError
-	if !errors.As(err, &version) {
-		return err
-	}
-	for own, known := range map[error]error{
-		transport.ErrLineTooLong:  ErrLineTooLong,
-		transport.ErrLineInvalid:  ErrLineInvalid,
-		transport.ErrTooManyLines: ErrTooManyLines,
-	} {
-		if errors.Is(version.Err, own) {
-			return &VersionError{Line: version.Line, Err: known}
-		}
-	}
-	return checkVersion(version.Line)
 }

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/hostkey"
 	"github.com/gossh-project/gossh/internal/cause"
+	"github.com/gossh-project/gossh/internal/xssh"
 	"github.com/gossh-project/gossh/transport"
 	"golang.org/x/crypto/ssh"
 )
@@ -217,24 +217,9 @@ func (e *DisconnectError) Error() string {
 	return fmt.Sprintf("disconnected by the server: %d: %s", e.Reason, e.Message)
 }
 
-// VersionError means that the server does not speak SSH-2.
-type VersionError struct {
-	Line  string // the server's identification: may hold control characters
-	Major int    // zero if the line has no version number
-	// Err is set if there was no identification string: ErrLineTooLong or
-	// ErrLineInvalid, which are about Line, or ErrTooManyLines.
-	Err error
-}
-
-func (e *VersionError) Error() string {
-	if e.Err != nil {
-		return fmt.Sprintf("no server of SSH-2: %v", e.Err)
-	}
-	return fmt.Sprintf("no server of SSH-2: %q", e.Line)
-}
-
-// Unwrap returns Err.
-func (e *VersionError) Unwrap() error { return e.Err }
+// VersionError means that the server does not speak SSH-2. Its causes are in package
+// transport.
+type VersionError = transport.VersionError
 
 // TargetError means that a destination, user name or host name is not valid.
 type TargetError struct {
@@ -244,10 +229,6 @@ type TargetError struct {
 
 func (e *TargetError) Error() string { return fmt.Sprintf("invalid %s %q", e.What, e.Text) }
 
-// disconnectPrefix begins the text of x/crypto's error for a disconnect message,
-// whose type is not exported (messages.go, disconnectMsg.Error).
-const disconnectPrefix = "ssh: disconnect, reason "
-
 // asDisconnect returns the disconnect message in an error of either transport,
 // or nil.
 func asDisconnect(err error) *DisconnectError {
@@ -255,20 +236,8 @@ func asDisconnect(err error) *DisconnectError {
 	if errors.As(err, &own) {
 		return &DisconnectError{Reason: own.Reason, Message: own.Message}
 	}
-	for ; err != nil; err = errors.Unwrap(err) {
-		text, ok := strings.CutPrefix(err.Error(), disconnectPrefix)
-		if !ok {
-			continue
-		}
-		d := new(DisconnectError)
-		if _, serr := fmt.Sscanf(text, "%d:", &d.Reason); serr != nil {
-			continue
-		}
-		_, d.Message, _ = strings.Cut(text, ": ")
-		if plain, err := strconv.Unquote(d.Message); err == nil {
-			d.Message = plain
-		}
-		return d
+	if reason, message, ok := xssh.Disconnect(err); ok {
+		return &DisconnectError{Reason: reason, Message: message}
 	}
 	return nil
 }

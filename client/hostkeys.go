@@ -18,6 +18,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/xssh"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -239,7 +240,7 @@ func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error
 		h.refused = err
 		if h.verifier == nil && len(h.only) == 0 {
 			h.refused = &CallbackError{Name: hostKeyCallback, Err: err}
-			h.mismatch = h.exchanges == 1 && err.Error() == fixedKeyMismatch
+			h.mismatch = h.exchanges == 1 && xssh.IsFixedKeyMismatch(err)
 			h.shown = key
 		}
 	}
@@ -248,10 +249,6 @@ func (h *hostKeys) callback(host string, peer net.Addr, key ssh.PublicKey) error
 	}
 	return err
 }
-
-// fixedKeyMismatch is the text of the error of ssh.FixedHostKey, which x/crypto
-// does not export (client.go, fixedHostKey.check).
-const fixedKeyMismatch = "ssh: host key mismatch"
 
 // otherTypes returns the algorithms that are left after ssh.FixedHostKey has
 // refused the key that was shown: the server may have the right one, of another

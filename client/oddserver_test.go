@@ -67,6 +67,6 @@ func TestNoMethodsNamed(t *testing.T) {
 
 // TestNoticeBeforeIdentification has a server that greets people at length.
 func TestNoticeBeforeIdentification(t *testing.T) {
-	notice := strings.Repeat(strings.Repeat("#", 2000)+"\r\n", 100) + strings.Repeat("x", maxNoticeLine) + "\n\r\n"
+	notice := strings.Repeat(strings.Repeat("#", 2000)+"\r\n", 100) + strings.Repeat("x", 8192) + "\n\r\n"
 	newSetup(t, sshtest.Options{PreVersion: notice}).mustDial(t)
 }

@@ -52,22 +52,28 @@ func (e *HostKeyError) Error() string {
 // Unwrap returns the cause.
 func (e *HostKeyError) Unwrap() error { return e.Err }
 
-// A VersionError is the error of a peer that does not identify itself as SSH 2.0
-// does (RFC 4253, section 4.2).
+// A VersionError is the error of a server that does not speak SSH-2.
 type VersionError struct {
-	Line string // the last line, as the peer sent it
-	Err  error
+	Line  string // the server's identification, which may contain control characters
+	Major int    // zero if the line has no version number
+	// Err is set if there was no identification string: ErrLineTooLong or
+	// ErrLineInvalid, which are about Line, or ErrTooManyLines.
+	Err error
 }
 
-func (e *VersionError) Error() string { return fmt.Sprintf("transport: identification: %v", e.Err) }
+func (e *VersionError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("no server of SSH-2: %v", e.Err)
+	}
+	return fmt.Sprintf("no server of SSH-2: %q", e.Line)
+}
 
-// Unwrap returns the cause.
+// Unwrap returns Err.
 func (e *VersionError) Unwrap() error { return e.Err }
 
-// Causes of a [VersionError].
+// Causes of a [VersionError] without an identification.
 var (
-	ErrVersion      = errors.New("protocol version is not 2.0")
-	ErrLineTooLong  = errors.New("line before the identification is too long")
-	ErrLineInvalid  = errors.New("line before the identification has invalid characters")
+	ErrLineTooLong  = errors.New("a line before the identification is too long")
+	ErrLineInvalid  = errors.New("a line before the identification has invalid characters")
 	ErrTooManyLines = errors.New("too many lines before the identification")
 )

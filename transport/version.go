@@ -1,8 +1,8 @@
 package transport
 
 import (
-	"bytes"
 	"fmt"
+	"strings"
 )
 
 // identificationStart begins the identification, and no line before it
@@ -15,51 +15,76 @@ const (
 	maxLines = 1024
 )
 
-// readVersion reads the peer's identification and returns it without its line
-// ending. Lines before it go to Config.OnLine.
+// A VersionParser parses what a server sends up to its identification.
+type VersionParser struct {
+	// OnLine, if set, is called with each line before the identification, numbered
+	// from 0. It may contain any bytes but NUL.
+	OnLine func(number int, line string)
+
+	line     []byte
+	carriage bool // the last byte was a CR
+	lines    int  // before the identification
+}
+
+// Next parses a byte. At the end of the identification it returns it, without its
+// line ending. Its error is a *VersionError.
+func (v *VersionParser) Next(ch byte) (line string, err error) {
+	switch {
+	case ch == '\r':
+		v.carriage = true
+		return "", nil
+	case ch == '\n':
+		return v.endLine()
+	case ch == 0 || v.carriage:
+		return "", &VersionError{Line: string(v.line), Err: ErrLineInvalid}
+	case len(v.line) == maxLine:
+		return "", &VersionError{Line: string(v.line), Err: ErrLineTooLong}
+	}
+	v.line = append(v.line, ch)
+	return "", nil
+}
+
+func (v *VersionParser) endLine() (string, error) {
+	v.carriage = false
+	line := string(v.line)
+	if len(line) > len(identificationStart) && strings.HasPrefix(line, identificationStart) {
+		return line, checkVersion(line)
+	}
+	if v.OnLine != nil {
+		v.OnLine(v.lines, line)
+	}
+	v.line = v.line[:0]
+	if v.lines++; v.lines == maxLines {
+		return "", &VersionError{Err: ErrTooManyLines}
+	}
+	return "", nil
+}
+
+// checkVersion accepts protocol version 2, and 1.99 of servers of both versions
+// (RFC 4253, section 5.1).
+func checkVersion(line string) error {
+	var major, minor int
+	var software rune
+	if _, err := fmt.Sscanf(line, identificationStart+"%d.%d-%c", &major, &minor, &software); err != nil {
+		return &VersionError{Line: line}
+	}
+	if major == 2 || major == 1 && minor == 99 {
+		return nil
+	}
+	return &VersionError{Line: line, Major: major}
+}
+
+// readVersion reads the server's identification.
 func (c *Conn) readVersion() (string, error) {
-	var line []byte
-	carriage := false
-	lines := 0
+	parser := VersionParser{OnLine: c.cfg.OnLine}
 	for {
 		if err := c.in.fill(1); err != nil {
 			return "", err
 		}
 		ch := c.in.buf[c.in.r]
 		c.in.r++
-		switch {
-		case ch == '\r':
-			carriage = true
-		case ch == '\n':
-			carriage = false
-			if len(line) > len(identificationStart) && bytes.HasPrefix(line, []byte(identificationStart)) {
-				return string(line), checkVersion(string(line))
-			}
-			if c.cfg.OnLine != nil {
-				c.cfg.OnLine(lines, string(line))
-			}
-			line = line[:0]
-			if lines++; lines == maxLines {
-				return "", &VersionError{Err: ErrTooManyLines}
-			}
-		case ch == 0 || carriage:
-			return "", &VersionError{Line: string(line), Err: ErrLineInvalid}
-		case len(line) == maxLine:
-			return "", &VersionError{Line: string(line), Err: ErrLineTooLong}
-		default:
-			line = append(line, ch)
+		if line, err := parser.Next(ch); line != "" || err != nil {
+			return line, err
 		}
 	}
-}
-
-// checkVersion accepts protocol 2.x, and 1.99, which means 1 and 2
-// (RFC 4253, section 5.1).
-func checkVersion(line string) error {
-	var major, minor int
-	var software rune
-	_, err := fmt.Sscanf(line, identificationStart+"%d.%d-%c", &major, &minor, &software)
-	if err != nil || major != 2 && (major != 1 || minor != 99) {
-		return &VersionError{Line: line, Err: ErrVersion}
-	}
-	return nil
 }

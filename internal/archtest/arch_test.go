@@ -25,7 +25,7 @@ var layers = [...][]string{
 	{"internal/cli/message"},
 	{"client", "mux", "sshconfig", "internal/terminal"},
 	{"session", "forward", "agentfwd", "hostkey", "keepalive", "x11fwd"},
-	{"connection", "userauth"},
+	{"connection", "userauth", "internal/xssh"},
 	{"transport"},
 	{"internal/sshkey"},
 	{"internal/nss", "internal/shellexec", "internal/keyhelper", "internal/wipe", "internal/cause"},

@@ -17,9 +17,11 @@ import (
 	"github.com/gossh-project/gossh/client"
 	"github.com/gossh-project/gossh/forward"
 	"github.com/gossh-project/gossh/hostkey"
+	"github.com/gossh-project/gossh/internal/xssh"
 	"github.com/gossh-project/gossh/keepalive"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
+	"github.com/gossh-project/gossh/transport"
 )
 
 // Failure prints what err means to a person. Some errors have no words: the
@@ -159,11 +161,11 @@ func (p *Printer) failVersion(e *client.VersionError, where string) {
 	why := "invalid format"
 	const before = "kex_exchange_identification: "
 	switch {
-	case errors.Is(e.Err, client.ErrLineTooLong):
+	case errors.Is(e.Err, transport.ErrLineTooLong):
 		p.Printf(sshconfig.LogVerbose, before+"banner line too long")
-	case errors.Is(e.Err, client.ErrLineInvalid):
+	case errors.Is(e.Err, transport.ErrLineInvalid):
 		p.Printf(sshconfig.LogVerbose, before+"banner line contains invalid characters")
-	case errors.Is(e.Err, client.ErrTooManyLines):
+	case errors.Is(e.Err, transport.ErrTooManyLines):
 		p.Errorf(before + "No SSH version received in first 1024 lines from server")
 	case e.Major > 0:
 		why = "could not read protocol version"
@@ -206,12 +208,12 @@ func (p *Printer) failBroken(e *client.ConnError) {
 
 // failPacket reports whether e is about a damaged packet, and prints it if so.
 func (p *Printer) failPacket(e *client.ConnError) bool {
-	text, why := e.Err.Error(), ""
+	why := ""
 	switch {
-	case strings.Contains(text, "MAC failure"), strings.Contains(text, "message authentication failed"):
+	case xssh.IsDamagedPacket(e.Err):
 		p.Infof("Corrupted MAC on input.")
 		why = "message authentication code incorrect"
-	case strings.Contains(text, "packet length"):
+	case xssh.IsBadPacketLength(e.Err):
 		p.Infof("Bad packet length.")
 		why = "Connection corrupted"
 	default:

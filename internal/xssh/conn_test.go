@@ -1,4 +1,4 @@
-package client
+package xssh
 
 import (
 	"errors"
@@ -8,6 +8,14 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+
+	"github.com/gossh-project/gossh/transport"
+)
+
+// Limits of package transport.
+const (
+	maxLine  = 8192
+	maxLines = 1024
 )
 
 // endingConn is a net.Conn that fails.
@@ -19,9 +27,9 @@ type endingConn struct {
 func (c *endingConn) Read([]byte) (int, error)  { return 0, c.read }
 func (c *endingConn) Write([]byte) (int, error) { return 0, c.write }
 
-// TestTransportFailure: the first failure counts, but a reset, of which the
-// system tells one call alone, counts more than the end that it tells others.
-func TestTransportFailure(t *testing.T) {
+// TestFailure checks that the first failure is recorded, except that a reset, which
+// the system reports to one call only, replaces the end that it reports to others.
+func TestFailure(t *testing.T) {
 	other := errors.New("other")
 	for _, c := range []struct{ first, second, want error }{
 		{io.EOF, syscall.EPIPE, io.EOF},
@@ -32,10 +40,10 @@ func TestTransportFailure(t *testing.T) {
 		{net.ErrClosed, io.EOF, io.EOF},
 		{net.ErrClosed, net.ErrClosed, nil},
 	} {
-		tr := newTransport(&endingConn{read: c.first, write: c.second})
+		tr := NewConn(&endingConn{read: c.first, write: c.second})
 		tr.Read(make([]byte, 10))
 		tr.Write([]byte("x"))
-		if got := tr.failure(); got != c.want {
+		if got := tr.Failure(); got != c.want {
 			t.Errorf("%v, then %v: %v", c.first, c.second, got)
 		}
 	}
@@ -49,10 +57,10 @@ type bytesConn struct {
 
 func (c bytesConn) Read(p []byte) (int, error) { return c.Reader.Read(p) }
 
-// TestTransportVersion: the line is found however it comes, and what is no
-// SSH-2 ends the reading.
-func TestTransportVersion(t *testing.T) {
-	line := strings.Repeat("n", maxNoticeLine)
+// TestIdentification checks that the identification is found in pieces of any size,
+// and that one of another protocol ends the reading.
+func TestIdentification(t *testing.T) {
+	line := strings.Repeat("n", maxLine)
 	for _, test := range []struct {
 		text  string
 		major int // of the error; -1: there is none
@@ -71,30 +79,30 @@ func TestTransportVersion(t *testing.T) {
 		{"SSH-2.0-\r\n", 0, nil},
 		{"SSH--2.0-x\r\n", -2, nil},
 		{"SSH-" + strings.Repeat("9", 1000) + "\n", 0, nil},
-		{"SSH-" + line + "\n", 0, ErrLineTooLong},
+		{"SSH-" + line + "\n", 0, transport.ErrLineTooLong},
 		{line + "\nSSH-2.0-x\r\n", -1, nil},
 		{line + "\r\r\nSSH-2.0-x\r\r\n", -1, nil},
-		{line + "n\nSSH-2.0-x\r\n", 0, ErrLineTooLong},
-		{strings.Repeat("\n", maxNoticeLines-1) + "SSH-2.0-x\r\n", -1, nil},
-		{strings.Repeat("\n", maxNoticeLines) + "SSH-2.0-x\r\n", 0, ErrTooManyLines},
-		{"a\x00b\nSSH-2.0-x\r\n", 0, ErrLineInvalid},
-		{"a\rb\nSSH-2.0-x\r\n", 0, ErrLineInvalid},
-		{"SSH-2.0-x\x00\r\n", 0, ErrLineInvalid},
+		{line + "n\nSSH-2.0-x\r\n", 0, transport.ErrLineTooLong},
+		{strings.Repeat("\n", maxLines-1) + "SSH-2.0-x\r\n", -1, nil},
+		{strings.Repeat("\n", maxLines) + "SSH-2.0-x\r\n", 0, transport.ErrTooManyLines},
+		{"a\x00b\nSSH-2.0-x\r\n", 0, transport.ErrLineInvalid},
+		{"a\rb\nSSH-2.0-x\r\n", 0, transport.ErrLineInvalid},
+		{"SSH-2.0-x\x00\r\n", 0, transport.ErrLineInvalid},
 	} {
 		for _, r := range []io.Reader{strings.NewReader(test.text), iotest.OneByteReader(strings.NewReader(test.text))} {
-			tr := newTransport(bytesConn{nil, r})
+			tr := NewConn(bytesConn{nil, r})
 			read, err := io.ReadAll(tr)
-			if err == nil && !strings.HasPrefix(string(read), identificationStart) {
+			if err == nil && !strings.HasPrefix(string(read), "SSH-") {
 				t.Errorf("%.40q: x/crypto would read %.40q", test.text, read)
 			}
-			var version *VersionError
+			var version *transport.VersionError
 			switch errors.As(err, &version) {
 			case true:
-				if version.Major != test.major || version.Err != test.err || tr.versionsExchanged() || tr.failure() != err {
+				if version.Major != test.major || version.Err != test.err || tr.VersionRead() || tr.Failure() != err {
 					t.Errorf("%.40q: %+v", test.text, version)
 				}
 			case false:
-				if test.major != -1 || err != nil || !tr.versionsExchanged() {
+				if test.major != -1 || err != nil || !tr.VersionRead() {
 					t.Errorf("%.40q: %v", test.text, err)
 				}
 			}
