@@ -97,6 +97,13 @@ type Output interface {
 	io.Closer
 }
 
+// Channel is something that OpenSSH counts as a channel.
+type Channel struct {
+	Number int
+	Kind   string // "mux listener" or "mux-control"
+	Name   string // the path of the listener
+}
+
 // ServerOptions describes a master. In the zero value it serves proxy clients,
 // forwards and questions, and refuses passengers, for want of Descriptors.
 //
@@ -112,6 +119,12 @@ type ServerOptions struct {
 	// or a stop (ControlMaster ask), with OpenSSH's question. Its context
 	// ends when the client goes away.
 	Confirm func(ctx context.Context, question string) bool
+
+	// ChannelOpened, if set, is called for the socket and for each client, which
+	// OpenSSH counts among the channels of the connection. The function that it
+	// returns is called at the end, with the number of open channels, that one
+	// included.
+	ChannelOpened func(c Channel) (freed func(open int))
 
 	// IdleTimeout, if not zero, ends the server when no client was there
 	// and no forwarded connection was open for that long (ControlPersist).

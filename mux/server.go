@@ -41,7 +41,7 @@ type Server struct {
 	holds     int
 	idle      *time.Timer // runs while nobody is there
 	draining  error       // why no client is taken any more
-	release   func() int  // gives the socket's channel number back
+	release   func()      // gives the socket's channel number back
 	accepting bool        // the accept loop is running
 }
 
@@ -72,7 +72,8 @@ func Listen(ctx context.Context, path string, conn Connection, opts ServerOption
 		accepting:  true,
 	}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
-	_, s.release = conn.Forwards().Number()
+	number, release := conn.Forwards().Number()
+	s.release = s.channel(Channel{number, "mux listener", path}, release)
 	s.work.Add(2)
 	go s.accept()
 	go s.resizeAll()
@@ -210,13 +211,23 @@ func (s *Server) admit(c *net.UnixConn) {
 		return
 	}
 	sc := newServerConn(s, c)
-	sc.number, sc.release = s.conn.Forwards().Number()
+	number, release := s.conn.Forwards().Number()
+	sc.number, sc.release = number, s.channel(Channel{number, "mux-control", "mux-control"}, release)
 	s.mu.Lock()
 	s.clients[sc] = struct{}{}
 	s.changed()
 	s.mu.Unlock()
 	s.work.Add(1)
 	go sc.serve()
+}
+
+// channel reports a channel, and returns the function that frees its number.
+func (s *Server) channel(c Channel, release func() int) (free func()) {
+	freed := func(int) {}
+	if s.opts.ChannelOpened != nil {
+		freed = s.opts.ChannelOpened(c)
+	}
+	return func() { freed(release()) }
 }
 
 // leave is the end of a client.

@@ -43,8 +43,8 @@ type serverConn struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // read, and the session
 
-	number  int        // as OpenSSH numbers the channels of a connection
-	release func() int // gives it back
+	number  int    // as OpenSSH numbers the channels of a connection
+	release func() // gives it back
 
 	requests chan request
 

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/mux"
 	"github.com/gossh-project/gossh/sshconfig"
 )
 
@@ -225,6 +226,46 @@ func (p *Printer) StdioEnded(number int, to forward.Addr, free func() int, err e
 	}
 	p.ChannelFreed(number, fmt.Sprintf("direct-tcpip: listening port 0 for %s, connect from 127.0.0.1 port 65535 to UNKNOWN port 65536",
 		addrText(to)), free())
+}
+
+// MasterChannel prints the start of a master's socket or of a client, and returns
+// a function that prints its end.
+func (p *Printer) MasterChannel(c mux.Channel) (freed func(open int)) {
+	if c.Kind == "mux-control" {
+		p.Debugf("multiplexing control connection")
+	} else {
+		p.Debugf("setting up multiplex master socket")
+	}
+	p.ChannelOpened(c.Number, c.Kind, c.Name)
+	return func(open int) { p.ChannelFreed(c.Number, c.Name, open) }
+}
+
+// RequestingForward prints that a master is asked for a forwarding.
+func (p *Printer) RequestingForward(spec forward.Spec) {
+	p.Debugf("Requesting forwarding of %s", p.clientForward(spec))
+}
+
+// CancellingForward prints that a master is asked to end a forwarding.
+func (p *Printer) CancellingForward(spec forward.Spec) {
+	p.Debugf("Requesting cancellation of %s", p.clientForward(spec))
+}
+
+// clientForward returns a forwarding as ssh prints it when it asks a master.
+func (p *Printer) clientForward(spec forward.Spec) string {
+	where := "LOCALHOST"
+	if p.Config.GatewayPorts && spec.Kind != forward.Remote {
+		where = "*"
+	}
+	listen := listenText(spec.Listen, where)
+	switch {
+	case spec.Kind == forward.Dynamic:
+		return "dynamic forward " + listen + " -> *"
+	case spec.Kind == forward.Remote && spec.SOCKS():
+		return "remote forward " + listen + " -> socks:0"
+	case spec.Kind == forward.Remote:
+		return "remote forward " + listen + " -> " + targetText(spec)
+	}
+	return "local forward " + listen + " -> " + targetText(spec)
 }
 
 // ChannelOpened prints the start of something for which ssh has a channel.

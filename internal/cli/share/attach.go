@@ -42,7 +42,7 @@ func (a *Client) Attach(ctx context.Context) (status int, done bool, err error) 
 	}
 	limited, cancel := a.limit(ctx)
 	defer cancel()
-	if err := a.openForwards(limited, mc.OpenForward); err != nil {
+	if err := a.openForwards(limited, requesting(a.Print, mc)); err != nil {
 		mc.Close()
 		a.Print.Errorf("muxclient: master forward request failed")
 		return 0, false, nil
@@ -153,6 +153,9 @@ func (a *Client) runStdio(ctx context.Context, mc *mux.Client) (int, error) {
 	limited, cancel := a.limit(ctx)
 	s, err := mc.StdioForward(limited, a.Task.Target, fds)
 	cancel()
+	if err == nil {
+		a.Print.Debugf("mux_client_request_stdio_fwd: master session id: %d", s.ID())
+	}
 	var refused *mux.RefusedError
 	switch {
 	case errors.As(err, &refused) && refused.Denied:
@@ -206,6 +209,7 @@ func (a *Client) runSession(ctx context.Context, mc *mux.Client) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	a.Print.Debugf("mux_client_request_session: master session id: %d", s.ID())
 	defer s.Close()
 	if err := a.Ready.Announce(a.Print, nil, false); err != nil {
 		return 0, err

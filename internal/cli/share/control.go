@@ -37,12 +37,12 @@ func (c *Control) Run(ctx context.Context) error {
 	case "check":
 		return c.check(ctx, mc)
 	case "forward":
-		if err := c.forEachForward(ctx, mc.OpenForward); err != nil {
+		if err := c.forEachForward(ctx, requesting(c.Print, mc)); err != nil {
 			return message.Errorf("muxclient: master forward request failed")
 		}
 		return nil
 	case "cancel":
-		if err := c.forEachForward(ctx, closing(mc)); err != nil {
+		if err := c.forEachForward(ctx, closing(c.Print, mc)); err != nil {
 			return message.Errorf("muxclient: master cancel forward request failed")
 		}
 		return nil
@@ -93,9 +93,20 @@ func (c *Control) forEachForward(ctx context.Context, do func(context.Context, f
 	})
 }
 
-// closing returns CloseForward in the form of OpenForward.
-func closing(mc *mux.Client) func(context.Context, forward.Spec) (int, error) {
-	return func(ctx context.Context, spec forward.Spec) (int, error) { return 0, mc.CloseForward(ctx, spec) }
+// requesting returns OpenForward, with a message.
+func requesting(print *message.Printer, mc *mux.Client) func(context.Context, forward.Spec) (int, error) {
+	return func(ctx context.Context, spec forward.Spec) (int, error) {
+		print.RequestingForward(spec)
+		return mc.OpenForward(ctx, spec)
+	}
+}
+
+// closing returns CloseForward in the form of OpenForward, with a message.
+func closing(print *message.Printer, mc *mux.Client) func(context.Context, forward.Spec) (int, error) {
+	return func(ctx context.Context, spec forward.Spec) (int, error) {
+		print.CancellingForward(spec)
+		return 0, mc.CloseForward(ctx, spec)
+	}
 }
 
 // check prints that the master runs and, for a gossh master, how its connection

@@ -197,6 +197,7 @@ func (m *Master) serverOptions() mux.ServerOptions {
 		Forward:       m.options.Forward,
 		SessionOpened: m.sessionOpened,
 		ForwardOpened: print.ClientForwardOpened,
+		ChannelOpened: print.MasterChannel,
 		ForwardFailed: print.ClientForwardFailed,
 		PermitEnv:     func(name string) bool { return task.SendsEnv(cfg, name) },
 		SetEnv:        task.SetEnvironment(cfg),
