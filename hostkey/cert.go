@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/pattern"
 )
 
 // checkCert judges a host certificate whose CA is trusted for the host, by
@@ -20,7 +22,7 @@ func (o *Options) checkCert(cert *ssh.Certificate, host string) *CertError {
 		return &CertError{Reason: "Certificate invalid: not a host certificate"}
 	case len(cert.ValidPrincipals) == 0 && !o.AllowEmptyPrincipals:
 		return &CertError{Reason: "Certificate lacks principal list"}
-	case len(cert.ValidPrincipals) > 0 && !slices.ContainsFunc(cert.ValidPrincipals, func(p string) bool { return matchPattern(host, p) }):
+	case len(cert.ValidPrincipals) > 0 && !slices.ContainsFunc(cert.ValidPrincipals, func(p string) bool { return pattern.MatchFold(host, p) }):
 		return &CertError{Reason: "Certificate invalid: name is not a listed principal"}
 	case len(cert.CriticalOptions) != 0:
 		return &CertError{Reason: "Certificate contains unsupported critical options"}

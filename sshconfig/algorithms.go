@@ -3,6 +3,8 @@ package sshconfig
 import (
 	"slices"
 	"strings"
+
+	"github.com/gossh-project/gossh/internal/pattern"
 )
 
 // Algorithms lists what this program can negotiate, for -Q.
@@ -298,13 +300,13 @@ func (l *loader) assemble(id keyword) ([]string, error) {
 	}
 	all := info.all()
 	var result []string
-	for _, pattern := range list {
-		if strings.HasPrefix(pattern, "!") {
+	for _, p := range list {
+		if strings.HasPrefix(p, "!") {
 			return nil, l.assembleError(id)
 		}
 		var matching []string
 		for _, name := range all {
-			if matchPattern(name, pattern) {
+			if pattern.Match(name, p) {
 				matching = append(matching, name)
 			}
 		}
@@ -346,7 +348,7 @@ func (l *loader) nothingLeft(id keyword, v *value) error {
 	list := strings.TrimLeft(v.text, "+^")
 	for name := range strings.SplitSeq(list, ",") {
 		isKey := func(k keyAlgorithm) bool {
-			return matchPattern(k.name, name) && !(id == kwCASignatureAlgorithms && k.cert())
+			return pattern.Match(k.name, name) && !(id == kwCASignatureAlgorithms && k.cert())
 		}
 		if isCipher(name) || isMAC(name) || isKex(name) || slices.ContainsFunc(keyTable[:], isKey) {
 			// Only said once nothing that OpenSSH says is left to say.

@@ -1,6 +1,10 @@
 package sshconfig
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/gossh-project/gossh/internal/pattern"
+)
 
 func (l *loader) setPermitRemoteOpen(d *directive) error {
 	v := l.value(d)
@@ -93,7 +97,7 @@ func (l *loader) setSendEnv(d *directive) error {
 		}
 		kept := v.list[:0]
 		for _, name := range v.list {
-			if !matchPattern(name, arg[1:]) {
+			if !pattern.Match(name, arg[1:]) {
 				kept = append(kept, name)
 				continue
 			}

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+
+	"github.com/gossh-project/gossh/internal/pattern"
 )
 
 // hostLine opens a block for hosts: it applies if a pattern matches the name
@@ -26,18 +28,18 @@ func (l *loader) hostLine(d *directive) error {
 			d.args.consume()
 			break
 		}
-		pattern, not := strings.CutPrefix(arg, "!")
-		if !matchPattern(l.host, pattern) {
+		p, not := strings.CutPrefix(arg, "!")
+		if !pattern.Match(l.host, p) {
 			continue
 		}
 		if not {
-			l.debugLine(d, levelDebug1, "Skipping Host block because of negated match for %.100s", pattern)
+			l.debugLine(d, levelDebug1, "Skipping Host block because of negated match for %.100s", p)
 			d.active = false
 			d.args.consume()
 			break
 		}
 		if !d.active {
-			why = pattern
+			why = p
 		}
 		d.active = true
 	}

@@ -1,33 +1,10 @@
 package sshconfig
 
-import "strings"
+import (
+	"strings"
 
-// matchPattern reports whether s matches a pattern of ssh_config(5): * stands
-// for any run of characters and ? for one. It goes back to the last * only, so
-// that its time is bounded by len(s)*len(pattern) whatever the pattern is.
-func matchPattern(s, pattern string) bool {
-	i, j := 0, 0
-	star, from := -1, 0
-	for i < len(s) {
-		switch {
-		case j < len(pattern) && pattern[j] == '*':
-			star, from = j, i
-			j++
-		case j < len(pattern) && (pattern[j] == '?' || pattern[j] == s[i]):
-			i++
-			j++
-		case star >= 0:
-			from++
-			i, j = from, star+1
-		default:
-			return false
-		}
-	}
-	for j < len(pattern) && pattern[j] == '*' {
-		j++
-	}
-	return j == len(pattern)
-}
+	"github.com/gossh-project/gossh/internal/pattern"
+)
 
 // listMatch is the outcome of matching against a list of patterns.
 type listMatch int
@@ -55,12 +32,12 @@ func matchList(s, list string, lower bool) listMatch {
 		if not {
 			list = list[1:]
 		}
-		pattern, rest, _ := strings.Cut(list, ",")
-		if len(pattern) >= maxSubpattern {
+		p, rest, _ := strings.Cut(list, ",")
+		if len(p) >= maxSubpattern {
 			return noMatch
 		}
 		list = rest
-		if matchPattern(s, pattern) {
+		if pattern.Match(s, p) {
 			if not {
 				return negated
 			}

@@ -2,6 +2,8 @@ package sshconfig
 
 import (
 	"time"
+
+	"github.com/gossh-project/gossh/internal/pattern"
 )
 
 // The words of ssh_config(5). Synonyms (true for yes, off for no) are folded
@@ -153,7 +155,7 @@ type ChannelTimeout struct {
 // Matches reports whether the rule is for a type of channel. The one for all
 // together is for none.
 func (t ChannelTimeout) Matches(channelType string) bool {
-	return t.Type != "global" && matchPattern(channelType, t.Type)
+	return t.Type != "global" && pattern.Match(channelType, t.Type)
 }
 
 // ControlPersist says whether a master outlives its first session.

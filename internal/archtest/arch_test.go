@@ -29,7 +29,7 @@ var layers = [...][]string{
 	{"transport"},
 	{"internal/sshkey"},
 	{"internal/nss", "internal/shellexec", "internal/keyhelper", "internal/wipe", "internal/cause"},
-	{"internal/wire"},
+	{"internal/wire", "internal/pattern"},
 }
 
 // besides are the arrows that go to the same layer, or to a room of tests.

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gossh-project/gossh/forward"
+	"github.com/gossh-project/gossh/internal/pattern"
 	"github.com/gossh-project/gossh/internal/terminal"
 	"github.com/gossh-project/gossh/session"
 	"github.com/gossh-project/gossh/sshconfig"
@@ -113,10 +114,10 @@ func Term(cfg *sshconfig.Config, getenv func(string) string) string {
 	return getenv("TERM")
 }
 
-// matchesAny matches a name against patterns of * and ?.
+// matchesAny reports whether a name matches one of the patterns.
 func matchesAny(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		if matchesPattern(pattern, name) {
+	for _, p := range patterns {
+		if pattern.Match(name, p) {
 			return true
 		}
 	}
@@ -126,30 +127,4 @@ func matchesAny(patterns []string, name string) bool {
 // Size converts the size of a terminal to that of a session.
 func Size(s terminal.Size) session.Size {
 	return session.Size{Columns: s.Columns, Rows: s.Rows, Width: s.WidthPixels, Height: s.HeightPixels}
-}
-
-// matchesPattern matches as ssh_config(5) describes under PATTERNS: * stands for
-// any bytes, ? for one byte. It backtracks to the last * only, so that no input
-// makes it slow.
-func matchesPattern(pattern, name string) bool {
-	p, n := 0, 0
-	star, from := -1, 0 // the last *, and where what it stands for ends
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, from = p, n
-			p++
-		case p < len(pattern) && (pattern[p] == '?' || pattern[p] == name[n]):
-			p, n = p+1, n+1
-		case star >= 0:
-			from++
-			p, n = star+1, from
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }
