@@ -14,18 +14,17 @@ import (
 	"github.com/gossh-project/gossh/internal/shellexec"
 )
 
-// defaultAskpass is run if SSH_ASKPASS is not set. OpenSSH's is a path fixed
-// when it is built, /usr/bin/ssh-askpass for most; this one is looked up in
-// PATH.
+// defaultAskpass is the program to run if SSH_ASKPASS is not set, looked up in
+// PATH. OpenSSH has a fixed path from its build, often /usr/bin/ssh-askpass.
 const defaultAskpass = "ssh-askpass"
 
-// askpassGrace is how long an askpass program may take to end once it was told
-// to, and whoever it left behind to close its stdout.
+// askpassGrace is the time that an askpass program has to exit after SIGTERM,
+// and its child processes to close its stdout after it has exited.
 const askpassGrace = 500 * time.Millisecond
 
-// askpass shows prompt by the askpass program and returns the first line of
-// what it prints. Another status than 0, or no such program, is ErrRefused.
-// The program is ended when ctx is done.
+// askpass runs the askpass program with prompt and returns the first line of its
+// output. It returns ErrRefused if the program cannot be run or exits with a
+// status other than 0. It terminates the program when ctx is done.
 func (p *Prompter) askpass(ctx context.Context, prompt, hint string) (string, error) {
 	var answer limitedBuffer
 	defer answer.wipe()
@@ -46,10 +45,10 @@ func (p *Prompter) askpass(ctx context.Context, prompt, hint string) (string, er
 	return answer.firstLine(), nil
 }
 
-// An ExecError is an askpass program that cannot be run.
+// An ExecError reports that an askpass program cannot be run.
 type ExecError struct {
 	Program string
-	Notice  bool // it was to show a [Notice]
+	Notice  bool // the program was started by [Prompter.Notify]
 	Err     error
 }
 
@@ -57,7 +56,7 @@ func (e *ExecError) Error() string { return "exec " + e.Program + ": " + e.Err.E
 
 func (e *ExecError) Unwrap() error { return e.Err }
 
-// startAskpass starts the program with prompt as its only argument.
+// startAskpass starts the askpass program with prompt as its only argument.
 func (p *Prompter) startAskpass(prompt string, notice bool, command func(string, ...string) *exec.Cmd) (*exec.Cmd, error) {
 	program, ok := p.Env.lookup("SSH_ASKPASS")
 	if !ok {
@@ -75,20 +74,21 @@ func (p *Prompter) startAskpass(prompt string, notice bool, command func(string,
 	return cmd, nil
 }
 
-// askpassCommand prepares the program.
+// askpassCommand returns the command for the askpass program. If hint is not
+// empty, it becomes the value of SSH_ASKPASS_PROMPT.
 func (p *Prompter) askpassCommand(ctx context.Context, hint, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Stderr = p.stderr()
 	if hint != "" {
 		cmd.Env = append(os.Environ(), "SSH_ASKPASS_PROMPT="+hint)
 	}
-	cmd.Cancel = func() error { return endProcess(cmd.Process) }
+	cmd.Cancel = func() error { return terminate(cmd.Process) }
 	cmd.WaitDelay = askpassGrace
 	return cmd
 }
 
-// endProcess asks the process to end; where there is no asking, it is killed.
-func endProcess(process *os.Process) error {
+// terminate sends SIGTERM, or kills the process where there is no SIGTERM.
+func terminate(process *os.Process) error {
 	err := process.Signal(syscall.SIGTERM)
 	if err == nil || errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -96,18 +96,18 @@ func endProcess(process *os.Process) error {
 	return process.Kill()
 }
 
-// A Notice is a text shown without a question, until Close.
+// A Notice is a message that remains visible until Close and has no answer.
 type Notice struct {
 	onTerminal bool
 	cancel     context.CancelFunc
 	process    *exec.Cmd // nil if none was started
 }
 
-// Notify shows text, such as "Confirm user presence for key …", without an
-// answer: on stderr if that is a terminal, else through the askpass program
-// (SSH_ASKPASS_PROMPT=none) if there is a display or SSH_ASKPASS_REQUIRE=force,
-// else not at all. With batch it leaves the terminal alone. It does not block.
-// Close must be called; ctx ends the program too.
+// Notify shows a message, such as "Confirm user presence for key …", that has no
+// answer. It writes text to stderr if that is a terminal and batch is false.
+// Otherwise it starts the askpass program with SSH_ASKPASS_PROMPT=none if there
+// is a display or SSH_ASKPASS_REQUIRE is force, and else does nothing. It does
+// not block. The caller must call Close. The program also ends when ctx is done.
 func (p *Prompter) Notify(ctx context.Context, text string, batch bool) *Notice {
 	if !batch && IsTerminal(int(p.stderr().Fd())) {
 		io.WriteString(p.stderr(), text+"\r\n") // the terminal may be raw
@@ -120,7 +120,7 @@ func (p *Prompter) Notify(ctx context.Context, text string, batch bool) *Notice 
 	ctx, cancel := context.WithCancel(ctx)
 	cmd, err := p.startAskpass(text, true, func(name string, args ...string) *exec.Cmd {
 		cmd := p.askpassCommand(ctx, "none", name, args...)
-		cmd.Stderr = nil // nothing of it is for the person at stderr
+		cmd.Stderr = nil // the message has no answer, so errors do not matter to the user
 		return cmd
 	})
 	if err != nil {
@@ -131,18 +131,18 @@ func (p *Prompter) Notify(ctx context.Context, text string, batch bool) *Notice 
 	return &Notice{cancel: cancel, process: cmd}
 }
 
-// OnTerminal reports whether the text went to stderr, so that the caller can
-// say there how it ended.
+// OnTerminal reports whether the text was written to stderr, so that the caller
+// can write the outcome there too.
 func (n *Notice) OnTerminal() bool { return n.onTerminal }
 
-// Close takes the notice down: the askpass program gets SIGTERM, half a
-// second later SIGKILL, and is waited for.
+// Close removes the notice. It sends SIGTERM to the askpass program, SIGKILL half
+// a second later, and waits for its exit.
 func (n *Notice) Close() error {
 	if n.process == nil {
 		return nil
 	}
 	n.cancel()
-	n.process.Wait() // it ends by our signal: its status says nothing
+	n.process.Wait() // our signal ends it, so its status means nothing
 	n.process = nil
 	return nil
 }
@@ -154,7 +154,7 @@ type limitedBuffer struct {
 
 func (b *limitedBuffer) Write(p []byte) (int, error) {
 	if b.kept == nil {
-		b.kept = make([]byte, 0, lineLimit) // never reallocated, so wipe gets all
+		b.kept = make([]byte, 0, lineLimit) // never reallocated, so wipe clears all of it
 	}
 	b.kept = append(b.kept, p[:min(len(p), lineLimit-len(b.kept))]...)
 	return len(p), nil

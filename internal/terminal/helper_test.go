@@ -27,14 +27,24 @@ const helperVariable = "GOSSH_TERMINAL_HELPER"
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
+// readSecret reads a line without echo from the controlling terminal.
+func readSecret(prompt string) (string, error) {
+	tty, err := OpenTTY()
+	if err != nil {
+		return "", err
+	}
+	defer tty.Close()
+	return tty.ReadLine(context.Background(), prompt, false)
+}
+
 func runHelper(name string) int {
 	switch name {
 	case "secret":
-		return printAnswer(ReadSecret(context.Background(), "Secret: "))
+		return printAnswer(readSecret("Secret: "))
 	case "secret-handled": // SIGINT belongs to the program
 		interrupts := make(chan os.Signal, 4)
 		signal.Notify(interrupts, os.Interrupt)
-		return printAnswer(ReadSecret(context.Background(), "Secret: "))
+		return printAnswer(readSecret("Secret: "))
 	case "ask", "ask-stdin":
 		flags := Flags(0)
 		if name == "ask-stdin" {

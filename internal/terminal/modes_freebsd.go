@@ -34,6 +34,6 @@ func outputModes() []flagMode {
 	}
 }
 
-// The speeds of this system are the figures themselves.
+// The speeds on this system are plain numbers, not codes.
 func outputSpeed(t *unix.Termios) uint32 { return uint32(t.Ospeed) }
 func inputSpeed(t *unix.Termios) uint32  { return uint32(t.Ispeed) }

@@ -2,8 +2,8 @@ package terminal
 
 import "golang.org/x/sys/unix"
 
-// Linux knows VSWTC, but not by the name (VSWTCH) that OpenSSH looks for:
-// opcode 16 is not sent.
+// charModes returns the special characters. Opcode 16 is absent: OpenSSH looks for
+// VSWTCH, which Linux names VSWTC.
 func charModes() []charMode {
 	return []charMode{
 		{1, unix.VINTR}, {2, unix.VQUIT}, {3, unix.VERASE}, {4, unix.VKILL},
@@ -40,8 +40,8 @@ func outputModes() []flagMode {
 
 func outputSpeed(t *unix.Termios) uint32 { return baud(t.Cflag & unix.CBAUD) }
 
-// inputSpeed is the output speed unless set apart (CIBAUD), as in cfgetispeed
-// of the C library of OpenSSH's Linux builds.
+// inputSpeed returns the output speed, as cfgetispeed(3) of the C library does
+// on Linux. It ignores CIBAUD.
 func inputSpeed(t *unix.Termios) uint32 { return outputSpeed(t) }
 
 func baud(code uint32) uint32 {
@@ -55,5 +55,5 @@ func baud(code uint32) uint32 {
 	if speed, ok := speeds[code]; ok {
 		return speed
 	}
-	return 9600 // what OpenSSH says for a speed that it does not know
+	return 9600 // as OpenSSH does for an unknown speed
 }

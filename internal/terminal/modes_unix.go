@@ -22,8 +22,8 @@ type flagMode struct {
 
 // Modes returns the modes of the terminal at fd, encoded for pty-req (RFC
 // 4254, section 8): the opcodes that OpenSSH sends, in its order, with
-// TTY_OP_END last. If fd is no terminal it is TTY_OP_END alone, as in OpenSSH.
-// Take them before [MakeRaw]; afterwards [State.Modes] has them.
+// TTY_OP_END last. If fd is not a terminal, the result is TTY_OP_END alone, as in
+// OpenSSH. Call Modes before [MakeRaw]; afterwards use [State.Modes].
 func Modes(fd int) []byte {
 	termios, err := unix.IoctlGetTermios(fd, ioctlGetTermios)
 	if err != nil {
@@ -38,7 +38,7 @@ func encodeModes(t *unix.Termios) []byte {
 	for _, m := range charModes() {
 		value := uint32(t.Cc[m.index])
 		if value == posixVdisable {
-			value = 255 // the wire's "disabled"
+			value = 255 // "disabled" in RFC 4254
 		}
 		b = appendMode(b, m.op, value)
 	}
@@ -65,8 +65,8 @@ func appendFlags(b []byte, flags uint64, modes []flagMode) []byte {
 	return b
 }
 
-// controlModes are the same everywhere. CS7 is one of CS8's bits: for eight
-// bits both are sent as 1, by OpenSSH too.
+// controlModes returns the control flags, which are the same on all systems. The
+// bit of CS7 is part of CS8, so for eight bits both are 1, as in OpenSSH.
 func controlModes() []flagMode {
 	return []flagMode{{90, unix.CS7}, {91, unix.CS8}, {92, unix.PARENB}, {93, unix.PARODD}}
 }

@@ -65,7 +65,7 @@ func TestReadSecretDiscardsWhatWasTypedTooEarly(t *testing.T) {
 	tty := &TTY{in: int(slave.Fd()), out: int(slave.Fd())}
 	answered := make(chan string, 1)
 	go func() {
-		answer, _ := tty.ReadSecret(context.Background(), "Secret: ")
+		answer, _ := tty.ReadLine(context.Background(), "Secret: ", false)
 		answered <- answer
 	}()
 	readUntil(t, master, "Secret: ")
@@ -106,7 +106,7 @@ func TestReadSecretCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		_, err := tty.ReadSecret(ctx, "Secret: ")
+		_, err := tty.ReadLine(ctx, "Secret: ", false)
 		ended <- err
 	}()
 	readUntil(t, master, "Secret: ")

@@ -8,18 +8,18 @@ const (
 
 	iuclc = unix.IUCLC
 
-	// posixVdisable is _POSIX_VDISABLE: a special character that is off.
+	// posixVdisable is _POSIX_VDISABLE, which disables a special character.
 	posixVdisable = 0
 )
 
-// getInt makes an ioctl that answers with a C int.
+// getInt makes an ioctl that returns a C int.
 func getInt(fd int, request uint) (int, error) {
 	value, err := unix.IoctlGetUint32(fd, request)
 	return int(int32(value)), err
 }
 
-// flushInput is tcflush(fd, TCIFLUSH).
+// flushInput calls tcflush(fd, TCIFLUSH).
 func flushInput(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) }
 
-// disableBSDKeys does nothing: Linux has none of them.
+// disableBSDKeys does nothing, because Linux does not have these keys.
 func disableBSDKeys(*unix.Termios) {}

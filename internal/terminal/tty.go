@@ -7,61 +7,40 @@ import (
 	"os"
 )
 
-// lineLimit is how much of a line a question takes: the rest is read and
-// dropped, as in OpenSSH.
+// lineLimit is the maximum length of an answer in bytes. Like OpenSSH, this
+// package reads and drops the rest of a longer line.
 const lineLimit = 1023
 
-// TTY is the terminal that the process was started from, whatever stdin and
-// stdout are. One question at a time may be asked on it.
+// A TTY is the controlling terminal of the process, which stdin and stdout
+// need not be. It supports one ReadLine at a time.
 type TTY struct {
 	in, out int             // the same on Unix
-	deliver func(os.Signal) // as Prompter.Deliver
+	deliver func(os.Signal) // see Prompter.Deliver
 }
 
-// Fd returns the descriptor that is read from; it is closed by Close.
+// Fd returns the descriptor for input. Close closes it.
 func (t *TTY) Fd() int { return t.in }
 
-// ReadSecret is ReadLine without echo.
-func (t *TTY) ReadSecret(ctx context.Context, prompt string) (string, error) {
-	return t.ReadLine(ctx, prompt, false)
-}
-
-// ReadLine shows prompt and reads a line, with echo or without; what was typed
-// before the prompt is thrown away. Bytes come as they are, of any encoding. Of
-// a longer line it returns the first 1023 bytes, as OpenSSH does. The line may
-// be empty; at the end of the input (^D) the error is io.EOF, and ctx's cause
-// once ctx is done.
+// ReadLine writes prompt and reads a line, with or without echo. It discards
+// input from before the prompt. It returns the bytes without conversion, at most
+// 1023 of them, as OpenSSH does. The line may be empty. The error is io.EOF at
+// the end of the input (^D), and the cause of ctx when ctx is done.
 //
-// If a signal that ends the process comes meanwhile (SIGINT, SIGTERM, SIGHUP,
-// SIGQUIT, SIGALRM), the terminal is restored first, and then the signal is delivered
-// once more, to take its usual effect; a process that survives because it
-// handles the signal gets a [*SignalError]. ^Z restores the terminal and stops
-// the process group; once continued, the question is asked again.
+// If the process receives SIGINT, SIGTERM, SIGHUP, SIGQUIT or SIGALRM meanwhile,
+// ReadLine restores the terminal and sends the signal to the process again, so
+// that it takes its usual effect. If the process handles the signal and survives,
+// ReadLine returns a [*SignalError]. ^Z restores the terminal and stops the
+// process group. After SIGCONT, ReadLine writes the prompt again.
 func (t *TTY) ReadLine(ctx context.Context, prompt string, echo bool) (string, error) {
 	q := question{in: t.in, out: t.out, prompt: prompt, echo: echo, deliver: t.deliver}
 	return q.ask(ctx)
 }
 
-// ReadSecret is [TTY.ReadSecret] on a terminal opened for it.
-func ReadSecret(ctx context.Context, prompt string) (string, error) {
-	return ReadLine(ctx, prompt, false)
-}
-
-// ReadLine is [TTY.ReadLine] on a terminal opened for it.
-func ReadLine(ctx context.Context, prompt string, echo bool) (string, error) {
-	tty, err := OpenTTY()
-	if err != nil {
-		return "", err
-	}
-	defer tty.Close()
-	return tty.ReadLine(ctx, prompt, echo)
-}
-
-// errSuspend is readAnswer's for the key that suspends.
+// errSuspend reports that readAnswer read the suspend key.
 var errSuspend = errors.New("terminal: suspend")
 
-// readAnswer reads a line byte by byte, so that nothing behind it is taken.
-// suspend is the key that breaks it off, -1 for none.
+// readAnswer reads a line byte by byte, so that it does not consume input after
+// the line. The byte suspend, unless -1, makes it return errSuspend.
 func readAnswer(in io.Reader, suspend int) (string, error) {
 	line := make([]byte, 0, lineLimit)
 	defer func() { clear(line[:cap(line)]) }()
@@ -83,12 +62,12 @@ func readAnswer(in io.Reader, suspend int) (string, error) {
 	}
 }
 
-// minSecret is the least memory for an answer. Smaller strings share memory, and
-// what is shared stays for as long as any of them is in use.
+// minSecret is the minimum size of the memory for an answer. The allocator
+// combines smaller strings in one block, which lives as long as any of them.
 const minSecret = 32
 
-// secretText makes a string that is gone from memory once it is collected and
-// overwritten.
+// secretText returns line as a string in a block of memory that it shares with
+// no other value, so that package wipe can overwrite it after its collection.
 func secretText(line []byte) string {
 	if len(line) >= minSecret {
 		return string(line)

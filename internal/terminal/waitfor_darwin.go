@@ -6,9 +6,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// waitFor blocks until fd is ready or wakeFD readable; woken is the latter.
-// It is select because poll(2) on macOS does not support devices (poll(2),
-// BUGS), and the terminal is one.
+// waitFor blocks until fd is ready or wakeFD is readable. It reports as woken
+// whether wakeFD is readable.
+// It uses select because poll(2) on macOS does not support devices such as
+// terminals (poll(2), BUGS).
 func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
 	if fd < 0 || fd >= unix.FD_SETSIZE || wakeFD >= unix.FD_SETSIZE {
 		return false, unix.EBADF
@@ -26,8 +27,8 @@ func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
 	return reading.IsSet(wakeFD), nil
 }
 
-// wakePipe makes a pipe that programs started by us do not inherit. There is
-// no pipe2 on macOS: ForkLock keeps a fork from coming in between.
+// wakePipe returns a pipe with close-on-exec set. macOS
+// has no pipe2, so ForkLock prevents a fork before the flag is set.
 func wakePipe() (fds [2]int, err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()

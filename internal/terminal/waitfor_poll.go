@@ -4,7 +4,8 @@ package terminal
 
 import "golang.org/x/sys/unix"
 
-// waitFor blocks until fd is ready or wakeFD readable; woken is the latter.
+// waitFor blocks until fd is ready or wakeFD is readable. It reports as woken
+// whether wakeFD is readable.
 func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
 	events := int16(unix.POLLIN)
 	if dir == forWriting {
@@ -17,7 +18,7 @@ func waitFor(fd int, dir direction, wakeFD int) (woken bool, err error) {
 	return fds[1].Revents != 0, nil
 }
 
-// wakePipe makes a pipe that programs started by us do not inherit.
+// wakePipe returns a pipe with close-on-exec set.
 func wakePipe() (fds [2]int, err error) {
 	err = unix.Pipe2(fds[:], unix.O_CLOEXEC)
 	return fds, err

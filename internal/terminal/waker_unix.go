@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// direction is what a waker waits for.
+// A direction is the operation that a descriptor must be ready for.
 type direction bool
 
 const (
@@ -35,8 +35,8 @@ func newWaker() (*waker, error) {
 	return &waker{r: fds[0], w: fds[1], done: make(chan struct{})}, nil
 }
 
-// wait returns nil when fd is ready, or when reading or writing it would give
-// an end or an error; and ErrCanceled once woken, even if fd is ready too.
+// wait blocks until fd is ready, at its end or in error, and returns nil. After
+// wake it returns ErrCanceled, even if fd is ready too.
 func (k *waker) wait(fd int, dir direction) error {
 	if k.canceled() {
 		return ErrCanceled
@@ -63,7 +63,7 @@ func (k *waker) canceled() bool {
 	return k.woken || k.closed
 }
 
-// wake ends the waits, those to come as well: the byte is never read.
+// wake ends all current and later waits. The byte in the pipe is never read.
 func (k *waker) wake() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -72,10 +72,10 @@ func (k *waker) wake() {
 	}
 	k.woken = true
 	close(k.done)
-	unix.Write(k.w, []byte{0}) // an empty pipe takes a byte
+	unix.Write(k.w, []byte{0}) // cannot block: the pipe is empty
 }
 
-// close must not run beside wait.
+// close closes the pipe. It must not run at the same time as wait.
 func (k *waker) close() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
