@@ -22,7 +22,7 @@ type renewed struct {
 
 	mu     sync.Mutex
 	outage mux.Outage // zero: none
-	all    []mux.Standing
+	all    []mux.PersistentForward
 }
 
 func (r *renewed) Current(ctx context.Context) (mux.Connection, error) { return r.connection, nil }
@@ -33,13 +33,13 @@ func (r *renewed) Outage() (mux.Outage, bool) {
 	return r.outage, r.outage.Attempt > 0
 }
 
-func (r *renewed) Standing() []mux.Standing {
+func (r *renewed) PersistentForwards() []mux.PersistentForward {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.all)
 }
 
-func (r *renewed) OpenForward(ctx context.Context, spec forward.Spec, opts forward.Options) (mux.Standing, error) {
+func (r *renewed) OpenForward(ctx context.Context, spec forward.Spec, opts forward.Options) (mux.PersistentForward, error) {
 	return nil, errors.New("none is to be opened")
 }
 
@@ -61,7 +61,7 @@ func (w *waiting) Await(context.Context) (*forward.Forward, error) {
 func (w *waiting) Stop() error {
 	w.r.mu.Lock()
 	defer w.r.mu.Unlock()
-	w.r.all = slices.DeleteFunc(w.r.all, func(s mux.Standing) bool { return s == mux.Standing(w) })
+	w.r.all = slices.DeleteFunc(w.r.all, func(s mux.PersistentForward) bool { return s == mux.PersistentForward(w) })
 	return nil
 }
 
@@ -73,7 +73,7 @@ func TestWaitingForwards(t *testing.T) {
 	spec := func(port int) forward.Spec {
 		return forward.Spec{Kind: forward.Remote, Listen: forward.Addr{Port: port}, Connect: forward.Addr{Host: "h", Port: 1}}
 	}
-	add := func(port int, ports ...int) mux.Standing {
+	add := func(port int, ports ...int) mux.PersistentForward {
 		w := &waiting{r, spec(port), ports}
 		r.all = append(r.all, w)
 		return w
@@ -99,11 +99,11 @@ func TestWaitingForwards(t *testing.T) {
 	}
 	for _, step := range []struct {
 		port int
-		ends mux.Standing
+		ends mux.PersistentForward
 	}{{80, fixed}, {80, nil}, {5003, nil}, {5001, has}, {5001, had}, {5001, nil}} {
-		before := r.Standing()
+		before := r.PersistentForwards()
 		err := c.CloseForward(patient(t), spec(step.port))
-		left := r.Standing()
+		left := r.PersistentForwards()
 		if step.ends == nil {
 			if !errors.As(err, &refusal) || refusal.Reason != "port not forwarded" || len(left) != len(before) {
 				t.Errorf("%d: %v, %d left", step.port, err, len(left))

@@ -13,77 +13,77 @@ import (
 	"github.com/gossh-project/gossh/session"
 )
 
-// Connection is what a Server shares. *client.Client has it.
+// Connection is a connection that a Server shares. *client.Client implements it.
 type Connection interface {
 	OpenChannel(name string, data []byte) (ssh.Channel, <-chan *ssh.Request, error)
 	SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error)
-	// Forwards is where forwardings are opened and found.
+	// Forwards returns the Forwarder that opens and lists forwardings.
 	Forwards() *forward.Forwarder
-	// Done is closed at the connection's end; Err then tells why it ended.
+	// Done returns a channel that is closed when the connection has ended. Err
+	// then returns the cause.
 	Done() <-chan struct{}
 	Err() error
-	// Stats is how the connection is doing, for Client.Alive.
+	// Stats returns the state of the connection, for Client.Alive.
 	Stats() keepalive.Stats
 }
 
-// Renewed is a Connection that is made again when it is lost. Its Done and Err
-// are the end for good; what clients ask for goes over the one that Current
-// gives, and ends with that.
-type Renewed interface {
+// ReconnectingConn is a Connection that is established again when it is lost. Done
+// and Err report its final end. Requests of clients use the connection that Current
+// returns, and end with it.
+type ReconnectingConn interface {
 	Connection
-	// Current returns the connection that is up, waiting for one if there is
-	// none. Its error, which is not for the end of ctx alone, refuses what the
-	// client has asked for.
+	// Current returns the connection that is up, and waits for it if there is
+	// none. If it returns an error, the client's request is refused.
 	Current(ctx context.Context) (Connection, error)
 	// OpenForward opens a forwarding on the connection that is up and on each
-	// one to come.
-	OpenForward(ctx context.Context, spec forward.Spec, opts forward.Options) (Standing, error)
-	// Standing are all such forwardings.
-	Standing() []Standing
-	// Outage tells how the waiting goes; ok is false while there is a
+	// later one.
+	OpenForward(ctx context.Context, spec forward.Spec, opts forward.Options) (PersistentForward, error)
+	// PersistentForwards returns all forwardings that OpenForward has opened.
+	PersistentForwards() []PersistentForward
+	// Outage describes the current outage. ok is false while there is a
 	// connection.
 	Outage() (o Outage, ok bool)
 }
 
-// Standing is a forwarding that outlives a connection. *client.KeptForward is
-// one.
-type Standing interface {
-	// Spec is what was asked for.
+// PersistentForward is a forwarding that outlives a connection.
+// *client.KeptForward implements it.
+type PersistentForward interface {
+	// Spec returns the specification that was requested.
 	Spec() forward.Spec
-	// Ports are those that were chosen where port 0 was asked for, the last
+	// Ports returns the ports that the server has chosen for port 0, the latest
 	// one last.
 	Ports() []int
-	// Forward is what is open at the moment, nil if nothing is.
+	// Forward returns the forward that is open now, or nil.
 	Forward() *forward.Forward
-	// Await is Forward once it was tried on the connection that is up; the
-	// error is why it could not be opened.
+	// Await waits until the forwarding was tried on the current connection, and
+	// then returns it, or the error of the attempt.
 	Await(ctx context.Context) (*forward.Forward, error)
-	// Stop ends it, whether it is open or not.
+	// Stop ends the forwarding, whether it is open or not.
 	Stop() error
 }
 
 // Outage is the time between two connections.
 type Outage struct {
-	Attempt int       // to connect: the one under way, or the next
-	Next    time.Time // when that is; zero while it is under way
+	Attempt int       // the number of the current or next attempt to connect
+	Next    time.Time // the time of the next attempt; zero during an attempt
 }
 
-// Descriptors does what a master has to do with descriptors that a client
-// passed to it. They are shared with other programs, so no implementation may
-// make one non-blocking, and none closes one.
+// Descriptors opens the descriptors that clients pass to a master. Other programs
+// share them, so an implementation must not make one non-blocking or close it.
 type Descriptors interface {
-	// OpenInput and OpenOutput make a reader and a writer that can be ended.
+	// OpenInput and OpenOutput return a reader and a writer that can be canceled.
 	OpenInput(fd int) (Input, error)
 	OpenOutput(fd int) (Output, error)
-	// Size is that of the terminal at fd; ok is false if it is none.
+	// Size returns the size of the terminal at fd. ok is false if it is not a
+	// terminal.
 	Size(fd int) (size session.Size, ok bool)
-	// Modes are the encoded terminal modes at fd (RFC 4254, section 8).
+	// Modes returns the terminal modes at fd, encoded as in RFC 4254, section 8.
 	Modes(fd int) []byte
 }
 
-// Input reads a descriptor. Cancel ends a Read in progress and all later ones,
-// and leaves what was not read to others. Close does the same, and waits until
-// no Read is in progress; it may be called more than once.
+// Input reads a descriptor. Cancel ends the current Read and all later ones, and
+// leaves unread data to other programs. Close does the same, and waits until no
+// Read is in progress. It may be called more than once.
 type Input interface {
 	io.Reader
 	Cancel()
@@ -104,20 +104,21 @@ type Channel struct {
 	Name   string // the path of the listener
 }
 
-// ServerOptions describes a master. In the zero value it serves proxy clients,
-// forwards and questions, and refuses passengers, for want of Descriptors.
+// ServerOptions are the options of a master. A Server with the zero ServerOptions
+// refuses passengers, and serves all other requests.
 //
-// Functions are called from the goroutines of clients, several at a time.
+// The functions are called by the goroutines of clients, several at a time.
 type ServerOptions struct {
-	// Descriptors opens what passengers pass. Nil: passengers are refused.
+	// Descriptors opens the descriptors of passengers. If it is nil, passengers
+	// are refused.
 	Descriptors Descriptors
 
-	// Host names the server in the questions of Confirm.
+	// Host is the name of the server in the questions of Confirm.
 	Host string
 
-	// Confirm, if set, is asked before a session, a forwarding, a termination
-	// or a stop (ControlMaster ask), with OpenSSH's question. Its context
-	// ends when the client goes away.
+	// Confirm, if set, is called with OpenSSH's question before a session, a
+	// forwarding, a termination or a stop (ControlMaster ask). Its context ends
+	// when the client leaves.
 	Confirm func(ctx context.Context, question string) bool
 
 	// ChannelOpened, if set, is called for the socket and for each client, which
@@ -126,105 +127,111 @@ type ServerOptions struct {
 	// included.
 	ChannelOpened func(c Channel) (freed func(open int))
 
-	// IdleTimeout, if not zero, ends the server when no client was there
-	// and no forwarded connection was open for that long (ControlPersist).
-	// It counts from Listen and from the moment at which the last one left.
+	// IdleTimeout, if not zero, ends the server after that time without clients
+	// and forwarded connections (ControlPersist). It starts with Listen, and again
+	// when the last of them has ended.
 	IdleTimeout time.Duration
 
-	// Forward is how forwardings behave that clients open.
+	// Forward are the options of the forwardings that clients open.
 	Forward forward.Options
 
 	// SessionOpened, if set, is called when the server has opened the channel of
-	// a passenger's session, before the program is asked for. What it returns
-	// is called at the session's end, with what Wait of cmd returned.
+	// a passenger's session, before the program is requested. The function that it
+	// returns is called at the end of the session, with the error of cmd.Wait.
 	SessionOpened func(cmd *session.Cmd) (ended func(err error))
 
-	// ForwardOpened, if set, is called for each forwarding that a client asked
-	// for and that is open, before the client is told.
+	// ForwardOpened, if set, is called for each forwarding that was opened for a
+	// client, before the client gets the answer.
 	ForwardOpened func(spec forward.Spec, f *forward.Forward)
 
-	// ForwardFailed, if set, is called for each forwarding that a client asked
-	// for and that could not be opened, before the client is told. The text is
-	// what OpenSSH calls the forwarding.
+	// ForwardFailed, if set, is called for each forwarding that could not be opened
+	// for a client, before the client gets the answer. text describes the
+	// forwarding as OpenSSH does.
 	ForwardFailed func(spec forward.Spec, text string, err error)
 
-	// PermitEnv reports which variables of a passenger are passed on: those
-	// that the master's SendEnv names. Nil: all.
+	// PermitEnv reports whether a variable of a passenger is sent to the server:
+	// if the master's SendEnv names it. If PermitEnv is nil, all are sent.
 	PermitEnv func(name string) bool
 
-	// SetEnv is sent for each session of a passenger, after its own variables.
+	// SetEnv are variables that are sent for each session of a passenger, after
+	// the passenger's variables.
 	SetEnv []session.EnvVar
 
-	// ForwardAgent is called for each session that wants its agent forwarded
-	// and says whether agent channels will be served. Nil: they will not.
+	// ForwardAgent is called for each session that requests agent forwarding. It
+	// reports whether agent channels will be served. If it is nil, they are not.
 	//
-	// socket is the agent that the client brought (ClientOptions.AgentSocket),
-	// "" for the master's own; it is a path that may lead anywhere. ctx ends
-	// with the session or, in proxy mode, with the client.
+	// socket is the agent of the client (ClientOptions.AgentSocket), or "" for the
+	// agent of the master. The path comes from the client and may be any path. ctx
+	// ends with the session or, in proxy mode, with the client.
 	ForwardAgent func(ctx context.Context, socket string) bool
 
-	// X11 is called for each session that wants X11 forwarded; nil as its
-	// answer, or here, is no.
+	// X11 is called for each session that requests X11 forwarding. If it is nil,
+	// or returns nil, X11 is not forwarded.
 	X11 func(ctx context.Context) *session.X11
 
-	// Escapes, if set, is called for each session with a terminal and an
-	// escape character, before it starts. What it returns is read instead of
-	// in; its Cancel must cancel in. Its Close is not called: in is closed.
+	// Escapes, if set, is called before each session with a terminal and an escape
+	// character. The session reads the Input that it returns in place of in. Its
+	// Cancel must cancel in. Its Close is not called, since in is closed.
 	Escapes func(s *ServerSession, in Input, char byte) Input
 
-	// Farewell, if set, gives what is written to the standard error of a
+	// ExitMessage, if set, returns the text to write to the standard error of a
 	// passenger whose session ended with err: without a status, or with output
-	// that was lost; "" for nothing.
-	Farewell func(err error) string
+	// that was lost.
+	ExitMessage func(err error) string
 
-	// ConnectionInfo is the text of -O conninfo. Nil: a short one is made.
+	// ConnectionInfo, if set, returns the answer to -O conninfo. The default is a
+	// short text.
 	ConnectionInfo func() string
 
-	// Left, if set, is called when the last client that was there has left. It
-	// must not block.
-	Left func()
+	// ClientsLeft, if set, is called when the last client has left. It must not
+	// block.
+	ClientsLeft func()
 
-	// ReplaceStale lets Listen replace a socket of ours that nobody listens on.
+	// ReplaceStale lets Listen replace a socket of the same user on which no
+	// process listens.
 	ReplaceStale bool
 
-	// StepTimeout bounds each step in which a client has to do its part: the
-	// HELLO, the rest of a message, a descriptor, taking a reply. Zero: 10 s.
+	// StepTimeout bounds the time that a client may take to send its HELLO, the
+	// rest of a message or a descriptor, and to read a reply. The default is 10
+	// seconds.
 	StepTimeout time.Duration
 
-	// SilenceTimeout is how long a client without a session may say nothing.
-	// Zero: one minute.
+	// SilenceTimeout bounds the time in which a client without a session sends
+	// nothing. The default is one minute.
 	SilenceTimeout time.Duration
 
-	// Logger gets what happens, at debug level. Nil: nothing.
+	// Logger, if set, gets debug messages.
 	Logger *slog.Logger
 }
 
-// ClientOptions describes an attempt to reach a master.
+// ClientOptions are the options of Connect.
 type ClientOptions struct {
-	// HelloTimeout bounds connecting and the exchange of HELLOs. Zero: 10 s.
+	// HelloTimeout bounds connecting and the exchange of HELLOs. The default is 10
+	// seconds.
 	HelloTimeout time.Duration
 
 	// AgentSocket, if set, is the absolute path of the agent that sessions
-	// forward in place of the master's. Only a master of ours takes one: see
-	// [Client.TakesAgent].
+	// forward in place of the master's agent. Only a master of gossh supports
+	// this: see [Client.TakesAgent].
 	AgentSocket string
 
-	// RemoveStale unlinks a socket of ours that nobody listens on, so that
-	// a new master can take its place. The error stays ErrStale.
+	// RemoveStale removes a socket of the same user on which no process listens,
+	// so that a new master can use the path. Connect still returns ErrStale.
 	RemoveStale bool
 
-	// Logger gets what happens, at debug level. Nil: nothing.
+	// Logger, if set, gets debug messages.
 	Logger *slog.Logger
 }
 
-// SessionRequest is what a passenger asks for.
+// SessionRequest describes the session that a passenger requests.
 type SessionRequest struct {
 	TTY       bool // a terminal, like the one at the passed descriptor 0
 	X11       bool
 	Agent     bool
 	Subsystem bool // Command names a subsystem
 
-	// EscapeChar, if above 0, is watched for by the master at line starts.
+	// EscapeChar, if above 0, is the character that begins an escape at the start
+	// of a line. The master handles escapes.
 	EscapeChar int
 
 	Term    string // $TERM
@@ -232,21 +239,22 @@ type SessionRequest struct {
 	Env     []session.EnvVar
 }
 
-// MasterStatus answers "are you there".
+// MasterStatus is the answer to -O check.
 type MasterStatus struct {
-	// PID is the master's process.
+	// PID is the process id of the master.
 	PID int
 
-	// Known says that the rest is: OpenSSH's master does not tell it.
+	// Known reports whether the fields below are set. OpenSSH's master does not
+	// send them.
 	Known bool
 	State string // as keepalive.State prints it
-	// Silence is how long ago the server was last heard, RTT the smoothed
-	// time from keepalive to answer, 0 if there was none yet.
+	// Silence is the time since the last data from the server. RTT is the
+	// smoothed round-trip time of keepalives, or 0 before the first answer.
 	Silence time.Duration
 	RTT     time.Duration
-	// Attempt is not 0 while there is no connection, and the master is to make
-	// another: it counts the attempts. Next is the time until this one, 0 if it
-	// is under way.
+	// Attempt is 0 while there is a connection. In an outage it is the number of
+	// the current or next attempt to connect. Next is the time until then, or 0
+	// during an attempt.
 	Attempt int
 	Next    time.Duration
 }

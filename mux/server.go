@@ -238,8 +238,8 @@ func (s *Server) leave(c *serverConn) {
 	alone := len(s.clients) == 0
 	s.changed()
 	s.mu.Unlock()
-	if alone && s.opts.Left != nil {
-		s.opts.Left()
+	if alone && s.opts.ClientsLeft != nil {
+		s.opts.ClientsLeft()
 	}
 }
 
@@ -312,7 +312,7 @@ func (s *Server) expire() {
 
 // current is the connection to serve a request with.
 func (s *Server) current(ctx context.Context) (Connection, error) {
-	if r, ok := s.conn.(Renewed); ok {
+	if r, ok := s.conn.(ReconnectingConn); ok {
 		return r.Current(ctx)
 	}
 	return s.conn, nil

@@ -410,7 +410,7 @@ func TestCloseAfterLoss(t *testing.T) {
 	conn, _ := pipeConnection(t, sshtest.Options{})
 	lost := &lostConnection{connection: conn, lost: make(chan struct{})}
 	srv := listen(t, lost, mux.ServerOptions{
-		Farewell: func(err error) string { return fmt.Sprintf("farewell: %v", err) },
+		ExitMessage: func(err error) string { return fmt.Sprintf("farewell: %v", err) },
 	})
 	eventually(t, "the server to watch", lost.asked.Load)
 	std := newStdio(t)

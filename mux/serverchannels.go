@@ -45,8 +45,8 @@ func (s *Server) channelsText() string {
 			lines = append(lines, forwardedLine(snapshot.Spec, conn))
 		}
 	}
-	if r, ok := s.conn.(Renewed); ok {
-		for _, f := range r.Standing() {
+	if r, ok := s.conn.(ReconnectingConn); ok {
+		for _, f := range r.PersistentForwards() {
 			if f.Forward() == nil {
 				fmt.Fprintf(&listeners, "  %v forward %q (not open at the moment)\r\n", f.Spec().Kind, f.Spec())
 			}

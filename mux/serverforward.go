@@ -87,7 +87,7 @@ func (c *serverConn) lockForwards() error {
 
 func (c *serverConn) unlockForwards() { <-c.s.forwarding }
 
-// listening is a Standing that ends with its connection.
+// listening is a PersistentForward that ends with its connection.
 type listening struct {
 	open  *forward.Forward
 	asked forward.Spec
@@ -101,9 +101,9 @@ func (l listening) Stop() error                                     { return l.o
 
 // standing are the forwardings that there are, those of the master itself
 // included.
-func (s *Server) standing() (all []Standing) {
-	if r, ok := s.conn.(Renewed); ok {
-		return r.Standing()
+func (s *Server) standing() (all []PersistentForward) {
+	if r, ok := s.conn.(ReconnectingConn); ok {
+		return r.PersistentForwards()
 	}
 	open := s.conn.Forwards().Forwards()
 	maps.DeleteFunc(s.asked, func(f *forward.Forward, _ forward.Spec) bool { return !slices.Contains(open, f) })
@@ -122,14 +122,14 @@ func (s *Server) standing() (all []Standing) {
 // findForward finds what was asked for before, by a client or by the master
 // itself: in the same words or, where the server chose the port, by that. Of
 // two that had the same port, one after the other, it is the one that has it.
-func (s *Server) findForward(spec forward.Spec) Standing {
+func (s *Server) findForward(spec forward.Spec) PersistentForward {
 	all := s.standing()
 	for _, f := range all {
 		if normal(f.Spec()) == spec {
 			return f
 		}
 	}
-	var had Standing
+	var had PersistentForward
 	for _, f := range all {
 		asked, ports := normal(f.Spec()), f.Ports()
 		if asked.Listen.Port != 0 || !slices.Contains(ports, spec.Listen.Port) {
@@ -182,7 +182,7 @@ var errDenied = errors.New("mux: permission denied")
 
 // findOrOpen finds what was asked for before, or opens it if the person, where
 // one is to be asked, permits it.
-func (c *serverConn) findOrOpen(spec forward.Spec) (Standing, error) {
+func (c *serverConn) findOrOpen(spec forward.Spec) (PersistentForward, error) {
 	if err := c.lockForwards(); err != nil {
 		return nil, err
 	}
@@ -197,8 +197,8 @@ func (c *serverConn) findOrOpen(spec forward.Spec) (Standing, error) {
 }
 
 // open opens what is not open yet. It is called with the forwardings locked.
-func (s *Server) open(ctx context.Context, spec forward.Spec) (Standing, error) {
-	if r, ok := s.conn.(Renewed); ok {
+func (s *Server) open(ctx context.Context, spec forward.Spec) (PersistentForward, error) {
+	if r, ok := s.conn.(ReconnectingConn); ok {
 		return r.OpenForward(ctx, spec, s.opts.Forward)
 	}
 	f, err := s.conn.Forwards().Open(ctx, spec, s.opts.Forward)

@@ -44,7 +44,7 @@ func (s *Server) statusText() string {
 	stats := s.conn.Stats()
 	text := fmt.Sprintf("state %v\nsilence %d\nrtt %d\n", stats.State,
 		time.Since(stats.LastHeard).Microseconds(), stats.SmoothedRTT.Microseconds())
-	if r, ok := s.conn.(Renewed); ok {
+	if r, ok := s.conn.(ReconnectingConn); ok {
 		if o, ok := r.Outage(); ok {
 			text += fmt.Sprintf("attempt %d\n", o.Attempt)
 			if !o.Next.IsZero() {

@@ -289,10 +289,10 @@ func (s *ServerSession) leave() {
 // already. It does not wait for a client that is stopped.
 func (s *ServerSession) sayFarewell(err error) {
 	opts := &s.client.s.opts
-	if opts.Farewell == nil {
+	if opts.ExitMessage == nil {
 		return
 	}
-	text := opts.Farewell(err)
+	text := opts.ExitMessage(err)
 	if text == "" {
 		return
 	}

@@ -124,7 +124,7 @@ func TestParsePublic(t *testing.T) {
 	}
 }
 
-// TestInterrupted: who waits for a long derivation can give up.
+// TestInterrupted gives up a derivation.
 func TestInterrupted(t *testing.T) {
 	public, _ := newEd25519(t)
 	file := opensshFile{cipher: "aes256-ctr", kdf: "bcrypt", options: bcryptOptions("salt", 2), keys: 1, public: public, section: make([]byte, 64)}
@@ -137,7 +137,7 @@ func TestInterrupted(t *testing.T) {
 	if !errors.Is(err, given) {
 		t.Errorf("%v, want the cause", err)
 	}
-	// What was begun ends by itself, which goleak waits for.
+	// The derivation ends by itself, which TestMain waits for.
 }
 
 // TestPassphraseError: a failure to ask is what ParsePrivate returns.

@@ -35,7 +35,7 @@ func (k keptConn) Current(ctx context.Context) (mux.Connection, error) {
 
 // OpenForward opens a forwarding for a client. One that fails is not tried again;
 // the client gets the error.
-func (k keptConn) OpenForward(ctx context.Context, spec forward.Spec, o forward.Options) (mux.Standing, error) {
+func (k keptConn) OpenForward(ctx context.Context, spec forward.Spec, o forward.Options) (mux.PersistentForward, error) {
 	f, err := k.kept.Forward(ctx, spec, o)
 	if err != nil {
 		if f != nil {
@@ -46,7 +46,7 @@ func (k keptConn) OpenForward(ctx context.Context, spec forward.Spec, o forward.
 	return f, nil
 }
 
-func (k keptConn) Standing() (all []mux.Standing) {
+func (k keptConn) PersistentForwards() (all []mux.PersistentForward) {
 	for _, f := range k.kept.Forwards() {
 		all = append(all, f)
 	}

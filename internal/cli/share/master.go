@@ -203,12 +203,12 @@ func (m *Master) serverOptions() mux.ServerOptions {
 		SetEnv:        task.SetEnvironment(cfg),
 		ForwardAgent:  func(ctx context.Context, socket string) bool { return m.backward().clientAgent(ctx, socket) },
 		X11:           func(ctx context.Context) *session.X11 { return m.backward().clientX11(ctx) },
-		Farewell:      m.exitMessage,
+		ExitMessage:   m.exitMessage,
 		Escapes:       m.escapes,
 		ReplaceStale:  true,
 
 		ConnectionInfo: m.information,
-		Left:           new(process.IdleCollector).Schedule,
+		ClientsLeft:    new(process.IdleCollector).Schedule,
 
 		Logger: print.Logger(),
 	}
