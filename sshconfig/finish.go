@@ -7,13 +7,6 @@ import (
 	"github.com/gossh-project/gossh/forward"
 )
 
-// The keepalive defaults, which differ from OpenSSH's 0 and 3: a dead peer is
-// noticed without anybody having asked for it.
-const (
-	defaultAliveInterval = 30
-	defaultAliveCountMax = 6
-)
-
 // finish fills in defaults, checks what belongs together and expands what -G
 // prints expanded, in ssh's order, since the first mistake is the one that is
 // reported.

@@ -96,7 +96,6 @@ type Conn struct {
 	kick  chan struct{} // wakes flushLoop
 	done  chan struct{} // closed with err
 	loops sync.WaitGroup
-	once  sync.Once
 }
 
 // Bounds of what waits to be sent.

@@ -28,11 +28,6 @@ type Direction struct {
 	Compression string // "none"
 }
 
-// serverLists is the KEXINIT of the server as far as programs ask for it.
-type serverLists struct {
-	kex, hostKeys []string
-}
-
 // agree chooses one name: the first of the client's that the server has, too
 // (RFC 4253, section 7.1).
 func agree(what string, client, server []string) (string, error) {

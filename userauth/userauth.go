@@ -259,12 +259,6 @@ type bannerMsg struct {
 	Language string
 }
 
-func appendString[T string | []byte](b []byte, s T) []byte {
-	n := len(s)
-	b = append(b, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-	return append(b, s...)
-}
-
 // none is the method that asks what the server accepts.
 type none struct{}
 
