@@ -5,27 +5,26 @@ import (
 	"time"
 )
 
-// A backlog follows the bytes of our own that a request has to wait for. It
-// answers one question: was it shown, since the last look, that bytes ahead of
-// the request are reaching the peer? See the package comment for why that
-// counts, and what bounds it.
+// A backlog tracks the outgoing bytes that are queued ahead of a request. It
+// reports whether some of them have reached the peer since the last check. The
+// package comment says why this counts, and what bounds it.
 type backlog struct {
 	tcp     *tcpQueue // nil if the connection is not TCP, or cannot be asked
-	carried bool      // by another connection, to which tcp belongs
+	carried bool      // by another connection, which tcp belongs to
 
-	// Over TCP: how much the peer has acknowledged, and how much it will
-	// have when all that was queued ahead of the request has arrived.
+	// Over TCP: how much the peer has acknowledged, and how much it will have
+	// acknowledged when everything ahead of the request has arrived.
 	acked, mark uint64
 
-	// Otherwise: whether a Write was held up, and how much had gone through.
+	// Otherwise: whether a Write was blocked, and how much had been written.
 	blocked bool
 	out     uint64
 }
 
-// A carried connection goes over another one: a channel through a jump host over
-// the connection to that.
+// A carried connection runs over another one, as a channel through a jump host
+// runs over the connection to the jump host.
 type carried interface {
-	// Carrier is the net.Conn below the other one.
+	// Carrier returns the net.Conn below the other connection.
 	Carrier() net.Conn
 }
 
@@ -40,7 +39,7 @@ func (b *backlog) init(c *Conn) {
 	b.tcp = newTCPQueue(below)
 }
 
-// begin takes the measure before a request is written.
+// begin measures the backlog before a request is written.
 func (b *backlog) begin(c *Conn) {
 	if c == nil {
 		return
@@ -55,7 +54,8 @@ func (b *backlog) begin(c *Conn) {
 	b.look(c)
 }
 
-// progressed is called at each tick while the request is out.
+// progressed reports whether bytes ahead of the request have reached the peer since
+// the last call. It is called at each tick while a request is outstanding.
 func (b *backlog) progressed(c *Conn) bool {
 	if c == nil {
 		return false
@@ -66,15 +66,15 @@ func (b *backlog) progressed(c *Conn) bool {
 	if b.tcp == nil {
 		return wrote
 	}
-	// What the channel of a carried connection has not taken is in no queue.
+	// Bytes that the channel of a carried connection has not accepted are in no queue.
 	return b.ackedMore() || b.carried && wrote
 }
 
-// ackedMore says whether more of what was queued ahead of the request has
-// arrived since the last look.
+// ackedMore reports whether the peer has acknowledged more of the bytes ahead of
+// the request since the last call.
 func (b *backlog) ackedMore() bool {
 	if b.acked >= b.mark {
-		return false // nothing is ahead of the request any more
+		return false // nothing is ahead of the request now
 	}
 	acked, queued, ok := b.tcp.measure()
 	if !ok {
@@ -88,14 +88,14 @@ func (b *backlog) ackedMore() bool {
 	return acked > before
 }
 
-// heldUp is how long a Write must be under way to count as held up. One into
-// a buffer that has room takes microseconds, black hole or not.
+// heldUp is the time after which a Write in progress counts as blocked. A Write into
+// a buffer with room takes microseconds, even if the network drops everything.
 const heldUp = 10 * time.Millisecond
 
-// look notes whether a Write is held up.
+// look records whether a Write is blocked.
 func (b *backlog) look(c *Conn) {
-	// In this order, since Write notes its end first: bytes that are missed
-	// here belong to a Write that is not taken for held up.
+	// The order matters, since Write records its end first: bytes that are missed
+	// here belong to a Write that does not count as blocked.
 	b.out = c.out.Load()
 	b.blocked = time.Since(c.epoch)-time.Duration(c.wrote.Load()) >= heldUp && c.writing.Load() > 0
 }

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tcpQueue asks the kernel about the send queue of a TCP connection. One
-// goroutine at a time may use it.
+// A tcpQueue reads the state of a TCP connection's send queue from the kernel. Only
+// one goroutine at a time may use it.
 type tcpQueue struct {
 	raw syscall.RawConn
 	ask func(fd uintptr) // the method query, bound once
@@ -17,7 +17,8 @@ type tcpQueue struct {
 	err           error
 }
 
-// newTCPQueue returns nil if c is not a TCP connection of the system.
+// newTCPQueue returns a tcpQueue for c, or nil if c is not a TCP connection of the
+// kernel.
 func newTCPQueue(c net.Conn) *tcpQueue {
 	tcp, ok := c.(*net.TCPConn)
 	if !ok {
@@ -32,9 +33,9 @@ func newTCPQueue(c net.Conn) *tcpQueue {
 	return q
 }
 
-// measure returns how many bytes the peer has acknowledged, counted from
-// somewhere, and how many are queued that it has not. With an empty queue the
-// first is not looked up, and zero.
+// measure returns the number of bytes that the peer has acknowledged, counted from
+// an arbitrary point, and the number of queued bytes that it has not. If the queue
+// is empty, the first number is zero, since it is not needed.
 func (q *tcpQueue) measure() (acked, queued uint64, ok bool) {
 	q.acked, q.queued, q.err = 0, 0, nil
 	if err := q.raw.Control(q.ask); err != nil || q.err != nil {

@@ -4,7 +4,7 @@ package keepalive
 
 import "net"
 
-// A tcpQueue does not exist here: see backlog.
+// A tcpQueue is not available on this system: see backlog.
 type tcpQueue struct{}
 
 func newTCPQueue(net.Conn) *tcpQueue { return nil }

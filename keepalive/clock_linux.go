@@ -6,8 +6,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sleepMeter tells how long the machine has been suspended: CLOCK_BOOTTIME
-// runs on then, and CLOCK_MONOTONIC, which Go's timers follow, does not.
+// sleepMeter returns a function that returns how long the machine has been
+// suspended. CLOCK_BOOTTIME runs during suspension. CLOCK_MONOTONIC, which Go's
+// timers use, does not.
 func sleepMeter() func() time.Duration { return suspended }
 
 func suspended() time.Duration {

@@ -4,10 +4,10 @@ package keepalive
 
 import "time"
 
-// sleepMeter tells how far the wall clock is ahead of the monotonic one, which
-// stands still on some systems while the machine sleeps. Setting the clock
-// forward looks the same, and does no harm: the peer gets a fresh budget.
-// Where the monotonic clock runs on, the timer is late instead.
+// sleepMeter returns a function that returns how far the wall clock is ahead of the
+// monotonic clock, which some systems stop while the machine sleeps. Setting the
+// clock forward has the same effect, which is harmless: the peer gets a new budget.
+// On systems where the monotonic clock runs on, the timer fires late instead.
 func sleepMeter() func() time.Duration {
 	start := time.Now()
 	return func() time.Duration {

@@ -9,32 +9,31 @@ import (
 	"time"
 )
 
-// A Conn is a net.Conn that remembers when it last received something.
+// A Conn is a net.Conn that records when it last received data.
 type Conn struct {
 	net.Conn
 
-	// epoch is where the times below count from. It carries the monotonic
-	// clock, so that setting the system's clock changes nothing.
+	// epoch is the start of the times below. It has a monotonic clock reading, so
+	// that setting the system's clock has no effect.
 	epoch   time.Time
 	heard   atomic.Int64 // nanoseconds from epoch to the last byte received
 	in, out atomic.Uint64
 
-	writing atomic.Int32 // Write calls under way
-	wrote   atomic.Int64 // when the last one ended or, if none was under way, began
+	writing atomic.Int32 // Write calls in progress
+	wrote   atomic.Int64 // when the last one ended or, if none was in progress, began
 
-	// cause is why the connection was closed from this side, if it was for
-	// the peer's silence: Read and Write then return it.
+	// cause is set if this side closed the connection because the peer was
+	// silent. Read and Write then return it.
 	cause   atomic.Pointer[PeerLostError]
-	ended   chan struct{} // closed by Close, and when nothing more can come in
+	ended   chan struct{} // closed by Close, and when no more data can arrive
 	endOnce sync.Once
 
 	packet packetTimer
 }
 
-// WrapConn watches c. Reading and writing go through unchanged; each read that
-// brings a byte is noted, without a lock or an allocation. It works on
-// anything: a TCP connection, the pipes of a ProxyCommand, a channel through
-// another SSH connection.
+// WrapConn returns a Conn that reads from and writes to c, and records when data
+// arrives. This takes no lock and allocates nothing. c may be any connection: TCP,
+// the pipes of a ProxyCommand, or a channel of another SSH connection.
 func WrapConn(c net.Conn) *Conn {
 	return &Conn{Conn: c, epoch: time.Now(), ended: make(chan struct{})}
 }
@@ -42,7 +41,7 @@ func WrapConn(c net.Conn) *Conn {
 // NetConn returns the connection below.
 func (c *Conn) NetConn() net.Conn { return c.Conn }
 
-// Read reads from the connection below. After the verdict its error is a
+// Read reads from the connection below. After the peer is lost, it returns a
 // *PeerLostError.
 func (c *Conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
@@ -56,25 +55,25 @@ func (c *Conn) Read(p []byte) (int, error) {
 	if cause := c.cause.Load(); cause != nil {
 		return n, cause
 	}
-	// A deadline passes and can be set again; any other error is the end of
-	// what can be heard.
+	// A new deadline can be set after a timeout. After any other error no more
+	// data arrives.
 	if timeout := net.Error(nil); !errors.As(err, &timeout) || !timeout.Timeout() {
 		c.end()
 	}
 	return n, err
 }
 
-// Write writes to the connection below. After the verdict its error is a
+// Write writes to the connection below. After the peer is lost, it returns a
 // *PeerLostError.
 func (c *Conn) Write(p []byte) (int, error) {
-	// The time comes first: between the two a look would take this Write for
-	// one that is held up since the last.
+	// The time is set first. Otherwise a look in between would treat this Write
+	// as one that has been blocked since the last one.
 	if c.writing.Load() == 0 {
 		c.wrote.Store(int64(time.Since(c.epoch)))
 	}
 	c.writing.Add(1)
 	n, err := c.Conn.Write(p)
-	// Noted before it is no longer under way: see backlog.
+	// This is recorded while the Write still counts as in progress: see backlog.
 	c.wrote.Store(int64(time.Since(c.epoch)))
 	c.out.Add(uint64(n))
 	c.writing.Add(-1)
@@ -86,15 +85,15 @@ func (c *Conn) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the connection below. It ends the Monitor.
+// Close closes the connection below, which also ends the Monitor.
 func (c *Conn) Close() error {
 	c.packet.set(c, 0)
 	c.end()
 	return c.Conn.Close()
 }
 
-// CloseWrite forwards to the connection below. The error is
-// errors.ErrUnsupported if that cannot close one direction alone.
+// CloseWrite calls CloseWrite of the connection below. It returns
+// errors.ErrUnsupported if that connection has no such method.
 func (c *Conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -102,45 +101,45 @@ func (c *Conn) CloseWrite() error {
 	return fmt.Errorf("keepalive: CloseWrite: %w", errors.ErrUnsupported)
 }
 
-// LastHeard returns when the last byte came in; when c was made, if none did.
+// LastHeard returns the time at which the last byte arrived, or the time at which c
+// was created if none has.
 func (c *Conn) LastHeard() time.Time {
 	now := time.Now()
 	return now.Add(time.Duration(c.heard.Load()) - now.Sub(c.epoch))
 }
 
-// BytesIn returns how many bytes were received.
+// BytesIn returns the number of bytes received.
 func (c *Conn) BytesIn() uint64 { return c.in.Load() }
 
-// BytesOut returns how many bytes were handed to the connection below.
+// BytesOut returns the number of bytes written to the connection below.
 func (c *Conn) BytesOut() uint64 { return c.out.Load() }
 
-// Ended is closed when nothing more can come in: by Close, and at the end of
-// what can be read, before the Read that meets it returns.
+// Ended returns a channel that is closed when no more data can arrive: by Close, and
+// before the Read returns that finds the end of the data.
 func (c *Conn) Ended() <-chan struct{} { return c.ended }
 
 func (c *Conn) end() { c.endOnce.Do(func() { close(c.ended) }) }
 
-// fail closes c because of cause. The first cause stays.
+// fail closes c and records cause. Only the first cause is kept.
 func (c *Conn) fail(cause *PeerLostError) {
 	c.cause.CompareAndSwap(nil, cause)
 	c.Close()
 }
 
-// SetPacketTimeout watches over the handshake, while no Monitor runs yet: if
-// nothing is received for d, c is closed and its calls fail with a
-// *PeerLostError (ReasonHandshake). Each received byte starts d anew. Zero
-// turns it off: do so while a person is asked, and when the handshake is over.
-// ssh gives each packet Interval × CountMax, see Options.PacketTimeout.
-// Deadlines of c are another matter, and stay as they are.
+// SetPacketTimeout closes c if no data arrives for d. It is for the handshake, during
+// which no Monitor runs. Calls of c then fail with a *PeerLostError
+// (ReasonHandshake). Each received byte restarts d. Zero turns the timeout off: do so
+// while a person is asked, and after the handshake. ssh uses Interval × CountMax for
+// each packet: see Options.PacketTimeout. Deadlines of c are not changed.
 func (c *Conn) SetPacketTimeout(d time.Duration) { c.packet.set(c, d) }
 
-// A packetTimer is the watch over the handshake. It is a timer and not a read
-// deadline, because a channel has no deadlines, and because deadlines belong to
-// the caller.
+// A packetTimer implements SetPacketTimeout. It uses a timer instead of a read
+// deadline, because channels have no deadlines, and because deadlines belong to the
+// caller.
 type packetTimer struct {
 	mu    sync.Mutex
 	timer *time.Timer
-	turn  int // how often it was set; tells a timer that was overtaken
+	turn  int // how often it was set, which tells an outdated timer
 	limit time.Duration
 	since time.Duration // when it was set, counted from the epoch
 	due   time.Duration
@@ -163,8 +162,8 @@ func (t *packetTimer) set(c *Conn, limit time.Duration) {
 	t.timer = time.AfterFunc(limit, func() { t.expire(c, turn) })
 }
 
-// expire is called when the timer fires: it goes on waiting if something came
-// in since, as it does if it comes late, and fails c otherwise.
+// expire is called when the timer fires. It continues to wait if data has arrived
+// meanwhile or if the timer is late, and fails c otherwise.
 func (t *packetTimer) expire(c *Conn, turn int) {
 	t.mu.Lock()
 	if t.turn != turn {

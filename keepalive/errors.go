@@ -6,41 +6,40 @@ import (
 	"time"
 )
 
-// ErrPeerLost is matched, by errors.Is, by every error that says that the
-// peer fell silent. The details are in *PeerLostError.
+// ErrPeerLost is matched, with errors.Is, by every error about a silent peer. The
+// details are in *PeerLostError.
 var ErrPeerLost = errors.New("keepalive: peer lost")
 
-// A PeerLostError is the verdict: nothing was heard of the peer for too long.
-// Monitor.Err returns it, and so do the Read and Write calls of the watched
-// Conn, and with them Wait of the ssh.Conn above it.
+// A PeerLostError means that the peer was silent for too long. Monitor.Err returns
+// it, as do Read and Write of the watched Conn, and so Wait of the ssh.Conn above it.
 type PeerLostError struct {
-	// LastHeard is when the peer gave its last sign of life.
+	// LastHeard is the time of the last sign of life.
 	LastHeard time.Time
-	// Silence is how long nothing had been heard when the verdict fell.
+	// Silence is the time from then until the peer was given up.
 	Silence time.Duration
-	// Missed is how many intervals in a row passed without a sign of life:
-	// CountMax+1, unless Reason says that it fell sooner.
+	// Missed is the number of consecutive intervals without a sign of life. It is
+	// CountMax+1 for ReasonSilent.
 	Missed int
-	// Reason says which rule the verdict was made by.
+	// Reason is the rule that was applied.
 	Reason Reason
 }
 
-// A Reason is the rule by which a peer was declared lost.
+// A Reason is the rule by which a peer was given up.
 type Reason int
 
 const (
-	// ReasonSilent is ssh's rule: more than CountMax intervals passed in
-	// silence.
+	// ReasonSilent is ssh's rule: more than CountMax intervals passed without a
+	// sign of life.
 	ReasonSilent Reason = iota
-	// ReasonMoved is the early verdict after a Hint: the address that the
-	// connection comes from has left this machine, the peer is now reached
-	// from another, and nothing was heard since.
+	// ReasonMoved is the early decision after a Hint: this machine no longer has
+	// the local address of the connection, the peer is now reached from another
+	// address, and there was no sign of life since.
 	ReasonMoved
-	// ReasonHandshake is SetPacketTimeout's: the handshake came to a halt.
+	// ReasonHandshake is the rule of SetPacketTimeout: the handshake stalled.
 	ReasonHandshake
 )
 
-// String names the reason in a word.
+// String returns the reason in one word.
 func (r Reason) String() string {
 	switch r {
 	case ReasonSilent:
@@ -57,11 +56,11 @@ func (e *PeerLostError) Error() string {
 	return fmt.Sprintf("keepalive: peer lost (%v): nothing heard for %v", e.Reason, e.Silence.Round(time.Millisecond))
 }
 
-// Is makes errors.Is(err, ErrPeerLost) true.
+// Is reports whether target is ErrPeerLost.
 func (e *PeerLostError) Is(target error) bool { return target == ErrPeerLost }
 
-// Timeout reports true: the error is a timeout in the sense of net.Error.
+// Timeout reports true, as for a timeout of package net.
 func (e *PeerLostError) Timeout() bool { return true }
 
-// Temporary reports false: the connection does not come back.
+// Temporary reports false, since the connection is closed.
 func (e *PeerLostError) Temporary() bool { return false }

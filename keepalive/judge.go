@@ -7,26 +7,26 @@ import (
 	"time"
 )
 
-// hintInterval is the pause between the requests that a hint causes, and
-// hintProbes their number.
+// hintInterval is the time between the requests after a hint, and hintProbes their
+// number.
 const (
 	hintInterval = 2 * time.Second
 	hintProbes   = 3
 )
 
-// A judge holds what the verdict is made from. It belongs to run alone. Times
-// count from the Monitor's epoch.
+// A judge is the state that decides whether the peer is lost. Only run uses it. Times
+// are counted from the Monitor's epoch.
 type judge struct {
-	heard time.Duration // the last sign of life that was seen
+	heard time.Duration // the last known sign of life
 	since time.Duration // when the current interval began
 	count int           // expired intervals since the last sign of life
 
-	series     int           // checks of a hint still to come
+	series     int           // remaining checks after a hint
 	seriesNext time.Duration // when the next one is due
-	asked      time.Duration // when the last request went out
+	asked      time.Duration // when the last request was sent
 
-	due     time.Duration // what the timer was set for
-	asleep  time.Duration // clock.asleep at the last look
+	due     time.Duration // the time that the timer was set for
+	asleep  time.Duration // clock.asleep at the last check
 	backlog backlog
 }
 
@@ -37,7 +37,7 @@ func (j *judge) start(m *Monitor, now time.Duration) {
 	j.backlog.init(m.watched)
 }
 
-// next sets and returns the time of the next check.
+// next sets the time of the next check, and returns it.
 func (j *judge) next(interval time.Duration) time.Duration {
 	j.due = j.since + interval
 	if j.series > 0 {
@@ -46,8 +46,8 @@ func (j *judge) next(interval time.Duration) time.Duration {
 	return j.due
 }
 
-// run watches the connection. It ends with Stop, with the connection, and with
-// the verdict.
+// run monitors the connection. It ends with Stop, with the connection, or when the
+// peer is lost.
 func (m *Monitor) run() {
 	defer close(m.done)
 	var ended <-chan struct{}
@@ -94,7 +94,7 @@ func (m *Monitor) run() {
 	}
 }
 
-// check is what a timer leads to. It returns the verdict, if one falls.
+// check is called when a timer fires. It returns an error if the peer is lost.
 func (m *Monitor) check(now time.Duration) *PeerLostError {
 	j := &m.judge
 	if m.slept(now) {
@@ -110,10 +110,10 @@ func (m *Monitor) check(now time.Duration) *PeerLostError {
 	if now >= j.since+m.opts.Interval {
 		return m.tick(now)
 	}
-	return nil // something came in since the timer was set
+	return nil // data has arrived since the timer was set
 }
 
-// listen takes note of signs of life.
+// listen records signs of life.
 func (m *Monitor) listen() {
 	j := &m.judge
 	heard := m.lastHeard()
@@ -124,7 +124,7 @@ func (m *Monitor) listen() {
 	m.fresh(heard)
 }
 
-// fresh gives the peer its whole budget again, from the time since.
+// fresh gives the peer its whole budget again, beginning at since.
 func (m *Monitor) fresh(since time.Duration) {
 	j := &m.judge
 	j.since = max(j.since, since)
@@ -132,8 +132,8 @@ func (m *Monitor) fresh(since time.Duration) {
 	m.setState(StateAlive)
 }
 
-// slept says whether this process was out for a while, and makes a fresh start
-// if so.
+// slept reports whether this process did not run for a while. If so, it gives the
+// peer a new budget.
 func (m *Monitor) slept(now time.Duration) bool {
 	j := &m.judge
 	asleep := m.clock.asleep()
@@ -143,13 +143,14 @@ func (m *Monitor) slept(now time.Duration) bool {
 		return false
 	}
 	m.debug("clock jumped, the peer gets a fresh budget")
-	j.series = 0 // an earlier hint means nothing any more
+	j.series = 0 // earlier hints are outdated
 	m.listen()
 	m.fresh(now)
 	return true
 }
 
-// tick is the expiry of an interval.
+// tick is called when an interval has expired. It returns an error if the peer is
+// lost.
 func (m *Monitor) tick(now time.Duration) *PeerLostError {
 	j := &m.judge
 	out := m.outstanding.Load()
@@ -173,8 +174,8 @@ func (m *Monitor) tick(now time.Duration) *PeerLostError {
 	return nil
 }
 
-// hinted begins the series of requests that a hint causes. During a series
-// another hint makes it longer, not denser.
+// hinted begins a series of requests after a hint. Another hint during a series makes
+// it longer, but the requests do not become more frequent.
 func (m *Monitor) hinted(now time.Duration) {
 	j := &m.judge
 	pause := min(hintInterval, m.opts.Interval)
@@ -187,8 +188,9 @@ func (m *Monitor) hinted(now time.Duration) {
 	j.series = hintProbes
 }
 
-// seriesTick is one check of a series. The last one may bring the verdict: not
-// on silence alone, which a short outage brings too, but if the network moved.
+// seriesTick does one check of a series. The last one may find that the peer is lost:
+// not because of silence alone, which a short outage also causes, but if the network
+// has changed.
 func (m *Monitor) seriesTick(now time.Duration) *PeerLostError {
 	j := &m.judge
 	pause := min(hintInterval, m.opts.Interval)
@@ -217,7 +219,7 @@ func (m *Monitor) verdict(now time.Duration, reason Reason) *PeerLostError {
 	}
 }
 
-// giveUp makes the verdict known and closes the transport.
+// giveUp publishes that the peer is lost, and closes the transport.
 func (m *Monitor) giveUp(lost *PeerLostError) {
 	m.mu.Lock()
 	m.lost = lost
@@ -227,8 +229,8 @@ func (m *Monitor) giveUp(lost *PeerLostError) {
 	m.setState(StateLost)
 }
 
-// hangUp closes the transport. It ends when that is done, which nobody waits
-// for: to close a channel through a jump host means to write to that.
+// hangUp closes the transport. It runs in a goroutine, because closing a channel
+// through a jump host writes to the jump host and may block.
 func (m *Monitor) hangUp(lost *PeerLostError) {
 	if m.watched != nil {
 		m.watched.fail(lost)
@@ -256,7 +258,7 @@ func (m *Monitor) setState(s State) {
 	}
 }
 
-// debug logs. Its arguments cost nothing if nobody listens.
+// debug logs a message at debug level, if that level is enabled.
 func (m *Monitor) debug(msg string) {
 	if l := m.opts.Logger; l != nil {
 		l.LogAttrs(context.Background(), slog.LevelDebug, msg)

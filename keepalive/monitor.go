@@ -8,49 +8,48 @@ import (
 	"time"
 )
 
-// RequestName is the global request that asks for a sign of life. No peer has
-// to know it: RFC 4254 section 4 makes one that does not answer with failure.
+// RequestName is the name of the global request. The peer need not know it: then it
+// answers with a failure (RFC 4254, section 4), which is a sign of life, too.
 const RequestName = "keepalive@openssh.com"
 
-// A Requester sends global requests. Every ssh.Conn and *ssh.Client is one.
+// A Requester sends global requests. Every ssh.Conn and *ssh.Client implements it.
 type Requester interface {
 	SendRequest(name string, wantReply bool, payload []byte) (bool, []byte, error)
 }
 
-// Options say how long a peer may be silent. The numbers mean what they mean
-// in ssh_config(5), so the zero value sends nothing and judges nothing, as ssh
-// does unless it is told otherwise. DefaultOptions has figures of our own.
+// Options define how long a peer may be silent. The numbers are those of
+// ssh_config(5), so with the zero value nothing is sent and no peer is given up, which
+// is ssh's default. DefaultOptions returns the defaults of gossh.
 type Options struct {
-	// Interval is ServerAliveInterval: after that much silence the peer is
-	// asked for a sign of life. Zero or less turns the Monitor off.
+	// Interval is ServerAliveInterval: the time without a sign of life after which
+	// a request is sent. Zero or less turns the Monitor off.
 	Interval time.Duration
-	// CountMax is ServerAliveCountMax: the peer is lost when the count of
-	// silent intervals passes it, which is Interval × (CountMax+1) after
-	// its last sign of life. Less than zero is taken for zero, and zero
-	// means: lost after one interval, without being asked.
+	// CountMax is ServerAliveCountMax: the peer is lost when the number of
+	// intervals without a sign of life exceeds it, which is Interval ×
+	// (CountMax+1) after the last one. With zero or less the peer is lost after
+	// one interval, without a request.
 	CountMax int
-	// Logger is told of requests and verdicts at debug level; nil is silent.
+	// Logger, if set, gets debug messages about requests and lost peers.
 	Logger *slog.Logger
-	// OnChange, if set, is called with each change of Stats.State, from the
-	// Monitor's goroutine. It must not block, and must not call Stop.
+	// OnChange, if set, is called by the Monitor's goroutine when Stats.State
+	// changes. It must not block, and must not call Stop.
 	OnChange func(Stats)
-	// Moved, if set, says whether the network has changed such that the
-	// connection cannot go on: see Monitor.Hint. It must not block. Nil
-	// looks at the addresses of the watched Conn.
+	// Moved reports whether the network has changed so that the connection cannot
+	// continue: see Monitor.Hint. It must not block. If it is nil, the addresses
+	// of the watched Conn are used.
 	Moved func() bool
 
-	clock clock // tests have one of their own
+	clock clock // replaced by tests
 }
 
-// DefaultOptions returns an interval of 30 s and a count of 6: a peer is lost
-// after three and a half minutes of silence.
+// DefaultOptions returns Options with an Interval of 30 s and a CountMax of 6: a peer
+// is lost after three and a half minutes of silence.
 func DefaultOptions() Options {
 	return Options{Interval: 30 * time.Second, CountMax: 6}
 }
 
-// PacketTimeout returns Interval × CountMax, which is how long ssh waits for
-// each packet of the handshake, for Conn.SetPacketTimeout. Zero means for
-// ever.
+// PacketTimeout returns Interval × CountMax, the time that ssh waits for each packet
+// of the handshake. It is for Conn.SetPacketTimeout. Zero means no limit.
 func (o Options) PacketTimeout() time.Duration {
 	if o.Interval <= 0 || o.CountMax <= 0 {
 		return 0
@@ -61,42 +60,42 @@ func (o Options) PacketTimeout() time.Duration {
 	return o.Interval * time.Duration(o.CountMax)
 }
 
-// longest keeps sums of times from overflowing.
+// longest is a limit that keeps sums of durations from overflowing.
 const longest = 100 * 365 * 24 * time.Hour
 
-// A Monitor watches one connection until that ends, Stop is called, or the
-// peer is lost. Its methods may be called from any goroutine.
+// A Monitor monitors one connection until the connection ends, Stop is called, or the
+// peer is lost. Its methods may be called by several goroutines.
 type Monitor struct {
 	conn    Requester
 	watched *Conn // may be nil
 	opts    Options
 	clock   clock
-	epoch   time.Time // durations count from here; that of watched, if any
+	epoch   time.Time // the start of durations; that of watched, if it is set
 
 	stopping chan struct{} // closed by Stop
 	stopOnce sync.Once
 	hints    chan struct{} // holds one
-	answers  chan struct{} // holds one: ask has come back
-	done     chan struct{} // closed by run, last of all
+	answers  chan struct{} // holds one: ask has returned
+	done     chan struct{} // closed at the end of run
 
-	// request is the method ask, bound once: to start it costs nothing.
+	// request is the method value m.ask, made once to save allocations.
 	request     func()
 	outstanding atomic.Bool
-	answered    atomic.Int64 // when the last answer came
+	answered    atomic.Int64 // when the last answer arrived
 
-	judge judge // run's own
+	judge judge // used by run only
 
 	mu     sync.Mutex
-	stats  Stats // without what Stats fills in
+	stats  Stats // without the fields that Stats sets
 	lost   *PeerLostError
 	failed error // of the last SendRequest
 }
 
-// Start watches conn, whose bytes pass watched. Nil is for a connection whose
-// net.Conn is out of reach: that of ssh.Dial, or one through a multiplexing
-// master. Then answers alone are life, and may be late behind a download; the
-// end of conn is noticed at the next request; and on the verdict conn is closed,
-// if it has a Close method, with an error of its own: Err has the reason.
+// Start starts a Monitor of conn, which runs over watched. watched may be nil if the
+// net.Conn is not available, as with ssh.Dial or a multiplexing master. Then only
+// answers are signs of life, and these may be delayed by a download. The end of conn
+// is noticed at the next request. If the peer is lost, conn is closed if it has a
+// Close method, and Err returns the reason, which the errors of conn do not have.
 func Start(conn Requester, watched *Conn, opts Options) *Monitor {
 	opts.Interval = min(opts.Interval, longest)
 	m := &Monitor{
@@ -115,13 +114,13 @@ func Start(conn Requester, watched *Conn, opts Options) *Monitor {
 	}
 	m.request = m.ask
 	now := m.now()
-	m.answered.Store(int64(now)) // the start counts as life
+	m.answered.Store(int64(now)) // the start counts as a sign of life
 	m.judge.start(m, now)
 	go m.run()
 	return m
 }
 
-// Stats returns a snapshot.
+// Stats returns the current statistics.
 func (m *Monitor) Stats() Stats {
 	m.mu.Lock()
 	s := m.stats
@@ -134,11 +133,11 @@ func (m *Monitor) Stats() Stats {
 	return s
 }
 
-// Done is closed when the Monitor has ended, whatever the reason.
+// Done returns a channel that is closed when the Monitor has ended.
 func (m *Monitor) Done() <-chan struct{} { return m.done }
 
-// Err returns the *PeerLostError once the peer is lost, and nil otherwise: how
-// a connection ended by other means is for the connection to say.
+// Err returns a *PeerLostError if the peer is lost, and nil otherwise. Other causes of
+// a connection's end are reported by the connection.
 func (m *Monitor) Err() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -148,39 +147,37 @@ func (m *Monitor) Err() error {
 	return m.lost
 }
 
-// Stop ends the Monitor and waits until it will neither judge nor call
-// OnChange any more. The connection stays open. A request that is out cannot
-// be taken back: its goroutine ends with the answer, or with the connection.
+// Stop ends the Monitor and waits until its goroutine has ended. The connection stays
+// open. The goroutine of an outstanding request ends with the answer or the
+// connection.
 func (m *Monitor) Stop() {
 	m.stopOnce.Do(func() { close(m.stopping) })
 	<-m.done
 }
 
-// Hint says that the network may have changed. The peer is asked at once, and
-// again after 2 s and 4 s. If nothing was heard for the last 4 s when 6 s are
-// over, and the address that the connection comes from is no longer on this
-// machine while the peer is routed from another, the peer is lost: a move to
-// another network is noticed within seconds. Otherwise ssh's rule goes on as
-// if there had been no hint, because a connection survives a short outage, and
-// TCP may take longer than the outage itself to notice that it is over.
-// Hint does not block.
+// Hint tells the Monitor that the network may have changed. A request is sent at once,
+// and again after 2 s and 4 s. The peer is lost after 6 s if there was no sign of life
+// in the last 4 s, this machine no longer has the local address of the connection, and
+// the peer is reached from another address. So a move to another network is noticed
+// within seconds. Otherwise ssh's rule applies as if there had been no hint, because a
+// connection survives a short outage. Hint does not block.
 func (m *Monitor) Hint() {
 	select {
 	case m.hints <- struct{}{}:
-	default: // one is waiting to be seen
+	default: // there is an unseen hint already
 	}
 }
 
 func (m *Monitor) now() time.Duration { return m.clock.now().Sub(m.epoch) }
 
-// at turns a time counted from the epoch into one to show. It is reckoned back
-// from now, since the epoch's own wall clock knows nothing of a sleep.
+// at converts a time counted from the epoch into a time.Time. It is computed from the
+// current time, since the epoch's wall clock does not include sleep.
 func (m *Monitor) at(t time.Duration) time.Time {
 	now := m.clock.now()
 	return now.Add(t - now.Sub(m.epoch))
 }
 
-// lastHeard returns when the last sign of life came.
+// lastHeard returns the time of the last sign of life.
 func (m *Monitor) lastHeard() time.Duration {
 	heard := time.Duration(m.answered.Load())
 	if m.watched != nil {

@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// moved says whether the connection's own address is gone while the peer can
-// be reached from another. What is not known is not so.
+// moved reports whether this machine no longer has the local address of the connection
+// while the peer can be reached from another. It reports false if this is not known.
 func (m *Monitor) moved() bool {
 	if m.opts.Moved != nil {
 		return m.opts.Moved()
@@ -23,9 +23,9 @@ func (m *Monitor) moved() bool {
 	return ok && addressGone(local, remote)
 }
 
-// addressGone asks the kernel, by way of UDP sockets that send nothing: one
-// bound to local cannot be had, and one that is not finds a route to remote.
-// Without a route it is an outage, which may pass, and the address come back.
+// addressGone reports whether local is not an address of this machine while there is a
+// route to remote. It creates UDP sockets, which send nothing. Without a route there
+// is an outage, after which the address may return.
 func addressGone(local, remote *net.TCPAddr) bool {
 	if local.IP.IsLoopback() {
 		return false
@@ -36,7 +36,7 @@ func addressGone(local, remote *net.TCPAddr) bool {
 		c.Close()
 		return false
 	}
-	// Windows has a number of its own for it, which means nothing elsewhere.
+	// Windows has another error number for it, which other systems do not use.
 	const wsaAddrNotAvail = syscall.Errno(10049)
 	if !errors.Is(err, syscall.EADDRNOTAVAIL) && !errors.Is(err, wsaAddrNotAvail) {
 		return false
@@ -46,7 +46,7 @@ func addressGone(local, remote *net.TCPAddr) bool {
 		return false
 	}
 	defer c.Close()
-	// A default route that outlived the address leads to a source of no use.
+	// A default route that remains without an address yields no usable source.
 	from, ok := c.LocalAddr().(*net.UDPAddr)
 	return ok && from.IP.IsGlobalUnicast()
 }

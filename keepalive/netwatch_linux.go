@@ -11,16 +11,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WatchNetwork returns a channel that delivers when links, addresses or routes
-// of this machine change; changes that come while nobody listens are one. One
-// watcher does for a process: call Hint of each Monitor. It ends, and the
-// channel is closed, when ctx is done. On systems other than Linux the error
-// is errors.ErrUnsupported and the channel nil, which never delivers.
+// WatchNetwork returns a channel that receives a value when links, addresses or routes
+// of this machine change. Changes before the value is received are combined. One
+// watcher is enough for a process: call Hint of each Monitor. The channel is closed
+// when ctx ends. On systems other than Linux, WatchNetwork returns a nil channel and
+// errors.ErrUnsupported.
 func WatchNetwork(ctx context.Context) (<-chan struct{}, error) {
 	const groups = unix.RTMGRP_LINK | unix.RTMGRP_IPV4_IFADDR | unix.RTMGRP_IPV4_ROUTE |
 		unix.RTMGRP_IPV6_IFADDR | unix.RTMGRP_IPV6_ROUTE
-	// Not blocking, so that the runtime's poller serves it and Close ends a
-	// Read.
+	// Non-blocking, so that the runtime polls it and Close unblocks Read.
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("keepalive: watching the network: %w", err)
@@ -39,15 +38,15 @@ func WatchNetwork(ctx context.Context) (<-chan struct{}, error) {
 	return w.changes, nil
 }
 
-// A netWatcher reads what the kernel says of links, addresses and routes:
-// rtnetlink(7).
+// A netWatcher reads the kernel's messages about links, addresses and routes
+// (rtnetlink(7)).
 type netWatcher struct {
 	file    *os.File
 	changes chan struct{}
 	links   map[int32]uint32 // the state of each link, by index
 }
 
-// run ends when the socket is closed, which is when the context is done.
+// run reads messages until the socket is closed, which is when the context ends.
 func (w *netWatcher) run(stop func() bool) {
 	defer close(w.changes)
 	defer w.file.Close()
@@ -56,7 +55,7 @@ func (w *netWatcher) run(stop func() bool) {
 	for {
 		n, err := w.file.Read(buf)
 		if errors.Is(err, unix.ENOBUFS) {
-			// Messages were dropped. There were any, that is enough.
+			// Messages were dropped, so there were changes.
 			w.tell()
 			continue
 		}
@@ -76,11 +75,11 @@ func (w *netWatcher) tell() {
 	}
 }
 
-// changed says whether a datagram holds a change that matters.
+// changed reports whether a datagram contains a relevant change.
 func (w *netWatcher) changed(b []byte) bool {
 	msgs, err := syscall.ParseNetlinkMessage(b)
 	if err != nil {
-		return true // not understood: ask the peer rather than not
+		return true // unknown message: one request too many is harmless
 	}
 	changed := false
 	for _, msg := range msgs {
@@ -94,8 +93,8 @@ func (w *netWatcher) changed(b []byte) bool {
 	return changed
 }
 
-// linkChanged says whether a link went up or down, got or lost its carrier.
-// The rest of what is said of links, with each scan of a Wi-Fi card, is noise.
+// linkChanged reports whether a link went up or down, or got or lost its carrier. Other
+// messages about links, such as those of Wi-Fi scans, are irrelevant.
 func (w *netWatcher) linkChanged(data []byte) bool {
 	if len(data) < unix.SizeofIfInfomsg {
 		return true

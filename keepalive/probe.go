@@ -2,7 +2,7 @@ package keepalive
 
 import "time"
 
-// send begins a request, unless one is out. It does not wait for anything.
+// send starts a request, unless one is outstanding. It does not block.
 func (m *Monitor) send(now time.Duration) {
 	if !m.outstanding.CompareAndSwap(false, true) {
 		return
@@ -16,8 +16,8 @@ func (m *Monitor) send(now time.Duration) {
 	go m.request()
 }
 
-// ask sends one request and waits for the answer, on a goroutine of its own,
-// since neither can be called off. It ends with the answer or the connection.
+// ask sends one request and waits for the answer. It runs in its own goroutine, since
+// neither can be canceled, and ends with the answer or the connection.
 func (m *Monitor) ask() {
 	start := m.now()
 	_, _, err := m.conn.SendRequest(RequestName, true, nil)
@@ -26,7 +26,7 @@ func (m *Monitor) ask() {
 	m.mu.Lock()
 	m.failed = err
 	if err == nil {
-		// Success or failure is the same to us.
+		// Success and failure are both answers.
 		m.answered.Store(int64(end))
 		m.stats.addRTT(end - start)
 	}
@@ -34,12 +34,12 @@ func (m *Monitor) ask() {
 	m.outstanding.Store(false)
 	select {
 	case m.answers <- struct{}{}:
-	default: // the one before was not seen yet; it does for both
+	default: // the previous one has not been seen yet
 	}
 }
 
-// broken says whether the last request failed in a way that ends the Monitor:
-// with a watched net.Conn that is not for the request to say.
+// broken reports whether the last request failed in a way that ends the Monitor. With a
+// watched net.Conn a failed request does not end it.
 func (m *Monitor) broken() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,7 +52,7 @@ func (m *Monitor) missed() {
 	m.mu.Unlock()
 }
 
-// addRTT takes in the time from one request to its answer.
+// addRTT adds the round-trip time of a request to the statistics.
 func (s *Stats) addRTT(rtt time.Duration) {
 	if s.SmoothedRTT == 0 {
 		s.SmoothedRTT = rtt

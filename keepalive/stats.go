@@ -5,23 +5,23 @@ import (
 	"time"
 )
 
-// A State is where a Monitor stands.
+// A State is the state of a Monitor.
 type State int
 
 const (
-	// StateAlive: the peer was heard within the last interval, or was asked
-	// less than an interval ago.
+	// StateAlive means that there was a sign of life within the last interval, or
+	// that a request was sent less than an interval ago.
 	StateAlive State = iota
-	// StateSilent: the peer has not answered a request for an interval or
+	// StateSilent means that the peer has not answered a request for an interval or
 	// more (for 2 s after a Hint). It is not lost yet.
 	StateSilent
-	// StateLost: the verdict has fallen and the connection is closed.
+	// StateLost means that the peer is lost and the connection is closed.
 	StateLost
-	// StateEnded: the Monitor was stopped, or the connection ended otherwise.
+	// StateEnded means that the Monitor was stopped, or that the connection ended.
 	StateEnded
 )
 
-// String names the state in a word.
+// String returns the state in one word.
 func (s State) String() string {
 	switch s {
 	case StateAlive:
@@ -36,26 +36,25 @@ func (s State) String() string {
 	return fmt.Sprintf("State(%d)", int(s))
 }
 
-// Stats is a snapshot of what a Monitor knows.
+// Stats are the statistics of a Monitor.
 type Stats struct {
 	State State
-	// LastHeard is the time of the last sign of life; the start of the
-	// Monitor counts as one.
+	// LastHeard is the time of the last sign of life. The start of the Monitor
+	// counts as one.
 	LastHeard time.Time
-	// RTT, SmoothedRTT and WorstRTT are from request to answer: the last,
-	// the mean as in RFC 6298 (an eighth of each new one), and the longest.
-	// They are zero before the first answer. The time includes what the
-	// request waited behind data of our own, and behind another caller's
-	// request, since a connection has one outstanding at a time.
+	// RTT, SmoothedRTT and WorstRTT are the times from request to answer: the last
+	// one, the mean (RFC 6298, with an eighth of each new one), and the longest.
+	// They are zero before the first answer. They include the time that a request
+	// waits behind outgoing data and behind another caller's request.
 	RTT, SmoothedRTT, WorstRTT time.Duration
-	// ProbesSent counts the requests begun, ProbesMissed the intervals at
-	// whose end a request was still without an answer.
+	// ProbesSent is the number of requests, and ProbesMissed the number of intervals
+	// at whose end a request had no answer.
 	ProbesSent, ProbesMissed uint64
-	// Missed is the count that is held against CountMax: the intervals in a
-	// row without a sign of life.
+	// Missed is the number of consecutive intervals without a sign of life, which is
+	// compared with CountMax.
 	Missed int
-	// Outstanding says that a request is out, or waits to go out.
+	// Outstanding reports whether a request waits for its answer, or to be sent.
 	Outstanding bool
-	// BytesIn and BytesOut passed the watched Conn, if there is one.
+	// BytesIn and BytesOut are those of the watched Conn, or zero.
 	BytesIn, BytesOut uint64
 }

@@ -12,25 +12,25 @@ import (
 	"github.com/gossh-project/gossh/internal/nss"
 )
 
-// display is the value of DISPLAY, taken apart.
+// display is a parsed value of DISPLAY.
 type display struct {
 	name   string
-	socket string // launchd's path on macOS; if set, host and number do not count
+	socket string // launchd's path on macOS; if set, host and number are not used
 	host   string // "" for a local socket
 	number int
 	screen uint32
 }
 
-// maxScreen is the highest number that OpenSSH passes on; what is above, or no
-// number, is screen 0.
+// maxScreen is the highest screen number that OpenSSH forwards. It uses screen 0 for
+// higher numbers and for text that is no number.
 const maxScreen = 400
 
-// tcpBase is the port of display 0.
+// tcpBase is the TCP port of display 0.
 const tcpBase = 6000
 
-// parseDisplay reads host:number[.screen], unix:number[.screen],
-// :number[.screen], or the path of launchd's socket. The name reaches xauth as
-// an argument, so nothing may be in it but what names a display.
+// parseDisplay parses host:number[.screen], unix:number[.screen], :number[.screen], or
+// the path of launchd's socket. The name becomes an argument of xauth, so other
+// characters are refused.
 func parseDisplay(name string) (display, error) {
 	d := display{name: name}
 	if name == "" {
@@ -70,7 +70,8 @@ func parseDisplay(name string) (display, error) {
 	return d, nil
 }
 
-// validRune is OpenSSH's client_x11_display_valid.
+// validRune reports whether a display name may contain r, as OpenSSH's
+// client_x11_display_valid does.
 func validRune(r rune) bool {
 	switch {
 	case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9':
@@ -79,8 +80,8 @@ func validRune(r rune) bool {
 	return strings.ContainsRune(":/.-_", r)
 }
 
-// launchdSocket is the socket that name is the path of, with or without a
-// screen behind a dot.
+// launchdSocket returns the path of the socket that name refers to. name may end in a
+// dot and a screen number.
 func launchdSocket(name string) string {
 	for _, path := range []string{name, strings.TrimRight(strings.TrimRight(name, "0123456789"), ".")} {
 		if info, err := os.Stat(path); err == nil && info.Mode().Type() == os.ModeSocket {
@@ -90,8 +91,8 @@ func launchdSocket(name string) string {
 	return ""
 }
 
-// xauthName is what xauth knows the display by: connections to localhost are
-// local to it (FamilyLocal).
+// xauthName returns the name of the display for xauth, which treats localhost as local
+// (FamilyLocal).
 func (d display) xauthName() string {
 	if rest, ok := strings.CutPrefix(d.name, "localhost:"); ok {
 		return "unix:" + rest
@@ -99,11 +100,11 @@ func (d display) xauthName() string {
 	return d.name
 }
 
-// endpoint is one way to the X server.
+// endpoint is an address of the X server.
 type endpoint struct{ network, address string }
 
-// endpoints are the ways to try, in order. The abstract socket of Linux comes
-// before the one in /tmp, which another user may have put there.
+// endpoints returns the addresses to try, in order. The abstract socket of Linux comes
+// before the socket in /tmp, which another user may have created.
 func (d display) endpoints() []endpoint {
 	number := strconv.Itoa(d.number)
 	switch {

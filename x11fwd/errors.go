@@ -8,27 +8,26 @@ import (
 )
 
 var (
-	// ErrNoDisplay is an empty Display: there is no X server here.
+	// ErrNoDisplay means that Display is empty.
 	ErrNoDisplay = errors.New("x11fwd: no display")
-	// ErrNotGenerated: xauth has made no cookie for untrusted forwarding. It
-	// never falls back to another one: that would be trusted.
+	// ErrNotGenerated means that xauth generated no cookie for untrusted
+	// forwarding. No other cookie is used, since it would be trusted.
 	ErrNotGenerated = errors.New("x11fwd: xauth key data not generated")
 
-	// ErrNoCookie is a warning: xauth knows no cookie for the display, so that
-	// the X server's other means of access control decide.
+	// ErrNoCookie is a warning: xauth has no cookie for the display, so the X
+	// server decides by other means of access control.
 	ErrNoCookie = errors.New("x11fwd: no xauth data")
-	// ErrExpired is a warning: a connection came after Timeout and was refused.
+	// ErrExpired is a warning: a connection was refused because Timeout has passed.
 	ErrExpired = errors.New("x11fwd: untrusted forwarding has expired")
-	// ErrWrongAuth is a warning: a connection did not show the cookie that the
-	// session was given, and was refused.
+	// ErrWrongAuth is a warning: a connection was refused because it did not have
+	// the cookie of the session.
 	ErrWrongAuth = errors.New("x11fwd: wrong authentication")
 
-	// ErrClosed means that connections were ended by Close. It matches
-	// net.ErrClosed.
+	// ErrClosed means that Close ended the connections. It matches net.ErrClosed.
 	ErrClosed = cause.Closed("x11fwd: closed")
 )
 
-// DisplayError is a display that cannot be used as it is named.
+// DisplayError means that the name of the display is not valid.
 type DisplayError struct {
 	Display string
 	Reason  string // "invalid character", "no colon", "bad number" or "bad cookie"
@@ -38,7 +37,7 @@ func (e *DisplayError) Error() string {
 	return fmt.Sprintf("x11fwd: display %q: %s", e.Display, e.Reason)
 }
 
-// ConnectError is a warning: the local X server could not be reached.
+// ConnectError is a warning: the connection to the local X server failed.
 type ConnectError struct {
 	Network, Address string // of the last attempt
 	Err              error

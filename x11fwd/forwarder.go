@@ -14,36 +14,35 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ChannelType is that of the channels that a server opens towards our display.
+// ChannelType is the type of the channels that a server opens for X11.
 const ChannelType = "x11"
 
-// maxChannels bounds the connections at a time; an X server takes 256 clients
-// unless it is told otherwise.
+// maxChannels is the maximum number of simultaneous connections. By default an X server
+// accepts 256 clients.
 const maxChannels = 512
 
-// Options say which display is forwarded, and how far it is trusted with.
+// Options are the options of a Forwarder.
 type Options struct {
 	// Display is the value of DISPLAY.
 	Display string
-	// Trusted gives remote programs the rights of local ones
-	// (ForwardX11Trusted). Without it the X server restricts them.
+	// Trusted gives remote programs the rights of local programs
+	// (ForwardX11Trusted). Without it, the X server restricts them.
 	Trusted bool
-	// Timeout ends untrusted forwarding for new connections
-	// (ForwardX11Timeout); 0 never does.
+	// Timeout is the time after which untrusted forwarding refuses new connections
+	// (ForwardX11Timeout). Zero means no limit.
 	Timeout time.Duration
 	// XAuth is the path of xauth(1) (XAuthLocation). If it is empty or does not
-	// exist there is no cookie to be had.
+	// exist, there is no cookie.
 	XAuth string
 
-	// Warn is told of ErrNoCookie by New, and later, from the goroutine of the
-	// connection concerned, of ErrExpired, ErrWrongAuth and *ConnectError. Nil
-	// means no warning.
+	// Warn, if set, is called with ErrNoCookie by New, and later, by the goroutines
+	// of connections, with ErrExpired, ErrWrongAuth and *ConnectError.
 	Warn func(err error)
-	// Logger may be nil.
+	// Logger, if set, gets debug messages.
 	Logger *slog.Logger
-	// Rand is the source of cookies; nil is crypto/rand.
+	// Rand is the source of cookies. The default is crypto/rand.
 	Rand io.Reader
-	// Dial reaches the X server. Nil connects to Display.
+	// Dial, if set, connects to the X server. The default connects to Display.
 	Dial func(ctx context.Context) (net.Conn, error)
 }
 
@@ -64,11 +63,11 @@ type Forwarder struct {
 	closed bool
 }
 
-// New checks the display, gets its cookie from xauth, and makes up the one that
-// the server is to have. ctx bounds the programs that it runs.
+// New parses the name of the display, gets the display's cookie from xauth, and
+// generates the cookie for the server. The end of ctx ends the programs that it runs.
 //
-// Errors: ErrNoDisplay, a *DisplayError, ErrNotGenerated, the cause of ctx, or
-// that no temporary file could be made.
+// It returns ErrNoDisplay, a *DisplayError, ErrNotGenerated, the cause of ctx, or the
+// error of creating a temporary file.
 func New(ctx context.Context, o Options) (*Forwarder, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -94,7 +93,7 @@ func New(ctx context.Context, o Options) (*Forwarder, error) {
 	return f, nil
 }
 
-// makeCookies sets the real cookie and the fake one.
+// makeCookies sets the real and the fake cookie.
 func (f *Forwarder) makeCookies(ctx context.Context) error {
 	var err error
 	f.real, err = askXAuth(ctx, f.display, &f.opts)
@@ -102,8 +101,8 @@ func (f *Forwarder) makeCookies(ctx context.Context) error {
 	case errors.Is(err, ErrNoCookie) && !f.opts.Trusted:
 		return ErrNotGenerated
 	case errors.Is(err, ErrNoCookie):
-		// The X server ignores a cookie that it does not know, and decides by
-		// who connects.
+		// The X server ignores an unknown cookie, and decides by the user who
+		// connects.
 		f.opts.Warn(ErrNoCookie)
 		f.real.protocol = magicCookie
 		if f.real.cookie, err = randomCookie(f.opts.Rand, 16); err != nil {
@@ -116,23 +115,23 @@ func (f *Forwarder) makeCookies(ctx context.Context) error {
 	return err
 }
 
-// AuthProtocol, Cookie (in hexadecimal) and Screen are for the x11-req.
+// AuthProtocol returns the name of the authorization protocol for x11-req.
 func (f *Forwarder) AuthProtocol() string { return f.real.protocol }
 
-// Cookie is the made-up one.
+// Cookie returns the fake cookie for x11-req, in hexadecimal.
 func (f *Forwarder) Cookie() string { return hex.EncodeToString(f.fake) }
 
-// Screen is that of the display.
+// Screen returns the screen number of the display for x11-req.
 func (f *Forwarder) Screen() uint32 { return f.display.screen }
 
-// expired says whether new connections are refused by now.
+// expired reports whether Timeout has passed.
 func (f *Forwarder) expired() bool {
 	return !f.expires.IsZero() && !time.Now().Before(f.expires)
 }
 
-// ServeChannel accepts or rejects one channel. It does not wait for the X
-// server: goroutines do the work, which ends with the channel, the X server's
-// connection, or at Close.
+// ServeChannel accepts or rejects a channel. It does not block: goroutines serve the
+// channel. They end with the channel, with the connection to the X server, or at
+// Close.
 func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
 	if f.expired() {
 		f.opts.Warn(ErrExpired)
@@ -153,7 +152,7 @@ func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
 	go f.serve(ch)
 }
 
-// serve carries one connection, and ends with it.
+// serve serves one connection until it ends.
 func (f *Forwarder) serve(newCh ssh.NewChannel) {
 	defer f.links.Done()
 	x, err := f.dial()
@@ -184,18 +183,17 @@ func (f *Forwarder) dial() (net.Conn, error) {
 	return f.display.connect(f.ctx)
 }
 
-// release counts a channel out: it was rejected, or the server has closed it. A
-// server that does not close its channels gets no more of them.
+// release is called when a channel was rejected, or when the server has closed it. A
+// server that does not close its channels cannot open more than maxChannels.
 func (f *Forwarder) release() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.open--
 }
 
-// Close ends every connection, rejects channels that come later, and waits. A
-// read of a channel ends when the server confirms the channel's close, or with
-// the SSH connection, which is for the caller to end; Close does not wait for
-// that.
+// Close closes all connections, rejects later channels, and waits for the goroutines.
+// It does not wait for those that read a channel, since these end when the server
+// confirms the close of the channel, or with the SSH connection.
 func (f *Forwarder) Close() error {
 	f.mu.Lock()
 	f.closed = true

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// link is one connection of a remote program to our X server.
+// link is the connection of a remote program to the local X server.
 type link struct {
 	f  *Forwarder
 	ch ssh.Channel
@@ -21,23 +21,22 @@ func newLink(f *Forwarder, ch ssh.Channel, x net.Conn) *link {
 	return &link{f: f, ch: ch, x: x, gone: make(chan struct{})}
 }
 
-// refuseRequests ends when the server closes the channel, or with the SSH
-// connection.
+// refuseRequests refuses all requests. It ends when the server closes the channel, or
+// with the SSH connection.
 func (l *link) refuseRequests(reqs <-chan *ssh.Request) {
 	ssh.DiscardRequests(reqs)
 	l.f.release()
 	close(l.gone)
 }
 
-// discardExtended drops extended data, which X11 does not use: unread it would
-// take up memory and the window that the data itself needs. It ends with the
-// channel's data.
+// discardExtended discards extended data, which X11 does not use. Unread, it would use
+// memory and the window of the channel. It ends at the end of the channel's data.
 func (l *link) discardExtended() {
 	io.Copy(io.Discard, l.ch.Stderr())
 }
 
-// run moves both directions until both have ended, one of them has failed, or
-// the Forwarder is closed.
+// run copies both directions until both have ended, one has failed, or the Forwarder
+// is closed.
 func (l *link) run() {
 	toX, fromX := make(chan error, 1), make(chan error, 1)
 	go l.toX(toX)
@@ -50,7 +49,7 @@ func (l *link) run() {
 			if err != nil {
 				return
 			}
-			toX, gone = nil, l.gone // what it had sent is delivered
+			toX, gone = nil, l.gone // everything that it sent is delivered
 		case err := <-fromX:
 			if err != nil {
 				return
@@ -64,8 +63,8 @@ func (l *link) run() {
 	}
 }
 
-// toX checks the first packet and copies the rest. It ends with the channel or
-// when the X server takes no more.
+// toX checks the first packet and copies the rest. It ends with the channel, or when a
+// write to the X server fails.
 func (l *link) toX(done chan<- error) {
 	done <- l.copyToX()
 }
@@ -94,7 +93,8 @@ func (l *link) copyToX() error {
 	return nil
 }
 
-// fromX ends with the X server's connection, which run's end closes.
+// fromX copies from the X server until its connection is closed, at the end of run at
+// the latest.
 func (l *link) fromX(done chan<- error) {
 	_, err := io.Copy(l.ch, l.x)
 	if err == nil {

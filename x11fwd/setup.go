@@ -12,12 +12,12 @@ import (
 // of four.
 const setupHeader = 12
 
-// padded is n rounded up to a multiple of four.
+// padded returns n rounded up to a multiple of four.
 func padded(n int) int { return (n + 3) &^ 3 }
 
-// readSetup reads the first packet and returns it with the real cookie in the
-// place of the fake one. The error is ErrWrongAuth for a packet that shows
-// something else, or why reading failed.
+// readSetup reads the first packet, and returns it with the real cookie in place of the
+// fake one. It returns ErrWrongAuth for a packet with anything else, or the error of
+// reading.
 func readSetup(r io.Reader, protocol string, fake, real []byte) ([]byte, error) {
 	var head [setupHeader]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -33,7 +33,7 @@ func readSetup(r io.Reader, protocol string, fake, real []byte) ([]byte, error) 
 		return nil, ErrWrongAuth
 	}
 	nameLen, dataLen := int(order.Uint16(head[6:])), int(order.Uint16(head[8:]))
-	// What has other lengths shows something else, and need not be read.
+	// A packet with other lengths cannot contain the cookie, so it is not read.
 	if nameLen != len(protocol) || dataLen != len(fake) {
 		return nil, ErrWrongAuth
 	}

@@ -18,26 +18,24 @@ import (
 	"github.com/gossh-project/gossh/internal/shellexec"
 )
 
-// magicCookie is the protocol of cookies that are made up, and of those that
-// xauth is asked to generate.
+// magicCookie is the protocol of random cookies, and of those that xauth generates.
 const magicCookie = "MIT-MAGIC-COOKIE-1"
 
-// timeoutSlack is how much longer than the forwarding a generated cookie lives:
-// an X server that no longer knows it might let the connection in as a local
-// one.
+// timeoutSlack is how much longer a generated cookie is valid than the forwarding. An X
+// server that no longer knows the cookie might accept the connection as a local one.
 const timeoutSlack = 60 * time.Second
 
-// maxField is how long a protocol name or the digits of a cookie may be.
+// maxField is the maximum length of a protocol name, and of a cookie in hexadecimal.
 const maxField = 511
 
-// auth is what the X server wants to see.
+// auth is the authorization that the X server accepts.
 type auth struct {
 	protocol string
 	cookie   []byte
 }
 
-// askXAuth gets the display's cookie from xauth. It is run with an argument
-// vector: no shell sees the display's name.
+// askXAuth gets the display's cookie from xauth. xauth is run without a shell, which
+// could interpret the display's name.
 func askXAuth(ctx context.Context, d display, o *Options) (auth, error) {
 	if _, err := os.Stat(o.XAuth); o.XAuth == "" || err != nil {
 		o.Logger.Debug("No xauth program.")
@@ -62,12 +60,13 @@ func askXAuth(ctx context.Context, d display, o *Options) (auth, error) {
 	return listXAuth(ctx, d, o, "-f", file)
 }
 
-// cookieLife is in seconds, as the X server counts it: 32 bits.
+// cookieLife returns the lifetime in seconds, which the X server stores in 32 bits.
 func cookieLife(timeout time.Duration) uint64 {
 	return min(uint64((timeout+timeoutSlack)/time.Second), math.MaxUint32)
 }
 
-// listXAuth reads the first line of xauth list: display, protocol, digits.
+// listXAuth parses the first line of xauth list: display, protocol, and cookie in
+// hexadecimal.
 func listXAuth(ctx context.Context, d display, o *Options, before ...string) (auth, error) {
 	out, err := runXAuth(ctx, o, append(before, "list", d.xauthName())...)
 	line, _, _ := bytes.Cut(out, []byte("\n"))
@@ -85,13 +84,13 @@ func listXAuth(ctx context.Context, d display, o *Options, before ...string) (au
 	return auth{fields[1], cookie}, nil
 }
 
-// runXAuth gives what xauth prints; what it complains of is nobody's business.
+// runXAuth returns the output of xauth, and discards its messages.
 func runXAuth(ctx context.Context, o *Options, args ...string) ([]byte, error) {
 	o.Logger.Debug("xauth: " + o.XAuth + " " + strings.Join(args, " "))
 	var out bytes.Buffer
 	cmd, err := shellexec.Start(func(name string, args ...string) *exec.Cmd {
 		cmd := exec.CommandContext(ctx, name, args...)
-		cmd.WaitDelay = time.Second // a child of xauth's may keep the pipe
+		cmd.WaitDelay = time.Second // a child of xauth may keep the pipe open
 		cmd.Stdout = &out
 		return cmd
 	}, o.XAuth, args...)
@@ -102,7 +101,7 @@ func runXAuth(ctx context.Context, o *Options, args ...string) ([]byte, error) {
 	return out.Bytes(), err
 }
 
-// randomCookie is one of n bytes.
+// randomCookie returns a random cookie of n bytes.
 func randomCookie(random io.Reader, n int) ([]byte, error) {
 	cookie := make([]byte, n)
 	if _, err := io.ReadFull(random, cookie); err != nil {
