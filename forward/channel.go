@@ -22,7 +22,7 @@ const (
 
 // tcpPayload is the body of direct-tcpip and of forwarded-tcpip.
 type tcpPayload struct {
-	Host       string // to connect to, or that was connected to
+	Host       string // the target, or the address that was connected to
 	Port       uint32
 	OriginHost string
 	OriginPort uint32
@@ -42,12 +42,12 @@ type forwardedSocketPayload struct {
 	Reserved string
 }
 
-// noOrigin is the originator where there is none: OpenSSH gives this for -W,
-// because some servers check that it looks real. For a Unix-domain client
-// OpenSSH gives an empty address and port 0, which those would refuse.
+// noOrigin is the originator of a connection without one. OpenSSH sends this address
+// for -W, because some servers check that it looks real. For a Unix-domain client
+// OpenSSH sends an empty address and port 0, which those servers would refuse.
 var noOrigin = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 65535)
 
-// originOf is the address from which a local client connected.
+// originOf returns the address from which a local client connected.
 func originOf(a net.Addr) netip.AddrPort {
 	if tcp, ok := a.(*net.TCPAddr); ok {
 		if ap := tcp.AddrPort(); ap.IsValid() {
@@ -57,10 +57,10 @@ func originOf(a net.Addr) netip.AddrPort {
 	return noOrigin
 }
 
-// openChannel asks the server to connect to target and returns the channel.
+// openChannel opens a channel to target and returns it.
 //
-// golang.org/x/crypto/ssh cannot take an open back, so when ctx ends first the
-// asking goes on in its goroutine, and a channel that still comes is closed.
+// golang.org/x/crypto/ssh cannot cancel an open. If ctx ends first, the goroutine
+// continues to wait, and closes a channel that is opened later.
 func (f *Forwarder) openChannel(ctx context.Context, target Addr, origin netip.AddrPort) (*stream, error) {
 	o := &opening{
 		forwarder: f,
@@ -87,20 +87,20 @@ func (f *Forwarder) openChannel(ctx context.Context, target Addr, origin netip.A
 		close(o.abandoned)
 		return nil, context.Cause(ctx)
 	case <-f.lost:
-		// x/crypto never answers an open that crosses the connection's end.
+		// x/crypto does not return from an open during the end of the connection.
 		close(o.abandoned)
 		return nil, context.Cause(f.ctx)
 	}
 }
 
-// opening is one channel that was asked for.
+// opening is the open of one channel.
 type opening struct {
 	forwarder *Forwarder
 	target    Addr
 	name      string
 	payload   []byte
 	result    chan opened
-	abandoned chan struct{} // closed when nobody waits any more
+	abandoned chan struct{} // closed when the caller no longer waits
 }
 
 type opened struct {
@@ -108,7 +108,8 @@ type opened struct {
 	err    error
 }
 
-// run asks. It ends when the server has answered or the SSH connection has ended.
+// run opens the channel. It ends when the server has answered or the SSH connection
+// has ended.
 func (o *opening) run() {
 	ch, reqs, err := o.forwarder.conn.OpenChannel(o.name, o.payload)
 	var got opened
@@ -130,8 +131,8 @@ func (o *opening) run() {
 	}
 }
 
-// stream is an open channel whose requests are answered and whose extended data
-// is discarded.
+// stream is an open channel. It answers the channel's requests and discards its
+// extended data.
 type stream struct {
 	ch        ssh.Channel
 	forwarder *Forwarder
@@ -147,15 +148,15 @@ func (f *Forwarder) newStream(ch ssh.Channel, requests <-chan *ssh.Request, ende
 	return s
 }
 
-// discardExtended drops the extended data of the channel. Forwarded connections
-// have none, but a server can send it, and unread it would take up memory and
-// the window that the data itself needs. It ends with the channel's data.
+// discardExtended discards the extended data of the channel. Forwarded connections have
+// none, but a server can send it. Unread, it would use memory and the window of the
+// channel. It ends at the end of the channel's data.
 func (s *stream) discardExtended() {
 	io.Copy(io.Discard, s.ch.Stderr())
 }
 
-// refuseRequests answers channel requests, of which forwarded connections know
-// none. It ends when the server closes the channel or the connection ends.
+// refuseRequests refuses all requests of the channel, since forwarded connections have
+// none. It ends when the server closes the channel, or with the connection.
 func (s *stream) refuseRequests() {
 	ssh.DiscardRequests(s.requests)
 	if s.ended != nil {
@@ -164,21 +165,21 @@ func (s *stream) refuseRequests() {
 	close(s.gone)
 }
 
-// lossGrace is how long Read waits to hear that the SSH connection has ended.
+// lossGrace is how long Read waits for the report that the SSH connection has ended.
 const lossGrace = 10 * time.Millisecond
 
-// Read reads from the channel. The end of the data is io.EOF only if it was the
-// server that ended it, and ErrConnectionLost if the SSH connection broke.
+// Read reads from the channel. It returns io.EOF if the server ended the data, and
+// ErrConnectionLost if the SSH connection broke.
 //
-// x/crypto says io.EOF to both. What breaks below it is known before, if the
-// Conn tells (see transport). Otherwise they differ in that a broken connection
-// closes the channel in the same moment, or nearly so, and Wait returns soon
-// after: so only an end that comes with a close waits for an explanation.
+// x/crypto returns io.EOF in both cases. If the Conn reports the end of the transport
+// (see transport), that is known before. Otherwise, a broken connection closes the
+// channel at nearly the same time, and Wait returns soon after. So Read waits for the
+// cause only if the channel was closed, too.
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.ch.Read(p)
 	if n > 0 || err == nil {
-		// With data there may be the failure to open the window again. What
-		// else has been received comes first.
+		// There may be data and the error of the window adjustment. Received
+		// data is returned first.
 		return n, nil
 	}
 	if err != io.EOF {
@@ -196,7 +197,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		case <-s.gone:
 			return n, s.whyGone()
 		case r, ok := <-s.requests:
-			// Not left to refuseRequests, which may not have run yet.
+			// refuseRequests may not have run yet.
 			if !ok {
 				return n, s.whyGone()
 			}
@@ -207,8 +208,8 @@ func (s *stream) Read(p []byte) (int, error) {
 	}
 }
 
-// lostBy explains a failure that only a broken connection can cause: by what
-// ended the connection if that becomes known at once, or else by err.
+// lostBy returns the error for a failure that only a broken connection can cause: the
+// cause of the connection's end if it becomes known at once, or else err.
 func (f *Forwarder) lostBy(err error) error {
 	grace := time.NewTimer(f.lossGrace)
 	defer grace.Stop()
@@ -220,7 +221,8 @@ func (f *Forwarder) lostBy(err error) error {
 	}
 }
 
-// whyGone tells a closed channel from a closed connection.
+// whyGone returns why the channel was closed: by the server, or by the end of the
+// connection.
 func (s *stream) whyGone() error {
 	grace := time.NewTimer(s.forwarder.lossGrace)
 	defer grace.Stop()
@@ -234,9 +236,9 @@ func (s *stream) whyGone() error {
 
 func (s *stream) Write(p []byte) (int, error) { return s.ch.Write(p) }
 
-// CloseWrite sends EOF. It must not run beside Write.
+// CloseWrite sends EOF. It must not be called during a Write.
 func (s *stream) CloseWrite() error { return s.ch.CloseWrite() }
 
-// Close asks for the end of the channel. Reads return once the server agrees or
-// the connection ends.
+// Close closes the channel. Reads return when the server confirms it, or when the
+// connection ends.
 func (s *stream) Close() error { return s.ch.Close() }

@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// channelConn makes a net.Conn of a channel, with deadlines that work and can
-// be moved, which http.Transport and database drivers rely on.
+// channelConn is a net.Conn over a channel. Its deadlines work and can be changed,
+// which http.Transport and database drivers need.
 //
-// A channel of x/crypto blocks without limit, so two goroutines do the blocking:
-// receive reads ahead by one buffer, and transmit writes what Write has left
-// for it, at most maxUnsent buffers. So Write returns when its data is
-// buffered, as on a TCP connection, and a failure shows on a later call. A
-// Read or Write that times out leaves the connection as it was.
+// Calls of an x/crypto channel block without limit, so two goroutines make them:
+// receive reads ahead by one buffer, and transmit writes the buffers that Write has
+// queued, at most maxUnsent. So Write returns when its data is buffered, as on a TCP
+// connection, and a later call returns the error. A Read or Write that times out does
+// not change the connection.
 type channelConn struct {
 	s             *stream
 	local, remote net.Addr
@@ -25,8 +25,8 @@ type channelConn struct {
 
 	readTurn chan struct{} // held by the one Read that may take from in
 	in       chan []byte   // from receive; closed after readErr is set
-	taken    chan struct{} // tells receive that its buffer is free again
-	rest     []byte        // of what came from in
+	taken    chan struct{} // signals receive that its buffer is free
+	rest     []byte        // unread data of the last buffer from in
 	readErr  error
 
 	writeTurn chan struct{} // held by the one Write that may add to out
@@ -50,8 +50,7 @@ type unsent struct {
 const (
 	maxUnsent = 2
 
-	// linger is how long a closed connection goes on sending what was
-	// written before.
+	// linger is how long a closed connection continues to send buffered data.
 	linger = 10 * time.Second
 )
 
@@ -73,9 +72,9 @@ func newChannelConn(s *stream, local, remote net.Addr) *channelConn {
 	return c
 }
 
-// receive hands what the channel gives to Read, one buffer at a time, so that
-// the server's window opens only as the data is taken. It ends with the
-// channel's data, or when the connection is closed and the server has agreed.
+// receive passes data of the channel to Read, one buffer at a time, so that the
+// server's window opens only as data is read. It ends at the end of the channel's
+// data, or when the connection is closed and the server has confirmed it.
 func (c *channelConn) receive() {
 	defer close(c.in)
 	buf := new([bufSize]byte) // not from the pool: a Read may hold it beyond our end
@@ -100,8 +99,8 @@ func (c *channelConn) receive() {
 	}
 }
 
-// transmit writes to the channel what Write has left. It ends when the
-// connection is closed and that is sent, or when the channel takes no more.
+// transmit writes the queued buffers to the channel. It ends when the connection is
+// closed and they are sent, or when a write fails.
 func (c *channelConn) transmit() {
 	defer c.s.Close()
 	for {
@@ -117,7 +116,7 @@ func (c *channelConn) transmit() {
 	}
 }
 
-// flush sends what is left when the connection is closed.
+// flush sends the remaining buffers when the connection is closed.
 func (c *channelConn) flush() {
 	for {
 		select {
@@ -148,8 +147,8 @@ func (c *channelConn) send(u unsent) bool {
 	return true
 }
 
-// writeFailure is why a channel takes no more: the server has closed it, which
-// on a TCP connection is EPIPE, or the SSH connection is lost.
+// writeFailure returns the error of a failed write: EPIPE if the server has closed the
+// channel, as on a TCP connection, or the loss of the SSH connection.
 func (s *stream) writeFailure() error {
 	if err := s.whyGone(); err != io.EOF {
 		return err
@@ -219,8 +218,7 @@ func (c *channelConn) Write(p []byte) (int, error) {
 	return written, nil
 }
 
-// CloseWrite sends EOF after everything that was written; the other direction
-// stays open.
+// CloseWrite sends EOF after all written data. The other direction stays open.
 func (c *channelConn) CloseWrite() error {
 	if err := c.turn(c.writeTurn, c.writeBy); err != nil {
 		return c.opError("close", err)
@@ -237,8 +235,8 @@ func (c *channelConn) CloseWrite() error {
 	return nil
 }
 
-// turn waits to be the only one to read or to write. An end that has come
-// already goes before data that could be had.
+// turn waits until no other call reads or writes. If the connection is closed or the
+// deadline has passed, that is returned first, even if there is data.
 func (c *channelConn) turn(turn chan struct{}, by *deadline) error {
 	select {
 	case <-c.closing:
@@ -258,7 +256,7 @@ func (c *channelConn) turn(turn chan struct{}, by *deadline) error {
 	}
 }
 
-// waitRoom waits for a place in out.
+// waitRoom waits for room in out.
 func (c *channelConn) waitRoom() error {
 	select {
 	case <-c.failed:
@@ -279,9 +277,9 @@ func (c *channelConn) waitRoom() error {
 	}
 }
 
-// Close returns at once, like that of a TCP connection: what was written before
-// is sent for up to ten seconds more, and then the channel is closed. The
-// goroutines end when the server has agreed, or with the SSH connection.
+// Close returns at once, as on a TCP connection. Written data is sent for up to ten
+// more seconds, and then the channel is closed. The goroutines end when the server has
+// confirmed it, or with the SSH connection.
 func (c *channelConn) Close() error {
 	err := c.opError("close", net.ErrClosed)
 	c.once.Do(func() {
@@ -292,7 +290,8 @@ func (c *channelConn) Close() error {
 	return err
 }
 
-// lingering closes the channel if transmit cannot. It ends with the channel.
+// lingering closes the channel after the linger time, unless transmit has. It ends
+// with the channel.
 func (c *channelConn) lingering() {
 	limit := time.NewTimer(linger)
 	defer limit.Stop()

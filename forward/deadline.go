@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// deadline is a point in time that can be moved while others wait for it.
+// deadline is a deadline that can be changed while goroutines wait for it.
 type deadline struct {
 	mu      sync.Mutex
 	timer   *time.Timer
-	expired chan struct{} // closed once the point has passed; renewed when it is moved
+	expired chan struct{} // closed when the deadline has passed; replaced when it is changed
 }
 
 func newDeadline() *deadline { return &deadline{expired: make(chan struct{})} }
 
-// set moves the deadline; the zero time takes it away. Those that wait already
-// go by the new one.
+// set changes the deadline, also for goroutines that wait for it. The zero time means
+// no deadline.
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.timer != nil && !d.timer.Stop() {
-		<-d.expired // the old timer is just firing: let it, before it hits the new one
+		<-d.expired // the old timer fires right now, and must not affect the new one
 	}
 	d.timer = nil
 	select {
@@ -39,7 +39,7 @@ func (d *deadline) set(t time.Time) {
 	close(expired)
 }
 
-// wait returns what is closed when the deadline has passed.
+// wait returns a channel that is closed when the deadline has passed.
 func (d *deadline) wait() <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// DialContext connects from the server to addr, as net.Dialer does from here:
-// network is "tcp", "tcp4", "tcp6" or "unix". Names are the server's to resolve,
-// and tcp4 and tcp6 bind only what is a literal address.
+// DialContext connects from the server to addr, as net.Dialer does from this machine.
+// network is "tcp", "tcp4", "tcp6" or "unix". The server resolves names, so tcp4 and
+// tcp6 apply to literal addresses only.
 //
-// Deadlines of the connection work as those of a TCP connection do. ctx bounds
-// the dialing alone. The error is a *net.OpError around an *OpenError,
+// Deadlines of the connection work as those of a TCP connection. ctx applies to the
+// dialing only. The error is a *net.OpError that wraps an *OpenError,
 // ErrConnectionLost or the cause of ctx.
 func (f *Forwarder) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	if err := f.restriction(); err != nil {
@@ -23,15 +23,15 @@ func (f *Forwarder) DialContext(ctx context.Context, network, addr string) (net.
 	return f.DialStdio(ctx, network, addr)
 }
 
-// DialStdio is DialContext for a connection that -W of ssh would make, such as
-// the way through a jump host: Restrict does not refuse it.
+// DialStdio is DialContext for connections that ssh makes with -W, such as those
+// through a jump host. Restrict does not apply to them.
 func (f *Forwarder) DialStdio(ctx context.Context, network, addr string) (net.Conn, error) {
 	target, err := parseAddr(network, addr)
 	if err != nil {
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}
 	}
 	if target.Socket == "" && target.Host == "" {
-		target.Host = "localhost" // what package net means by it
+		target.Host = "localhost" // as in package net
 	}
 	remote, local := netAddr(target), net.Addr(net.TCPAddrFromAddrPort(noOrigin))
 	if target.Socket != "" {
@@ -44,7 +44,7 @@ func (f *Forwarder) DialStdio(ctx context.Context, network, addr string) (net.Co
 	return newChannelConn(s, local, remote), nil
 }
 
-// netAddr is a as the net package has it.
+// netAddr returns a as a net.Addr.
 func netAddr(a Addr) net.Addr {
 	if a.Socket != "" {
 		return &net.UnixAddr{Name: a.Socket, Net: "unix"}
@@ -52,7 +52,7 @@ func netAddr(a Addr) net.Addr {
 	return tcpAddr(a.Host, a.Port)
 }
 
-// parseAddr reads the arguments of a Dial or Listen of package net.
+// parseAddr parses the arguments of Dial and Listen as package net does.
 func parseAddr(network, addr string) (Addr, error) {
 	switch network {
 	case "unix":
@@ -79,14 +79,14 @@ func parseAddr(network, addr string) (Addr, error) {
 	return Addr{Host: host, Port: n}, nil
 }
 
-// Listen listens on the server, as net.ListenConfig does here: network is "tcp",
-// "tcp4", "tcp6" or "unix", an empty host is every interface, and port 0 lets
-// the server choose. Whether others may reach it is the server's GatewayPorts
-// to say.
+// Listen listens on the server, as net.ListenConfig does on this machine. network is
+// "tcp", "tcp4", "tcp6" or "unix". An empty host means every interface, and with port 0
+// the server chooses one. The server's GatewayPorts decides whether other hosts can
+// connect.
 //
-// ctx bounds the asking alone. Connections wait in a queue of 128 until they are
-// accepted, and beyond that the server is told to refuse them. Accept returns
-// ErrConnectionLost, in a *net.OpError, after the SSH connection has ended.
+// ctx applies to the request only. Up to 128 connections wait for Accept; others are
+// refused. After the SSH connection has ended, Accept returns ErrConnectionLost in a
+// *net.OpError.
 func (f *Forwarder) Listen(ctx context.Context, network, addr string) (net.Listener, error) {
 	if err := f.restriction(); err != nil {
 		return nil, &net.OpError{Op: "listen", Net: network, Err: err}
@@ -114,10 +114,10 @@ func (f *Forwarder) Listen(ctx context.Context, network, addr string) (net.Liste
 	return l, nil
 }
 
-// backlog is how many connections may wait for Accept: somaxconn of old.
+// backlog is the maximum number of connections that wait for Accept.
 const backlog = 128
 
-// listener is a net.Listener on the server.
+// listener is a net.Listener that listens on the server.
 type listener struct {
 	forwarder *Forwarder
 	remote    *remoteListener
@@ -128,8 +128,8 @@ type listener struct {
 	queue  chan incoming
 }
 
-// take queues a connection. The channel is confirmed only by Accept, so the
-// server sends no data for one that waits.
+// take queues a connection. Accept confirms its channel, so the server sends no data
+// while the connection waits.
 func (l *listener) take(in incoming) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -144,8 +144,8 @@ func (l *listener) take(in incoming) {
 	}
 }
 
-// Accept returns the next connection. One that was given up while it waited
-// comes out as a connection at its end.
+// Accept returns the next connection. The peer may have closed it already, so that the
+// first Read returns io.EOF.
 func (l *listener) Accept() (net.Conn, error) {
 	for {
 		select {
@@ -157,7 +157,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		case in := <-l.queue:
 			s, err := in.accept()
 			if err != nil {
-				continue // gone in the meantime
+				continue // it has been closed meanwhile
 			}
 			return newChannelConn(s, l.Addr(), in.origin), nil
 		case <-l.closing:
@@ -172,11 +172,11 @@ func (l *listener) acceptError(err error) error {
 	return &net.OpError{Op: "accept", Net: l.Addr().Network(), Addr: l.Addr(), Err: err}
 }
 
-// Addr returns the address as it was asked for, and the port that was chosen.
+// Addr returns the requested address, with the port that the server has chosen.
 func (l *listener) Addr() net.Addr { return l.remote.addr() }
 
-// Close asks the server to stop listening, waits up to five seconds for its
-// answer, and refuses what has not been accepted. Accepted connections live on.
+// Close asks the server to stop listening, waits up to five seconds for the answer, and
+// refuses the connections that wait for Accept. Accepted connections stay open.
 func (l *listener) Close() error {
 	l.mu.Lock()
 	if l.closed {

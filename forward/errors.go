@@ -8,25 +8,25 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ErrClosed means that a forwarding, or a wait for one, was ended by Stop or Close.
-// It matches net.ErrClosed.
+// ErrClosed means that Stop or Close ended a forwarding, or a wait for one. It matches
+// net.ErrClosed.
 var ErrClosed = cause.Closed("forward: closed")
 
-// ErrConnectionLost is the end of a forwarding or of a forwarded connection
-// because the SSH connection under it ended. What it wraps is what Wait of
-// that connection returned.
+// ErrConnectionLost means that a forwarding or a forwarded connection ended because
+// the SSH connection ended. Errors that match it also wrap the error of the
+// connection's Wait.
 var ErrConnectionLost = errors.New("forward: the SSH connection ended")
 
-// ErrUnresponsive is a server that did not agree in time to the end of a
-// forwarding. On this side it has ended.
+// ErrUnresponsive means that the server did not confirm the end of a forwarding in
+// time. On this side the forwarding has ended.
 var ErrUnresponsive = errors.New("forward: the server does not answer")
 
-// OpenError is a channel that the server would not open: the target refused,
-// could not be reached, or is not permitted.
+// OpenError means that the server refused to open a channel: the target refused the
+// connection, cannot be reached, or is not permitted.
 type OpenError struct {
 	Target  Addr
 	Reason  ssh.RejectionReason // RFC 4254 section 5.1
-	Message string              // the server's words; from the network, so not for a terminal as they are
+	Message string              // the server's text, which may contain control characters
 	err     error
 }
 
@@ -37,25 +37,24 @@ func (e *OpenError) Error() string {
 // Unwrap returns the *ssh.OpenChannelError.
 func (e *OpenError) Unwrap() error { return e.err }
 
-// ListenError is a local address on which it was not possible to listen. It
-// wraps the system's error, for instance syscall.EADDRINUSE.
+// ListenError means that listening on a local address failed. It wraps the error of
+// the system, such as syscall.EADDRINUSE.
 type ListenError struct {
 	Addr Addr
-	// Binds are the addresses that Addr stands for, each with why it could not
-	// be had; empty if it did not come to that.
+	// Binds are the errors of the addresses that Addr stands for. It is empty if
+	// none was tried.
 	Binds []BindError
-	// Unlink is why a socket in the way could not be removed
-	// (Options.UnlinkSocket); listening was tried all the same.
+	// Unlink is the error of removing an existing socket (Options.UnlinkSocket).
+	// Listening was tried after it.
 	Unlink error
 	Err    error
 }
 
-// BindError is one of the addresses that a listening Addr stands for, which
-// could not be had.
+// BindError is the error of one of the addresses that a listening Addr stands for.
 type BindError struct {
 	Host string // a literal address
 	Port int
-	Last bool // of the addresses that were tried
+	Last bool // whether it was the last address that was tried
 	Err  error
 }
 
@@ -64,28 +63,28 @@ func (e *BindError) Error() string {
 }
 func (e *BindError) Unwrap() error { return e.Err }
 
-// ConnFailure is a connection that never reached its target.
+// ConnFailure describes a connection that did not reach its target.
 type ConnFailure struct {
 	Spec Spec
-	// Channel numbers what goes over the SSH connection, with the lowest number
-	// that is free, as OpenSSH does: see Forwarder.Number.
+	// Channel is the channel number, which is the lowest free one, as in OpenSSH:
+	// see Forwarder.Number.
 	Channel int
-	Target  Addr // zero if it was not known yet
-	// Err is an *OpenError, ErrNotPermitted, an error of package net, or one of
-	// the SOCKS negotiation.
+	Target  Addr // zero if it is not known
+	// Err is an *OpenError, ErrNotPermitted, an error of package net, or an error
+	// of the SOCKS negotiation.
 	Err error
 }
 
-// ErrNotPermitted is a target that PermitRemoteOpen does not allow.
+// ErrNotPermitted means that PermitRemoteOpen does not allow the target.
 var ErrNotPermitted = errors.New("forward: not permitted by PermitRemoteOpen")
 
 func (e *ListenError) Error() string { return fmt.Sprintf("forward: listen on %s: %v", e.Addr, e.Err) }
 func (e *ListenError) Unwrap() error { return e.Err }
 
-// RefusedError is a server that will not listen for us. The protocol carries no
-// reason: the port may be taken, or forwarding may not be allowed.
+// RefusedError means that the server refused to listen. The protocol has no reason for
+// it: the port may be in use, or forwarding may not be allowed.
 type RefusedError struct {
-	Addr Addr // as it was asked for
+	Addr Addr // the requested address
 }
 
 func (e *RefusedError) Error() string {

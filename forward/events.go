@@ -2,45 +2,43 @@ package forward
 
 import "net"
 
-// Event is something that happened to a forwarding: one of [ListenerOpened],
-// [ListenerClosed], [ConnStarted], [ConnConnected] and [ConnEnded]. See
-// Options.Notify.
+// Event is an event of a forwarding: [ListenerOpened], [ListenerClosed], [ConnStarted],
+// [ConnConnected] or [ConnEnded]. See Options.Notify.
 type Event interface{ event() }
 
-// ListenerOpened reports a local listener that takes connections from now on.
-// A Spec has one for each address that it stands for.
+// ListenerOpened means that a local listener accepts connections. A Spec has one for
+// each address that it stands for.
 type ListenerOpened struct {
 	Spec    Spec
 	Addr    net.Addr
 	Channel int
 }
 
-// ListenerClosed reports the end of a local listener.
+// ListenerClosed means that a local listener was closed.
 type ListenerClosed struct {
 	Spec    Spec
 	Addr    net.Addr
 	Channel int
-	Open    int // numbers in use, this one included: see Forwarder.Number
+	Open    int // the count of numbers in use, this one included: see Forwarder.Number
 }
 
-// ConnStarted reports a connection that was accepted: here, or on the server
-// for a Remote. Its target is not connected yet.
+// ConnStarted means that a connection was accepted: locally, or on the server for a
+// Remote. Its target is not connected yet.
 type ConnStarted struct {
 	Spec    Spec
 	Channel int
 	Origin  net.Addr
-	Local   net.Addr // that was connected to; the server's words for a Remote
+	Local   net.Addr // the address that was connected to; for a Remote, as the server sent it
 }
 
-// ConnConnected reports a connection that has reached its target.
+// ConnConnected means that a connection has reached its target.
 type ConnConnected struct {
 	Spec    Spec
 	Channel int
 	Target  Addr
 }
 
-// ConnEnded reports the end of a connection, whether it reached its target or
-// not.
+// ConnEnded means that a connection has ended, whether or not it reached its target.
 type ConnEnded struct {
 	Spec    Spec
 	Channel int
@@ -56,18 +54,17 @@ func (ConnStarted) event()    {}
 func (ConnConnected) event()  {}
 func (ConnEnded) event()      {}
 
-// notify reports an event, if anybody listens.
+// notify calls Notify, if it is set.
 func (o Options) notify(e Event) {
 	if o.Notify != nil {
 		o.Notify(e)
 	}
 }
 
-// Number reserves the lowest channel number that is free, as OpenSSH numbers
-// its channels: for a channel of the connection that no forwarding made, such
-// as a session. Local listeners and forwarded connections have numbers of the
-// same sequence. Free gives it back, and returns how many were in use until
-// then; it must be called once.
+// Number reserves the lowest free channel number, as OpenSSH numbers its channels. It
+// is for channels that are no forwardings, such as sessions; local listeners and
+// forwarded connections have numbers of the same sequence. free releases the number,
+// and returns how many were in use before. It must be called once.
 func (f *Forwarder) Number() (number int, free func() (open int)) {
 	number = f.numbers.take()
 	return number, func() int { return f.numbers.give(number) }

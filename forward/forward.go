@@ -10,16 +10,16 @@ import (
 	"time"
 )
 
-// unresponsive is how long Close waits for a server to agree to the end of
-// channels and of a listener. x/crypto can end a read of a channel only by
-// the server's answer or by the end of the connection.
+// unresponsive is how long Close waits for the server to confirm the end of channels
+// and of a listener. In x/crypto, a read of a channel ends only with the server's
+// answer or with the connection.
 const unresponsive = 5 * time.Second
 
-// Forward is one forwarding that is open.
+// Forward is an open forwarding.
 type Forward struct {
 	owner *Forwarder
-	spec  Spec // Listen.Port is mu's until the port is known
-	socks bool // what spec.SOCKS says
+	spec  Spec // mu protects Listen.Port until the port is known
+	socks bool // spec.SOCKS()
 	opts  Options
 	log   *slog.Logger
 	front front
@@ -27,19 +27,19 @@ type Forward struct {
 	failedBinds []BindError
 	listeners   []int // numbers of the local listeners
 
-	// ctx is for what is still being opened: it ends with the SSH connection
-	// or in Close. cut ends in Close alone: when the SSH connection is lost,
-	// established connections still deliver what they have received.
+	// ctx is for connections that are being opened. It ends with the SSH
+	// connection or in Close. cut ends only in Close: when the SSH connection is
+	// lost, established connections still deliver received data.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	cut    context.Context
 	cutNow context.CancelCauseFunc
 
-	unwatch func() bool   // undoes the watching of ctx
+	unwatch func() bool   // stops watching ctx
 	slots   chan struct{} // one for each open that the server has not answered
 
 	done  chan struct{} // closed when it no longer listens
-	ended chan struct{} // closed when, besides, no connection is left
+	ended chan struct{} // closed when it no longer listens and no connection is left
 
 	mu       sync.Mutex
 	stopping bool
@@ -50,23 +50,22 @@ type Forward struct {
 	failed   uint64
 }
 
-// levelDebug2 is a level below slog's, for what Notify reports at LevelDebug.
+// levelDebug2 is a level below slog.LevelDebug, for messages about events of Notify.
 const levelDebug2 = slog.LevelDebug - 1
 
-// front is the listening half of a forwarding.
+// front is the listening part of a forwarding.
 type front interface {
 	addrs() []net.Addr
-	// close stops listening and returns when no connection comes any more.
+	// close stops listening, and returns when no more connections can arrive.
 	close() error
 }
 
-// maxOpening is how many channel opens of one forwarding may wait for the
-// server's answer at once; further connections wait their turn. It is far above
-// what a browser asks for, and keeps a target that never answers from taking
-// up the server's channels.
+// maxOpening is the maximum number of outstanding channel opens of one forwarding.
+// Further connections wait. It is far above what a browser needs, and prevents that a
+// target that does not answer uses all channels of the server.
 const maxOpening = 256
 
-// newForward makes a Forward that does not listen yet.
+// newForward returns a Forward that does not listen yet.
 func (f *Forwarder) newForward(spec Spec, opts Options) *Forward {
 	fwd := &Forward{
 		owner: f,
@@ -84,8 +83,8 @@ func (f *Forwarder) newForward(spec Spec, opts Options) *Forward {
 	return fwd
 }
 
-// listening is called once, when the front is there. From now on the forwarding
-// is its owner's, and the end of the SSH connection stops it.
+// listening is called once, when the front listens. From then on the end of the SSH
+// connection stops the forwarding.
 func (f *Forward) listening(front front) error {
 	f.front = front
 	f.unwatch = context.AfterFunc(f.ctx, f.connectionEnded)
@@ -96,7 +95,7 @@ func (f *Forward) listening(front front) error {
 	return nil
 }
 
-// discard frees a Forward that never came to listen.
+// discard frees a Forward that does not listen.
 func (f *Forward) discard() {
 	f.cutNow(ErrClosed)
 	f.cancel(ErrClosed)
@@ -104,26 +103,27 @@ func (f *Forward) discard() {
 
 func (f *Forward) connectionEnded() { f.stop(context.Cause(f.ctx)) }
 
-// Spec returns what was asked for, with the port that was chosen if it was 0.
+// Spec returns the requested specification. If the port was 0, it has the port that
+// the server has chosen.
 func (f *Forward) Spec() Spec {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.spec
 }
 
-// Addrs returns where it listens: for a Remote, addresses on the server as they
-// were asked for.
+// Addrs returns the addresses on which the forwarding listens. For a Remote these are
+// the requested addresses on the server.
 func (f *Forward) Addrs() []net.Addr { return f.front.addrs() }
 
-// BindErrors returns the addresses on which it does not listen though the
-// forwarding stands for them: one success is enough.
+// BindErrors returns the errors of the addresses on which listening failed. Open is
+// successful if it succeeds on one address.
 func (f *Forward) BindErrors() []BindError { return f.failedBinds }
 
-// Done is closed when the forwarding no longer listens.
+// Done returns a channel that is closed when the forwarding no longer listens.
 func (f *Forward) Done() <-chan struct{} { return f.done }
 
-// Err returns why the forwarding stopped listening: nil while it listens,
-// ErrClosed after Stop or Close, ErrConnectionLost with its cause.
+// Err returns why the forwarding stopped listening: ErrClosed after Stop or Close, or
+// ErrConnectionLost with its cause. It returns nil while the forwarding listens.
 func (f *Forward) Err() error {
 	select {
 	case <-f.done:
