@@ -11,7 +11,7 @@ import (
 	"golang.org/x/crypto/ssh/agent"
 )
 
-// AddedKey is a private key on its way to an agent.
+// AddedKey is a private key to add to an agent.
 type AddedKey struct {
 	PrivateKey  any              // *rsa.PrivateKey, *ecdsa.PrivateKey, ed25519.PrivateKey, or a pointer to it
 	Certificate *ssh.Certificate // added after the key, as an identity of its own; may be nil
@@ -20,9 +20,9 @@ type AddedKey struct {
 	Confirm     bool          // the agent asks before each use
 }
 
-// Add gives a private key to the agent (AddKeysToAgent), and then its
-// certificate, as ssh-add does. The error wraps ErrRefused if the agent does
-// not take it. Keys on a FIDO token cannot be added.
+// Add adds a private key to the agent (AddKeysToAgent), and then its certificate,
+// as ssh-add does. Its error wraps ErrRefused if the agent refuses the key. Keys
+// on a FIDO token cannot be added.
 func (c *Conn) Add(ctx context.Context, key AddedKey) error {
 	if key.Lifetime < 0 || key.Lifetime > math.MaxUint32*time.Second {
 		return fmt.Errorf("agentfwd: lifetime %v out of range", key.Lifetime)

@@ -6,17 +6,17 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Binding proves to an agent which server a connection is with: the host's
-// signature of the first key exchange hash, which is the session identifier
-// (RFC 4253, section 7.2).
+// Binding proves to an agent to which server a connection is: it has the signature
+// of the first exchange hash, which is the session identifier (RFC 4253, section
+// 7.2), by the host key.
 type Binding struct {
 	HostKey   ssh.PublicKey // as the server presented it: a certificate if it has one
 	SessionID []byte
 	Signature []byte // string format, string blob (RFC 4253, section 6.6)
 }
 
-// Verify says whether the signature is the host key's of the session id; for a
-// certificate, that of the key certified, as the agent checks it. The error
+// Verify checks that the signature is one of the session identifier by the host
+// key. For a certificate it uses the certified key, as the agent does. Its error
 // wraps ErrNoBinding.
 func (b Binding) Verify() error {
 	if b.HostKey == nil || len(b.SessionID) == 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/gossh-project/gossh/internal/wire"
 )
 
-// MaxMessage bounds a message in either direction, its length field left out.
-// It is ssh-agent's own limit (AGENT_MAX_LEN).
+// MaxMessage is the maximum length of a message in either direction, without its
+// length field. It is ssh-agent's limit (AGENT_MAX_LEN).
 const MaxMessage = 256 << 10
 
 // Message numbers (draft-miller-ssh-agent, section 6.1).

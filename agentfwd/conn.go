@@ -18,8 +18,8 @@ const (
 	DefaultSignTimeout    = 2 * time.Minute
 )
 
-// Options tune a connection to an agent. The zero value, and nil, stand for
-// the defaults.
+// Options are the options of a connection to an agent. A nil *Options means the
+// defaults.
 type Options struct {
 	// DialTimeout bounds the connecting. 0 means DefaultDialTimeout.
 	DialTimeout time.Duration
@@ -68,11 +68,11 @@ func (o *Options) withDefaults() Options {
 	return out
 }
 
-// Conn is one connection to an agent. Its methods may be called concurrently;
-// the agent answers one request at a time. It keeps no goroutine. After a
-// request that timed out, was cancelled or met a broken connection, the place
-// in the stream is lost: the connection is closed, and every later request
-// returns that first error at once.
+// Conn is a connection to an agent. Its methods may be called by several
+// goroutines; the agent answers one request at a time. A Conn has no goroutine.
+// After a request that timed out, was canceled or failed because of the
+// connection, the state of the stream is unknown: the connection is closed, and
+// every later request returns the first error.
 type Conn struct {
 	conn    net.Conn
 	address string
@@ -85,10 +85,10 @@ type Conn struct {
 	end context.CancelCauseFunc
 }
 
-// Dial connects to the agent that source names. The error is ErrNoAgent if
-// there is none to connect to, an *UnavailableError if there should be one, or
-// the cause of ctx. (ssh says nothing of a missing socket without -v; that one
-// is fs.ErrNotExist inside.)
+// Dial connects to the agent that source names. It returns ErrNoAgent if there is
+// none, an *UnavailableError if connecting fails, or the cause of ctx. If the
+// socket does not exist, the error matches fs.ErrNotExist; ssh mentions it only
+// with -v.
 func Dial(ctx context.Context, source Source, opts *Options) (*Conn, error) {
 	o := opts.withDefaults()
 	address, err := source.Address(o.Getenv)
@@ -114,20 +114,19 @@ func Dial(ctx context.Context, source Source, opts *Options) (*Conn, error) {
 	return c, nil
 }
 
-// NewConn speaks to an agent over a connection that the caller opened, and
-// owns it from then on.
+// NewConn returns a Conn that uses conn, which it owns from then on.
 func NewConn(conn net.Conn, opts *Options) *Conn {
 	c := &Conn{conn: conn, opts: opts.withDefaults(), turn: make(chan struct{}, 1)}
 	c.ctx, c.end = context.WithCancelCause(context.Background())
 	return c
 }
 
-// Bind sends session-bind@openssh.com (PROTOCOL.agent, section 1): it names
-// the server that this connection to the agent is used for. forwarding is
-// false for our own authentication, once, before Signers are used, and true
-// for a connection that a remote host will use. The error wraps ErrRefused for
-// an agent that does not know the extension, or rejects the binding; ssh goes
-// on then, and keys restricted to hosts are not usable.
+// Bind sends session-bind@openssh.com (PROTOCOL.agent, section 1), which names the
+// server that the connection to the agent is used for. forwarding is false for the
+// authentication to the server: then Bind is called once, before Signers are used.
+// It is true for a connection that a remote host will use. Its error wraps
+// ErrRefused if the agent does not know the extension or rejects the binding. ssh
+// continues then, but keys that are restricted to hosts cannot be used.
 func (c *Conn) Bind(ctx context.Context, b Binding, forwarding bool) error {
 	if b.HostKey == nil {
 		return ErrNoBinding
@@ -145,8 +144,8 @@ func (c *Conn) Bind(ctx context.Context, b Binding, forwarding bool) error {
 	return c.success("session-bind", reply)
 }
 
-// Identities lists the keys and certificates that the agent holds, in its
-// order. A locked agent lists none.
+// Identities returns the keys and certificates that the agent holds, in the
+// agent's order. A locked agent returns none.
 func (c *Conn) Identities(ctx context.Context) ([]Identity, error) {
 	reply, err := c.request(ctx, "list", c.personTimeout(), []byte{msgRequestIdentities})
 	if err != nil {
@@ -162,10 +161,10 @@ func (c *Conn) Identities(ctx context.Context) ([]Identity, error) {
 	return ids, nil
 }
 
-// Signers lists the keys as signers for ssh.PublicKeys, in the agent's order,
-// certificates included. Keys of a type that x/crypto does not know are left
-// out. ctx bounds each signature made through them too, as an ssh.Signer takes
-// no context of its own.
+// Signers returns the agent's keys and certificates as signers for ssh.PublicKeys,
+// in the agent's order. Keys of types that x/crypto does not know are left out.
+// ctx also ends the signatures that are made with them, since the methods of
+// ssh.Signer have no context.
 func (c *Conn) Signers(ctx context.Context) ([]*Signer, error) {
 	ids, err := c.Identities(ctx)
 	if err != nil {
@@ -182,7 +181,7 @@ func (c *Conn) Signers(ctx context.Context) ([]*Signer, error) {
 	return signers, nil
 }
 
-// Close ends the connection; requests under way return ErrClosed.
+// Close closes the connection. Outstanding requests return ErrClosed.
 func (c *Conn) Close() error {
 	c.fail(ErrClosed)
 	return nil

@@ -8,39 +8,39 @@ import (
 )
 
 var (
-	// ErrNoAgent says that no agent is configured: the source is None, or the
-	// environment variable that it names is not set. It is no cause for a
-	// warning.
+	// ErrNoAgent means that no agent is configured: the source is None, or the
+	// environment variable that it names is not set. This is not worth a warning.
 	ErrNoAgent = errors.New("agentfwd: no agent")
 
-	// ErrRefused is the agent's SSH_AGENT_FAILURE: it is there, it understood,
-	// and it said no. A client that meets it goes on to the next key.
+	// ErrRefused means that the agent answered SSH_AGENT_FAILURE. A client then
+	// continues with the next key.
 	ErrRefused = errors.New("agent refused operation")
 
-	// ErrTimeout is the cause of an [UnavailableError] of an agent that
-	// accepted a connection or a request and then did not answer in time.
+	// ErrTimeout is the cause of an [UnavailableError] if the agent accepted a
+	// connection or a request and did not answer in time.
 	ErrTimeout = errors.New("agent did not answer in time")
 
-	// ErrNotRequested says that a server opened an agent channel though
-	// forwarding was not asked for, which an honest server does not do.
+	// ErrNotRequested means that a server opened an agent channel although
+	// forwarding was not requested.
 	ErrNotRequested = errors.New("server tried agent forwarding that was not requested")
 
 	// ErrClosed means that the Conn or Forwarder was closed on this side. It
 	// matches net.ErrClosed.
 	ErrClosed = cause.Closed("agentfwd: closed")
 
-	// ErrMalformed says that a message does not follow the protocol.
+	// ErrMalformed means that a message violates the protocol.
 	ErrMalformed = errors.New("agentfwd: malformed message")
 
-	// ErrTooLong says that a message is longer than MaxMessage.
+	// ErrTooLong means that a message is longer than MaxMessage.
 	ErrTooLong = errors.New("agentfwd: message too long")
 
-	// ErrNoBinding says that the key exchange was not seen, or that what was
-	// seen of it does not belong to the session.
+	// ErrNoBinding means that the key exchange was not observed, or that it does
+	// not belong to the session.
 	ErrNoBinding = errors.New("agentfwd: key exchange signature not known")
 
-	// ErrSignatureType says that the agent signed with another algorithm than
-	// it was asked to: agents of before RFC 8332 answer SHA-1 RSA signatures.
+	// ErrSignatureType means that the agent signed with another algorithm than the
+	// requested one. Agents that do not know RFC 8332 return SHA-1 signatures for
+	// RSA keys.
 	ErrSignatureType = errors.New("agent returned a signature of another type")
 )
 
@@ -64,15 +64,15 @@ func (e *UnavailableError) Error() string {
 // Unwrap returns the cause.
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
-// SignError says that one key gave no signature while others still may: the
-// caller skips that key. Errors of the agent as a whole are UnavailableErrors.
+// SignError means that a key did not sign, while other keys still may. Errors of
+// the whole agent are UnavailableErrors.
 type SignError struct {
 	Fingerprint string // SHA256:...
 	Comment     string // as the agent gave it, unescaped
 	Err         error  // ErrRefused, or a *SignatureTypeError
 }
 
-// Error names the key by its fingerprint; comments are left to the caller.
+// Error names the key by its fingerprint. It does not contain the comment.
 func (e *SignError) Error() string {
 	return fmt.Sprintf("signing with %s: %v", e.Fingerprint, e.Err)
 }

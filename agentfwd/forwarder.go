@@ -10,18 +10,18 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ChannelType is that of the channels that a server opens towards our agent.
+// ChannelType is the type of the channels that a server opens to the forwarded
+// agent.
 const ChannelType = "auth-agent@openssh.com"
 
-// RequestType is the channel request that asks a server for agent forwarding.
-// It has no payload.
+// RequestType is the channel request for agent forwarding. It has no payload.
 const RequestType = "auth-agent-req@openssh.com"
 
 // DefaultMaxChannels is the default of ForwarderConfig.MaxChannels.
 const DefaultMaxChannels = 256
 
-// ForwarderConfig is what a [Forwarder] needs. Its zero value forwards the
-// agent of SSH_AUTH_SOCK, unbound, with no policy.
+// ForwarderConfig is the configuration of a Forwarder. The zero value forwards the
+// agent of SSH_AUTH_SOCK, without a binding and without a policy.
 type ForwarderConfig struct {
 	// Source is the agent to forward.
 	Source Source
@@ -37,7 +37,16 @@ type ForwarderConfig struct {
 	Binding *Binding
 	// Host is the server's name for Use.Host.
 	Host string
-	// Policy narrows what the server can do. nil passes everything.
+	// Policy restricts what a remote host can do with a forwarded agent, which
+	// OpenSSH cannot. With the zero value the host can list and sign with every
+	// key, and all other requests are refused. A nil *Policy allows everything, as
+	// ssh does.
+	//
+	// session-bind@openssh.com is always allowed. The ssh on the remote host names
+	// the next server with it. Without it, a key that is restricted to a chain of
+	// hosts could not be used beyond the first. It allows nothing more, since our
+	// own binding came first: the agent then allows only what the whole chain
+	// allows.
 	Policy *Policy
 	// MaxChannels bounds the channels open at a time. 0 means
 	// DefaultMaxChannels.
@@ -50,7 +59,7 @@ type ForwarderConfig struct {
 	Warn func(err error)
 }
 
-// Forwarder serves the agent channels of one connection.
+// Forwarder serves the agent channels of one SSH connection.
 type Forwarder struct {
 	cfg    ForwarderConfig
 	log    *slog.Logger
@@ -69,7 +78,7 @@ type Forwarder struct {
 	intrude bool // Warn was told of a channel not asked for
 }
 
-// NewForwarder makes a Forwarder, which refuses every channel until Allow.
+// NewForwarder returns a Forwarder. It refuses all channels until Allow is called.
 func NewForwarder(config ForwarderConfig) *Forwarder {
 	f := &Forwarder{cfg: config, asking: make(chan struct{}, 1)}
 	f.cfg.Agent = config.Agent.withDefaults()
@@ -79,35 +88,34 @@ func NewForwarder(config ForwarderConfig) *Forwarder {
 	return f
 }
 
-// Allow lets channels in: forwarding was asked for on this connection. It
-// comes before the request goes out. (ssh does not ask at all where no agent
-// answers at that time; Dial tells.)
+// Allow lets the Forwarder accept channels. It must be called before agent
+// forwarding is requested. ssh does not request forwarding if no agent answers at
+// that time, which Dial finds out.
 func (f *Forwarder) Allow() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.allowed = true
 }
 
-// Allowed says whether Allow was called.
+// Allowed reports whether Allow was called.
 func (f *Forwarder) Allowed() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.allowed
 }
 
-// Serve serves each channel that arrives, and returns when chans is closed,
-// which the end of the connection does. It takes what
-// ssh.Client.HandleChannelOpen returns.
+// Serve serves each channel that it receives from chans, such as the result of
+// ssh.Client.HandleChannelOpen. It returns when chans is closed, at the end of the
+// connection.
 func (f *Forwarder) Serve(chans <-chan ssh.NewChannel) {
 	for ch := range chans {
 		f.ServeChannel(ch)
 	}
 }
 
-// ServeChannel accepts or rejects one channel and passes messages between it
-// and a fresh connection to the agent. It does not wait for the agent:
-// goroutines do the work, which ends with the channel, with the agent's
-// connection, or at Close.
+// ServeChannel accepts or rejects a channel, and passes messages between it and a
+// new connection to the agent. It does not block: goroutines serve the channel.
+// They end with the channel, with the connection to the agent, or at Close.
 func (f *Forwarder) ServeChannel(ch ssh.NewChannel) {
 	reason, text, intruder := f.admit()
 	if intruder {
@@ -158,10 +166,10 @@ func (f *Forwarder) release() {
 	f.open--
 }
 
-// Close ends every channel and every connection to the agent, rejects channels
-// that come later, and waits for what talks to the agent, or to a person. What
-// is inside a read or write of a channel ends when the server confirms the
-// channel's close, or with the SSH connection; Close does not wait for a server.
+// Close closes all channels and connections to the agent, rejects later channels,
+// and waits for the goroutines that use the agent or ask a person. It does not
+// wait for those that read or write a channel, which end when the server confirms
+// the close of the channel, or with the SSH connection.
 func (f *Forwarder) Close() error {
 	f.mu.Lock()
 	f.closed = true

@@ -16,7 +16,7 @@ import (
 	"github.com/gossh-project/gossh/internal/wire"
 )
 
-// Identity is a key, or a certificate, that an agent holds.
+// Identity is a key or a certificate that an agent holds.
 type Identity struct {
 	Format  string        // the type that the blob names, such as ssh-ed25519
 	Blob    []byte        // the public key or certificate on the wire
@@ -44,8 +44,8 @@ func (id Identity) plainBlob() []byte {
 	return id.Blob
 }
 
-// Fingerprint returns the SHA256:... fingerprint that ssh-add -l shows: that of
-// the plain key, for a certificate too.
+// Fingerprint returns the SHA256 fingerprint that ssh-add -l prints. For a
+// certificate it is the fingerprint of the certified key.
 func (id Identity) Fingerprint() string {
 	sum := sha256.Sum256(id.plainBlob())
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])

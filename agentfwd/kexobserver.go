@@ -14,10 +14,10 @@ import (
 	"github.com/gossh-project/gossh/internal/wire"
 )
 
-// KexObserver is a net.Conn that reads along during the first key exchange,
-// which is in the clear, and keeps the host key and the signature, which
-// x/crypto does not give out. It never changes, delays or stops the stream,
-// and stops looking at the server's first SSH_MSG_NEWKEYS.
+// KexObserver is a net.Conn that parses the first key exchange, which is not
+// encrypted, and keeps the host key and the signature, which x/crypto does not
+// make available. It never changes, delays or stops the data, and stops parsing at
+// the server's first SSH_MSG_NEWKEYS.
 type KexObserver struct {
 	net.Conn
 
@@ -27,11 +27,11 @@ type KexObserver struct {
 	parser kexParser
 }
 
-// ObserveKex wraps the connection that ssh.NewClientConn is going to use.
-// Nothing may have been read from it.
+// ObserveKex returns a KexObserver for ssh.NewClientConn. No data may have been
+// read from conn.
 func ObserveKex(conn net.Conn) *KexObserver { return &KexObserver{Conn: conn} }
 
-// Read reads from the connection, and looks at what it read.
+// Read reads from the connection and parses the data.
 func (o *KexObserver) Read(p []byte) (int, error) {
 	n, err := o.Conn.Read(p)
 	if n > 0 && !o.over.Load() {
@@ -50,9 +50,9 @@ func (o *KexObserver) observe(b []byte) {
 	}
 }
 
-// Binding returns the binding of the session that ssh.ConnMetadata names by
-// sessionID, verified. It is there as soon as authentication begins; the error
-// wraps ErrNoBinding. It is safe for concurrent use.
+// Binding returns the verified binding of the session whose identifier
+// ssh.ConnMetadata returns. It is available when authentication begins. Its error
+// wraps ErrNoBinding. It may be called by several goroutines.
 func (o *KexObserver) Binding(sessionID []byte) (Binding, error) {
 	o.mu.Lock()
 	hostKey, signature := o.parser.hostKey, o.parser.signature
@@ -71,8 +71,8 @@ func (o *KexObserver) Binding(sessionID []byte) (Binding, error) {
 	return b, nil
 }
 
-// ServerKexAlgorithms returns the key exchange methods that the server offers,
-// in its order. The names are read before the key exchange and so are not
+// ServerKexAlgorithms returns the key exchange methods that the server offers, in
+// the server's order. They are read before the key exchange, so they are not
 // authenticated.
 func (o *KexObserver) ServerKexAlgorithms() []string {
 	o.mu.Lock()

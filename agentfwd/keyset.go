@@ -10,7 +10,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// KeySet is a choice of keys. Its zero value holds none.
+// KeySet is a set of keys. The zero value is empty.
 type KeySet struct {
 	names []keyName
 }
@@ -21,11 +21,10 @@ type keyName struct {
 	blob                 []byte
 }
 
-// NewKeySet makes the set of keys that any of the specs names: a fingerprint
-// (SHA256:..., MD5:... as ssh-add -l shows it), the path of a public key file
-// (it ends in .pub), or else a key's whole comment. No specs make an empty
-// set. A key that is named stands for the certificates of that key too; a
-// certificate file stands for that certificate alone.
+// NewKeySet returns the set of the keys that specs name. A spec is a fingerprint
+// as ssh-add -l prints it (SHA256:… or MD5:…), the path of a public key file,
+// which ends in .pub, or the whole comment of a key. A key also stands for its
+// certificates. A certificate file stands for this certificate only.
 func NewKeySet(specs ...string) (*KeySet, error) {
 	set := &KeySet{}
 	for _, spec := range specs {
@@ -86,7 +85,7 @@ func readKeyFile(path string) (keyName, error) {
 	return keyName{blob: key.Marshal()}, nil
 }
 
-// Contains says whether the set names the identity. A nil set names none.
+// Contains reports whether the set contains id. A nil set contains nothing.
 func (s *KeySet) Contains(id Identity) bool {
 	if s == nil {
 		return false

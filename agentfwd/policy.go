@@ -50,19 +50,19 @@ type Policy struct {
 // allowsAll reports whether nothing is refused, only logged.
 func (p *Policy) allowsAll() bool { return p.AllowAll && p.Keys == nil && p.Confirm == nil }
 
-// Outcome says what became of a request.
+// Outcome is the result of a request.
 type Outcome int
 
 const (
-	// OutcomePending is a request not yet decided, as Confirm sees it.
+	// OutcomePending is the outcome while Confirm is called.
 	OutcomePending Outcome = iota
-	// OutcomeDone is one that the agent carried out.
+	// OutcomeDone means that the agent carried out the request.
 	OutcomeDone
-	// OutcomeDenied is one that the policy refused, without a question.
+	// OutcomeDenied means that the policy refused the request.
 	OutcomeDenied
-	// OutcomeDeclined is one that Confirm refused.
+	// OutcomeDeclined means that Confirm refused the request.
 	OutcomeDeclined
-	// OutcomeFailed is one that the agent refused, or failed at.
+	// OutcomeFailed means that the agent refused the request or failed.
 	OutcomeFailed
 )
 

@@ -8,11 +8,11 @@ import (
 	"github.com/gossh-project/gossh/internal/wire"
 )
 
-// Purpose says what a signature is for, as far as the signed data shows.
+// Purpose is the purpose of a signature, as far as the signed data shows it.
 type Purpose int
 
 const (
-	// PurposeUnknown is data of a form that this package does not know.
+	// PurposeUnknown means that the form of the data is unknown.
 	PurposeUnknown Purpose = iota
 	// PurposeUserAuth is a login: SSH_MSG_USERAUTH_REQUEST (RFC 4252, section 7).
 	PurposeUserAuth

@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// Algorithms returns the order of HostKeyAlgorithms for the key exchange, so
-// that the server is asked for a key that is on file. isDefault says that the
-// list is the built-in one, possibly changed by + or -; any other list (^
-// included) is returned as it is. Its error is KnownHostsCommand's.
+// Algorithms returns the order of HostKeyAlgorithms for the key exchange, so that
+// the server is asked for a key that is known. isDefault means that list is the
+// built-in list, possibly changed by + or -. Any other list is returned unchanged.
+// The error is the one of KnownHostsCommand.
 func (c *Checker) Algorithms(ctx context.Context, t Target, list []string, isDefault bool) ([]string, error) {
 	if !isDefault || len(list) == 0 {
 		return slices.Clone(list), nil

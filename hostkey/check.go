@@ -7,9 +7,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Check judges the key or certificate that a server showed, the way ssh(1)
-// does: RevokedHostKeys first, then SSHFP records, then known_hosts. It blocks
-// while Options.Ask does; its errors match ErrVerification.
+// Check checks the key or certificate that a server showed, as ssh(1) does: first
+// against RevokedHostKeys, then against SSHFP records, then against known_hosts.
+// It blocks while Options.Ask does. Its errors match ErrVerification.
 func (c *Checker) Check(ctx context.Context, t Target, key ssh.PublicKey) (*Verdict, error) {
 	if err := c.checkSize(key); err != nil {
 		return nil, err

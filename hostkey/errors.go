@@ -8,8 +8,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// ErrVerification is matched by every error that means "this host is refused":
-// ssh prints "Host key verification failed." and exits 255.
+// ErrVerification is matched by every error that refuses a host, for which ssh
+// prints "Host key verification failed." and exits with 255.
 var ErrVerification = errors.New("host key verification failed")
 
 // ErrLocked means that another process held a known_hosts file for too long.
@@ -22,7 +22,7 @@ type Location struct {
 	KeyType string // of the line's key as ssh prints it: "ED25519"
 }
 
-// String is "file:line".
+// String returns "file:line".
 func (l Location) String() string { return l.File + ":" + strconv.Itoa(l.Line) }
 
 // UnknownError means that no key of the host is on file, and that nobody
@@ -45,8 +45,8 @@ func (e *UnknownError) Error() string {
 // Unwrap returns ErrVerification.
 func (e *UnknownError) Unwrap() error { return ErrVerification }
 
-// ChangedError means that other keys than the one shown are on file for the
-// host. Keys of another type count, as they do for OpenSSH.
+// ChangedError means that other keys than the one that the server showed are known
+// for the host. Keys of other types count, as in OpenSSH.
 type ChangedError struct {
 	Host        string
 	Address     string // the peer's address, set if CheckHostIP compared it
@@ -66,7 +66,7 @@ type ChangedError struct {
 	Earlier bool
 }
 
-// AddressStatus is what CheckHostIP found for the peer's address.
+// AddressStatus is the result of CheckHostIP for the peer's address.
 type AddressStatus struct {
 	Known     bool      // something is on file for the address
 	Unchanged bool      // and it is the key shown
@@ -106,8 +106,8 @@ func (e *RevokedError) Error() string {
 // Unwrap returns ErrVerification.
 func (e *RevokedError) Unwrap() error { return ErrVerification }
 
-// AddressError means that the key is good for the name, but that another one
-// is on file for the address (CheckHostIP).
+// AddressError means that the key is right for the name, but that another key is
+// known for the address (CheckHostIP).
 type AddressError struct {
 	Differs AddressDiffers
 }
@@ -120,8 +120,8 @@ func (e *AddressError) Error() string {
 // Unwrap returns ErrVerification.
 func (e *AddressError) Unwrap() error { return ErrVerification }
 
-// CertError says what is wrong with a host certificate. A Check returns it
-// only where OpenSSH would not go on with the plain key inside.
+// CertError means that a host certificate is not valid. Check returns it only if
+// OpenSSH would not continue with the certified key.
 type CertError struct {
 	Reason string // in the words of OpenSSH's sshkey.c
 }
@@ -143,8 +143,8 @@ func (e *KeySizeError) Error() string {
 // Unwrap returns ErrVerification.
 func (e *KeySizeError) Unwrap() error { return ErrVerification }
 
-// RekeyError means that the server showed another key in a later key exchange
-// than the one that was accepted in the first.
+// RekeyError means that the server showed another key in a later key exchange than
+// in the first.
 type RekeyError struct {
 	Accepted, Shown string // fingerprints
 }
@@ -186,8 +186,8 @@ func (e *CommandError) Error() string {
 // Unwrap returns ErrVerification and the cause.
 func (e *CommandError) Unwrap() []error { return []error{ErrVerification, e.Err} }
 
-// AskError means that a question could not be put: the terminal is gone, or
-// the context was cancelled meanwhile.
+// AskError means that a question could not be asked: there is no terminal, or the
+// context has ended.
 type AskError struct {
 	Err error
 }

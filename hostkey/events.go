@@ -6,12 +6,12 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Event is something that a Check or an Update wants to be told. The concrete
-// types are the structs of this file; all are passed by value.
+// Event is an event of a Check or an Update. The concrete types are the structs of
+// this file, passed by value.
 type Event interface{ event() }
 
-// Matched: the key or the CA's key is on file ("Host 'x' is known and matches
-// the ED25519 host key."). It is also the moment for VisualHostKey's picture.
+// Matched means that the key or its CA is known ("Host 'x' is known and matches
+// the ED25519 host key."). VisualHostKey shows its picture then.
 type Matched struct {
 	Host        string
 	Key         ssh.PublicKey
@@ -20,15 +20,16 @@ type Matched struct {
 	Location    Location
 }
 
-// Added: "Warning: Permanently added 'x' (ED25519) to the list of known hosts."
+// Added means that a key was added: "Warning: Permanently added 'x' (ED25519) to
+// the list of known hosts."
 type Added struct {
 	Host    string // "host" or "host,address"
 	KeyType string
 	File    string
 }
 
-// AddFailed: "Failed to add the host to the list of known hosts (file)." The
-// connection goes on.
+// AddFailed means that a key could not be added: "Failed to add the host to the
+// list of known hosts (file)." The connection continues.
 type AddFailed struct {
 	Host    string
 	KeyType string
@@ -36,15 +37,16 @@ type AddFailed struct {
 	Err     error
 }
 
-// AddressAdded: "Warning: Permanently added the ED25519 host key for IP address
-// 'a' to the list of known hosts."
+// AddressAdded means that a key was added for an address: "Warning: Permanently
+// added the ED25519 host key for IP address 'a' to the list of known hosts."
 type AddressAdded struct {
 	Address string
 	KeyType string
 	File    string
 }
 
-// AddressAddFailed: "Failed to add the ED25519 host key for IP address …".
+// AddressAddFailed means that a key could not be added for an address: "Failed to
+// add the ED25519 host key for IP address …".
 type AddressAddFailed struct {
 	Address string
 	KeyType string
@@ -52,15 +54,16 @@ type AddressAddFailed struct {
 	Err     error
 }
 
-// AddressUnknown: "ED25519 host key for IP address 'a' not in list of known
-// hosts.", said where nothing can be added.
+// AddressUnknown means that no key is known for an address and none can be added:
+// "ED25519 host key for IP address 'a' not in list of known hosts."
 type AddressUnknown struct {
 	Address string
 	KeyType string
 }
 
-// AddressDiffers: "Warning: the ED25519 host key for 'x' differs from the key
-// for the IP address 'a'", with the two lines that say so.
+// AddressDiffers means that another key is known for the address: "Warning: the
+// ED25519 host key for 'x' differs from the key for the IP address 'a'". It has
+// both lines.
 type AddressDiffers struct {
 	Host      string
 	Address   string
@@ -69,15 +72,15 @@ type AddressDiffers struct {
 	Matching  *Location // the line of the name; nil if the host is new
 }
 
-// CertRejected: a certificate of a known CA is not good; the plain key inside
-// it is judged next.
+// CertRejected means that a certificate of a known CA is not valid. The certified
+// key is checked next.
 type CertRejected struct {
 	Err *CertError
 }
 
-// ChangedTolerated: the host's key has changed and StrictHostKeyChecking is no:
-// the same banner as for a refusal, then the connection goes on with
-// Verdict.Restricted.
+// ChangedTolerated means that the host's key has changed and that
+// StrictHostKeyChecking is no. The banner is the same as for a refusal, and the
+// connection continues with Verdict.Restricted.
 type ChangedTolerated struct {
 	Err *ChangedError
 }
@@ -87,35 +90,35 @@ type RevokedTolerated struct {
 	Err *RevokedError
 }
 
-// DNSMismatch: the key does not agree with the host's SSHFP records. OpenSSH
-// prints the changed-key banner and "Update the SSHFP RR in DNS with the new
-// host key to get rid of this message.", and goes on to known_hosts.
+// DNSMismatch means that the key does not match the SSHFP records of the host.
+// OpenSSH prints the banner of a changed key and "Update the SSHFP RR in DNS with
+// the new host key to get rid of this message.", and continues with known_hosts.
 type DNSMismatch struct {
 	Key         ssh.PublicKey
 	KeyType     string
 	Fingerprint string
 }
 
-// BadLine: a line that matters was skipped because it cannot be understood.
+// BadLine means that a relevant line was skipped because it cannot be parsed.
 type BadLine struct {
 	File string
 	Line int
 	Err  error
 }
 
-// CommandUnusable: KnownHostsCommand names no program that can be run. It is
-// as good as none.
+// CommandUnusable means that KnownHostsCommand cannot be run. The check continues
+// without it.
 type CommandUnusable struct {
 	Purpose Purpose
 	Path    string
 	Err     error // ErrNotAbsolute, or why it was not found
 }
 
-// ErrNotAbsolute is a KnownHostsCommand that is not an absolute path.
+// ErrNotAbsolute means that KnownHostsCommand is not an absolute path.
 var ErrNotAbsolute = errors.New("path is not absolute")
 
-// FileUnreadable: a known_hosts file exists but could not be read; it counts
-// as empty.
+// FileUnreadable means that a known_hosts file exists but cannot be read. It is
+// treated as empty.
 type FileUnreadable struct {
 	File string
 	Err  error
@@ -136,14 +139,16 @@ type UserDirFailed struct {
 	Err error
 }
 
-// KeyLearned: "Learned new hostkey: ED25519 SHA256:…".
+// KeyLearned means that a key was added by UpdateHostKeys: "Learned new hostkey:
+// ED25519 SHA256:…".
 type KeyLearned struct {
 	Key         ssh.PublicKey
 	KeyType     string
 	Fingerprint string
 }
 
-// KeyDeprecated: "Deprecating obsolete hostkey: ED25519 SHA256:…".
+// KeyDeprecated means that a key was removed: "Deprecating obsolete hostkey:
+// ED25519 SHA256:…".
 type KeyDeprecated struct {
 	Key         ssh.PublicKey
 	KeyType     string
@@ -169,12 +174,12 @@ func (UserDirFailed) event()    {}
 func (KeyLearned) event()       {}
 func (KeyDeprecated) event()    {}
 
-// Question is what Options.Ask is asked. The concrete types are NewHostQuestion,
-// AddressQuestion and UpdateQuestion, all passed by value.
+// Question is a question of Options.Ask. The concrete types are NewHostQuestion,
+// AddressQuestion and UpdateQuestion, passed by value.
 type Question interface{ question() }
 
-// NewHostQuestion: "The authenticity of host 'x (a)' can't be established." The
-// answer is yes, no or the fingerprint.
+// NewHostQuestion asks whether to accept a new host: "The authenticity of host 'x
+// (a)' can't be established." The answer is yes, no or the fingerprint.
 type NewHostQuestion struct {
 	Host        string // in the form of known_hosts
 	Address     string // likewise; "" behind a proxy command
@@ -188,15 +193,15 @@ type NewHostQuestion struct {
 	OtherNames []OtherName
 }
 
-// OtherName is a host list under which a key is also known.
+// OtherName is a host list for which the same key is known.
 type OtherName struct {
 	Location
 	Hosts  string // the field as it stands in the file
 	Hashed bool   // ssh prints "[hashed name]" instead
 }
 
-// AddressQuestion: the warning of AddressDiffers, and "Are you sure you want to
-// continue connecting (yes/no)?".
+// AddressQuestion asks after the warning of AddressDiffers: "Are you sure you want
+// to continue connecting (yes/no)?".
 type AddressQuestion struct {
 	AddressDiffers
 }

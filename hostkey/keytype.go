@@ -61,8 +61,9 @@ func sameKey(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marsha
 // samePublic is sshkey_equal_public: certificates do not count.
 func samePublic(a, b ssh.PublicKey) bool { return sameKey(plainKey(a), plainKey(b)) }
 
-// KeyType is the name that ssh prints: "ED25519", "RSA-CERT", "ECDSA-SK". A
-// type that OpenSSH has no name for is given as it is on the wire.
+// KeyType returns the name of a key's type that ssh prints: "ED25519", "RSA-CERT",
+// "ECDSA-SK". For a type that OpenSSH does not know, it returns the name on the
+// wire.
 func KeyType(key ssh.PublicKey) string {
 	plain, suffix := key.Type(), ""
 	if cert, ok := key.(*ssh.Certificate); ok {
@@ -102,13 +103,14 @@ func keySize(key ssh.PublicKey) int {
 	return 0
 }
 
-// Fingerprint is ssh-keygen -l's "SHA256:…"; of a certificate, that of its key.
+// Fingerprint returns the "SHA256:…" fingerprint that ssh-keygen -l prints. For a
+// certificate it is the fingerprint of the certified key.
 func Fingerprint(key ssh.PublicKey) string {
 	sum := sha256.Sum256(plainKey(key).Marshal())
 	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
 }
 
-// FingerprintMD5 is "MD5:aa:bb:…", for FingerprintHash md5.
+// FingerprintMD5 returns the "MD5:aa:bb:…" fingerprint, for FingerprintHash md5.
 func FingerprintMD5(key ssh.PublicKey) string {
 	const hex = "0123456789abcdef"
 	out := []byte("MD5")

@@ -40,14 +40,15 @@ const (
 	DNSAsk                // the outcome is shown in the question only
 )
 
-// DNSResult is what a look-up of SSHFP records (RFC 4255) gave.
+// DNSResult is the result of a lookup of SSHFP records (RFC 4255).
 type DNSResult struct {
 	Found    bool // there was a record
 	Matching bool // the key agrees with the records, see MatchSSHFP
 	Secure   bool // the answer was validated by DNSSEC
 }
 
-// Purpose says why KnownHostsCommand is run: token %I of ssh_config(5).
+// Purpose is the reason for which KnownHostsCommand is run: token %I of
+// ssh_config(5).
 type Purpose string
 
 const (
@@ -63,8 +64,8 @@ type CommandRequest struct {
 	Key     ssh.PublicKey // the key shown (%t, %f, %K); nil for PurposeOrder
 }
 
-// Options are the settings of a Checker. The zero value knows no files, can ask
-// nobody and therefore refuses every host.
+// Options are the settings of a Checker. With the zero value there are no files
+// and no questions, so every host is refused.
 type Options struct {
 	// UserFiles are UserKnownHostsFile, already expanded. Keys are added to
 	// the first. A missing file is an empty one. Empty ("none"): nothing is
@@ -170,13 +171,13 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Checker judges host keys by one set of options. It keeps no state of its own
-// but the options: every call reads the files afresh.
+// Checker checks host keys with one set of options. It has no other state: every
+// call reads the files again.
 type Checker struct {
 	opts Options
 }
 
-// NewChecker returns a Checker; no file is touched yet.
+// NewChecker returns a Checker. It does not read files.
 func NewChecker(opts Options) *Checker {
 	return &Checker{opts: opts.withDefaults()}
 }

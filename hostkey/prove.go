@@ -13,8 +13,8 @@ import (
 // proveRequest is the name of the request, and the first thing that is signed.
 const proveRequest = "hostkeys-prove-00@openssh.com"
 
-// ErrBadProof means that the server could not show that it has the private
-// half of a key that it announced. Nothing is written then.
+// ErrBadProof means that the server did not prove that it has the private half of
+// a key that it announced. Nothing is written then.
 var ErrBadProof = errors.New("server gave a bad proof for an announced host key")
 
 // provePayload is the payload of hostkeys-prove-00@openssh.com: the keys that

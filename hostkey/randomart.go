@@ -16,7 +16,7 @@ const (
 	artChars  = " .o+=*BOX@%&#/^SE"
 )
 
-// RandomArt is the picture of VisualHostKey, from the SHA-256 fingerprint:
+// RandomArt returns the picture of VisualHostKey for the SHA-256 fingerprint:
 // eleven lines without a final newline, as ssh-keygen -lv prints them.
 func RandomArt(key ssh.PublicKey) string {
 	sum := sha256.Sum256(plainKey(key).Marshal())

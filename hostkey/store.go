@@ -13,7 +13,7 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Entry is a known_hosts line that speaks of a host.
+// Entry is a known_hosts line for a host.
 type Entry struct {
 	Location
 	Marker Marker
@@ -27,8 +27,8 @@ type Entry struct {
 }
 
 // Lookup returns the lines of all files that match a name in the form of
-// known_hosts ("host", "[host]:2222", an address), in the order in which ssh
-// reads them. Lines that cannot be understood are reported and left out.
+// known_hosts ("host", "[host]:2222", an address), in the order in which ssh reads
+// them. Lines that cannot be parsed are reported and left out.
 func (c *Checker) Lookup(name string) []Entry {
 	return c.read().find(strings.ToLower(name))
 }

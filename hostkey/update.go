@@ -15,7 +15,7 @@ import (
 )
 
 // ErrHostKeysRepeated means that the server announced its keys a second time,
-// which OpenSSH takes for a protocol error.
+// which is a protocol error in OpenSSH.
 var ErrHostKeysRepeated = errors.New("server already sent hostkeys-00@openssh.com")
 
 // UpdateRequest is what Update needs to know of the connection.
@@ -32,12 +32,11 @@ type UpdateRequest struct {
 	Prove func(ctx context.Context, payload []byte) ([]byte, error)
 }
 
-// Update handles hostkeys-00@openssh.com: it decides what is new and what is
-// gone, has the server prove that it owns the new keys, asks if UpdateHostKeys
-// says so, and rewrites the user's files. It returns nil, having done nothing,
-// where ssh does nothing: see UpdateHostKeys in ssh_config(5), and the cases
-// that updatePlan.refuse lists. It blocks in Prove, in Options.Ask and for the
-// lock of the files.
+// Update handles hostkeys-00@openssh.com. It finds new and removed keys, has the
+// server prove that it owns the new ones, asks if UpdateHostKeys requires it, and
+// rewrites the user's files. If ssh does nothing, Update does nothing and returns
+// nil: see UpdateHostKeys in ssh_config(5), and the cases of updatePlan.refuse. It
+// blocks in Prove, in Options.Ask and while the files are locked.
 func (c *Checker) Update(ctx context.Context, v *Verifier, r UpdateRequest) error {
 	if !v.firstUpdate() {
 		return ErrHostKeysRepeated

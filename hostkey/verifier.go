@@ -23,8 +23,8 @@ type Verifier struct {
 	learned  []ssh.PublicKey
 }
 
-// Verifier returns the judge for one connection. ctx bounds the first check
-// only; later key exchanges neither ask nor read a file.
+// Verifier returns the Verifier of one connection. ctx applies to the first check
+// only; later key exchanges neither ask nor read files.
 func (c *Checker) Verifier(ctx context.Context, t Target) *Verifier {
 	return &Verifier{checker: c, target: t, ctx: ctx}
 }
