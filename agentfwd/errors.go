@@ -44,16 +44,16 @@ var (
 	ErrSignatureType = errors.New("agent returned a signature of another type")
 )
 
-// UnavailableError says that an agent is configured but cannot be used: its
-// socket is missing, nobody listens, it hangs, or it went away. It is worth
-// one warning; authentication goes on without the agent.
+// UnavailableError means that a configured agent cannot be used: its socket is
+// missing, no process listens, it hangs, or it has ended. This is worth one
+// warning; authentication continues without the agent.
 type UnavailableError struct {
 	Address string // socket path or pipe name; empty for a Conn made by NewConn
 	Op      string // "dial", "list", "sign", "add", "session-bind" or "forward"
 	Err     error  // ErrTimeout, a net or io error, or ErrMalformed
 }
 
-// Error says which agent failed at what.
+// Error names the agent and the failed operation.
 func (e *UnavailableError) Error() string {
 	if e.Address == "" {
 		return fmt.Sprintf("agent unavailable: %s: %v", e.Op, e.Err)
@@ -80,8 +80,8 @@ func (e *SignError) Error() string {
 // Unwrap returns the cause.
 func (e *SignError) Unwrap() error { return e.Err }
 
-// SignatureTypeError says which signature an agent gave in place of the one it
-// was asked for. It matches ErrSignatureType.
+// SignatureTypeError means that an agent signed with another algorithm than the
+// requested one. It matches ErrSignatureType.
 type SignatureTypeError struct {
 	Got, Want string // Got is as the agent gave it, unescaped
 }

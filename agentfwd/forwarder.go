@@ -23,7 +23,9 @@ const DefaultMaxChannels = 256
 // ForwarderConfig is the configuration of a Forwarder. The zero value forwards the
 // agent of SSH_AUTH_SOCK, without a binding and without a policy.
 type ForwarderConfig struct {
-	// Source is the agent to forward.
+	// Source names an agent: it is the value of IdentityAgent, or of ForwardAgent
+	// if that is neither yes nor no (ssh_config(5)). The zero value is the agent
+	// of SSH_AUTH_SOCK.
 	Source Source
 	// Choose, if set, is asked at each channel which agent it gets, in place
 	// of Source. A channel keeps its agent.

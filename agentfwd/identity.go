@@ -77,9 +77,9 @@ func (s *Signer) Identity() Identity { return s.id }
 // PublicKey returns the key or the certificate.
 func (s *Signer) PublicKey() ssh.PublicKey { return s.id.Key }
 
-// Algorithms returns the signature algorithms on offer, the preferred first:
-// for RSA those with SHA-2 (RFC 8332). A caller that must speak ssh-rsa to an
-// old server says so with ssh.NewSignerWithAlgorithms.
+// Algorithms returns the signature algorithms, the preferred one first. For RSA
+// these are the ones with SHA-2 (RFC 8332). For servers that know only ssh-rsa,
+// use ssh.NewSignerWithAlgorithms.
 func (s *Signer) Algorithms() []string {
 	if format := s.keyFormat(); format != ssh.KeyAlgoRSA {
 		return []string{format}

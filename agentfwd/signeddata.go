@@ -31,8 +31,8 @@ func (p Purpose) String() string {
 	return "unknown"
 }
 
-// SignedData is what a signature request asks to sign, taken apart. All of it
-// comes from the remote host, and none of it is escaped.
+// SignedData is the parsed data of a signature request. All of it comes from the
+// remote host, and nothing is escaped.
 type SignedData struct {
 	Purpose Purpose
 
@@ -63,8 +63,8 @@ const (
 	sshsigMagic        = "SSHSIG"
 )
 
-// ParseSignedData takes apart what is to be signed with the key of that blob.
-// What it does not know, or what names another key, is PurposeUnknown.
+// ParseSignedData parses data that is to be signed with the key of keyBlob. If it
+// is of unknown form, or names another key, Purpose is PurposeUnknown.
 func ParseSignedData(data, keyBlob []byte) SignedData {
 	if rest, ok := bytes.CutPrefix(data, []byte(sshsigMagic)); ok {
 		return parseSSHSig(rest)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// SourceKind says how a [Source] names its agent.
+// SourceKind is the way in which a Source names its agent.
 type SourceKind int
 
 const (
@@ -28,9 +28,9 @@ type Source struct {
 	Value string // the path, or the variable's name without its $
 }
 
-// ParseSource reads the value of IdentityAgent, or a ForwardAgent value other
-// than yes and no, after the expansion of ~ and %-tokens: "none",
-// "SSH_AUTH_SOCK", "$NAME", or a path.
+// ParseSource parses the value of IdentityAgent, or a value of ForwardAgent other
+// than yes and no, after the expansion of ~ and tokens: "none", "SSH_AUTH_SOCK",
+// "$NAME", or a path.
 func ParseSource(value string) (Source, error) {
 	switch {
 	case value == "":
@@ -50,8 +50,9 @@ func ParseSource(value string) (Source, error) {
 
 const authSock = "SSH_AUTH_SOCK"
 
-// Address returns the socket path or pipe name. getenv is os.Getenv if nil.
-// The error is ErrNoAgent where no agent is meant or the variable is unset.
+// Address returns the path of the socket, or the name of the pipe. getenv is
+// os.Getenv if nil. It returns ErrNoAgent if the source is SourceNone or the
+// variable is not set.
 func (s Source) Address(getenv func(string) string) (string, error) {
 	if getenv == nil {
 		getenv = os.Getenv
@@ -74,7 +75,7 @@ func (s Source) Address(getenv func(string) string) (string, error) {
 	return address, nil
 }
 
-// String returns the form that ParseSource reads.
+// String returns the form that ParseSource parses.
 func (s Source) String() string {
 	switch s.Kind {
 	case SourceNone:

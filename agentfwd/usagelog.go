@@ -12,17 +12,17 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// UsageLog appends one line for each use of a forwarded agent to a file.
+// UsageLog appends a line for each use of a forwarded agent to a file.
 type UsageLog struct {
 	mu   sync.Mutex
 	file *os.File
 	err  error // the first of a write
 }
 
-// OpenUsageLog opens the file, which is made with mode 0600 if need be. What is
-// there must be a regular file of the same user, not a link; its mode is brought
-// to 0600, as it tells who logs in where. What is opened is what was checked,
-// even where somebody else can replace the file.
+// OpenUsageLog opens the file at path, and creates it with mode 0600 if it does
+// not exist. An existing file must be a regular file of the same user and not a
+// link. Its mode is changed to 0600, because it shows who logs in where. The file
+// that is checked is the one that was opened, even if another user replaces it.
 func OpenUsageLog(path string) (*UsageLog, error) {
 	file, err := openNoFollow(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -57,8 +57,8 @@ func takeUsageLog(file *os.File) error {
 	return nil
 }
 
-// Log writes one line. It fits Policy.Log, and may be called concurrently. An
-// error is kept for Close.
+// Log writes a line. It can be used as Policy.Log, and may be called by several
+// goroutines. Close returns its errors.
 func (l *UsageLog) Log(use Use) {
 	line := use.String() + "\n"
 	l.mu.Lock()
@@ -68,7 +68,7 @@ func (l *UsageLog) Log(use Use) {
 	}
 }
 
-// Close closes the file and returns the first error there was.
+// Close closes the file and returns the first error of writing or closing.
 func (l *UsageLog) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,8 +79,8 @@ func (l *UsageLog) Close() error {
 // can make any number of lines.
 const maxLogValue = 1024
 
-// String returns one line of name=value pairs. Values that come from elsewhere
-// are quoted, with everything that is not printable escaped.
+// String returns one line of name=value pairs. Values that come from elsewhere are
+// quoted, and characters that are not printable are escaped.
 func (u Use) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s host=%s op=%s outcome=%s",

@@ -26,9 +26,9 @@ func earlierError(t Target, key ssh.PublicKey) error {
 	}
 }
 
-// Accepted returns the key of the first key exchange, nil before it, followed
-// by the keys that the server has proven since (UpdateHostKeys). They are what
-// Options.Earlier of the next connection wants.
+// Accepted returns the key of the first key exchange, followed by the keys that
+// the server has proven since (UpdateHostKeys). It returns nil before the first
+// key exchange. The result is for Options.Earlier of the next connection.
 func (v *Verifier) Accepted() []ssh.PublicKey {
 	v.mu.Lock()
 	defer v.mu.Unlock()

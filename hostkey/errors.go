@@ -25,8 +25,8 @@ type Location struct {
 // String returns "file:line".
 func (l Location) String() string { return l.File + ":" + strconv.Itoa(l.Line) }
 
-// UnknownError means that no key of the host is on file, and that nobody
-// wanted to, or could, accept it.
+// UnknownError means that no key of the host is known, and that the shown key was
+// not accepted.
 type UnknownError struct {
 	Host        string        // in the form of known_hosts
 	Key         ssh.PublicKey // the plain key shown

@@ -85,7 +85,8 @@ type ChangedTolerated struct {
 	Err *ChangedError
 }
 
-// RevokedTolerated is the same for a key marked @revoked.
+// RevokedTolerated means that a key marked @revoked was accepted because
+// StrictHostKeyChecking is no. The connection continues with Verdict.Restricted.
 type RevokedTolerated struct {
 	Err *RevokedError
 }
@@ -124,16 +125,15 @@ type FileUnreadable struct {
 	Err  error
 }
 
-// SearchFailed: the key of a new host was to be looked up under other names,
-// for the question, and this file could not be searched. ssh complains of one
-// file and leaves it at that.
+// SearchFailed means that a file could not be searched for other names of a new
+// host's key. It is reported for one file only, as by ssh.
 type SearchFailed struct {
 	File string
 	Err  error
 }
 
-// UserDirFailed: "Could not create directory '…/.ssh' (Permission denied)." What
-// was to be written into it fails next.
+// UserDirFailed means that the directory could not be created: "Could not create
+// directory '…/.ssh' (Permission denied)." Writing the file fails after it.
 type UserDirFailed struct {
 	Dir string
 	Err error
@@ -206,9 +206,10 @@ type AddressQuestion struct {
 	AddressDiffers
 }
 
-// UpdateQuestion: "The server has updated its host keys. These changes were
-// verified by the server's existing trusted key." and "Accept updated
-// hostkeys? (yes/no)". KeyLearned and KeyDeprecated events came before it.
+// UpdateQuestion asks whether to update the keys: "The server has updated its host
+// keys. These changes were verified by the server's existing trusted key." and
+// "Accept updated hostkeys? (yes/no)". KeyLearned and KeyDeprecated events come
+// before it.
 type UpdateQuestion struct {
 	Host    string
 	Learned []ssh.PublicKey

@@ -8,15 +8,15 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// SSHFP is one record of RFC 4255 and RFC 6594.
+// SSHFP is an SSHFP record (RFC 4255, RFC 6594).
 type SSHFP struct {
 	Algorithm   uint8 // 1 RSA, 2 DSA, 3 ECDSA, 4 Ed25519
 	Type        uint8 // 1 SHA-1, 2 SHA-256
 	Fingerprint []byte
 }
 
-// NewSSHFP is the record of a key, of its key if it is a certificate; ok is
-// false for a key type without a number or an unknown digest type.
+// NewSSHFP returns the record of a key, or of the certified key of a certificate.
+// ok is false if the key type has no number or the digest type is unknown.
 func NewSSHFP(key ssh.PublicKey, digestType uint8) (rec SSHFP, ok bool) {
 	key = plainKey(key)
 	rec = SSHFP{Algorithm: sshfpAlgorithm(key), Type: digestType}
@@ -31,10 +31,9 @@ func NewSSHFP(key ssh.PublicKey, digestType uint8) (rec SSHFP, ok bool) {
 	return rec, rec.Algorithm != 0 && rec.Fingerprint != nil
 }
 
-// MatchSSHFP compares a key with the records of its host. found means that
-// there are records at all. matching wants at least one that fits and, among
-// those of the key's algorithm, none that does not: a stale record is as
-// suspicious as a wrong one.
+// MatchSSHFP compares a key with the records of its host. found reports whether
+// there are records. matching reports whether at least one record matches and no
+// record of the key's algorithm differs: an outdated record counts as a wrong one.
 func MatchSSHFP(records []SSHFP, key ssh.PublicKey) (found, matching bool) {
 	failed := false
 	for _, rec := range records {

@@ -9,7 +9,7 @@ import (
 // defaultPort is the port that known_hosts leaves out.
 const defaultPort = 22
 
-// Target is the host that a connection is meant to reach.
+// Target is the host to connect to.
 type Target struct {
 	// Host is the name or address that was asked for, after Hostname and
 	// canonicalisation; its case does not matter.
@@ -24,8 +24,8 @@ type Target struct {
 	Addr netip.Addr
 }
 
-// Name is the name under which known_hosts has the host: the alias, the bare
-// host on port 22, or "[host]:port".
+// Name returns the name of the host in known_hosts: the alias, the bare host for
+// port 22, or "[host]:port".
 func (t Target) Name() string {
 	if t.Alias != "" {
 		return strings.ToLower(t.Alias)
@@ -33,7 +33,8 @@ func (t Target) Name() string {
 	return hostPort(t.Host, t.port())
 }
 
-// Address is the peer's address in the form of known_hosts, or "" if unknown.
+// Address returns the peer's address in the form of known_hosts, or "" if it is
+// not known.
 func (t Target) Address() string {
 	if !t.Addr.IsValid() {
 		return ""

@@ -18,7 +18,7 @@ import (
 // which is a protocol error in OpenSSH.
 var ErrHostKeysRepeated = errors.New("server already sent hostkeys-00@openssh.com")
 
-// UpdateRequest is what Update needs to know of the connection.
+// UpdateRequest is the input of Update.
 type UpdateRequest struct {
 	Payload    []byte   // of hostkeys-00@openssh.com
 	SessionID  []byte   // ssh.ConnMetadata.SessionID

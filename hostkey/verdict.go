@@ -2,7 +2,7 @@ package hostkey
 
 import "golang.org/x/crypto/ssh"
 
-// Status is how a key came to be accepted.
+// Status is the reason for which a key was accepted.
 type Status int
 
 const (
@@ -15,7 +15,7 @@ const (
 	StatusRevoked                            // marked @revoked; StrictNo tolerates it
 )
 
-// Verdict is the outcome of a Check that did not refuse.
+// Verdict is the result of a Check that accepted the key.
 type Verdict struct {
 	Status Status
 	// Key is what was accepted: the certificate, the plain key, or the plain

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Verifier judges the keys of one connection: the first key exchange by a
-// Check, every later one by comparison with what was accepted.
+// Verifier verifies the keys of one connection. The first key exchange uses Check.
+// Later ones compare the key with the accepted one.
 type Verifier struct {
 	checker *Checker
 	target  Target
@@ -29,9 +29,9 @@ func (c *Checker) Verifier(ctx context.Context, t Target) *Verifier {
 	return &Verifier{checker: c, target: t, ctx: ctx}
 }
 
-// Callback is an ssh.HostKeyCallback. The address that it is given is not
-// used: Target.Addr counts. A refusal is not remembered. The mutex is free
-// while a person is asked; one connection makes one key exchange at a time.
+// Callback is an ssh.HostKeyCallback. It uses Target.Addr instead of the address
+// that it is given. A refusal is not recorded. The mutex is not held while a
+// person is asked, since a connection makes one key exchange at a time.
 func (v *Verifier) Callback(_ string, _ net.Addr, key ssh.PublicKey) error {
 	v.mu.Lock()
 	accepted, shown := v.verdict != nil, v.shown
@@ -52,12 +52,12 @@ func (v *Verifier) Callback(_ string, _ net.Addr, key ssh.PublicKey) error {
 	return nil
 }
 
-// Verdict is the outcome of the first key exchange, nil before it.
+// Verdict returns the result of the first key exchange, or nil before it.
 func (v *Verifier) Verdict() *Verdict {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return v.verdict
 }
 
-// Target is what the connection is meant to reach.
+// Target returns the Target of the connection.
 func (v *Verifier) Target() Target { return v.target }

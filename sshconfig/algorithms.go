@@ -7,7 +7,7 @@ import (
 	"github.com/gossh-project/gossh/internal/pattern"
 )
 
-// Algorithms lists what this program can negotiate, for -Q.
+// Algorithms are the algorithms that this program supports, for -Q.
 type Algorithms struct {
 	Ciphers              []string // -Q cipher
 	AuthenticatedCiphers []string // -Q cipher-auth
@@ -20,8 +20,8 @@ type Algorithms struct {
 	Signatures           []string // -Q sig, CASignatureAlgorithms
 }
 
-// SupportedAlgorithms returns every supported algorithm, in the order in which
-// `ssh -Q` prints them. Some of them are weak and in no default list.
+// SupportedAlgorithms returns all supported algorithms, in the order in which `ssh
+// -Q` prints them. Some are weak and in no default list.
 func SupportedAlgorithms() Algorithms {
 	a := Algorithms{
 		Ciphers:       algorithmNames(cipherTable[:], supported),

@@ -162,14 +162,13 @@ type Own struct {
 	// ForwardAgentLog is a file to which each use of a forwarded agent is
 	// appended, expanded; "" means none.
 	ForwardAgentLog string
-	// MuxAgent: "client" has a master of ours forward the agent of this client,
-	// where ForwardAgent is on, in place of its own. Default master, as
-	// OpenSSH's always does.
+	// MuxAgent chooses the agent that is forwarded over a shared connection.
+	// OpenSSH does not have this keyword.
 	MuxAgent MuxAgent
 }
 
-// LocalListeners are LocalForward and DynamicForward together, in the order in
-// which they were given: it is the one in which ssh opens them.
+// LocalListeners returns LocalForward and DynamicForward together, in the order in
+// which they were given, which is the order in which ssh opens them.
 func (c *Config) LocalListeners() []forward.Spec {
 	if c.res == nil || c.inCode() {
 		return slices.Concat(c.LocalForward, c.DynamicForward)
@@ -177,9 +176,9 @@ func (c *Config) LocalListeners() []forward.Spec {
 	return slices.Clone(c.res.st.local)
 }
 
-// IsSet reports whether the command line or a file gave keyword a value; case
-// does not matter. For a Config from [Default] it reports whether the program
-// has changed the field.
+// IsSet reports whether the command line or a file has set keyword, in any case of
+// letters. For a Config from Default it reports whether the program has changed
+// the field.
 func (c *Config) IsSet(keyword string) bool {
 	if c.inCode() {
 		i := lookupKeyword(keywordTable[:], lowerASCII(keyword))
@@ -193,10 +192,10 @@ func (c *Config) IsSet(keyword string) bool {
 	return ok
 }
 
-// Origin says where the value of keyword was set. file is "command-line" with
-// line 0 for the command line. ok is false if the value is a default, or if
-// the keyword does not exist. Of a keyword that may be given several times,
-// such as IdentityFile, it is the first.
+// Origin returns where the value of keyword was set. file is "command-line" and
+// line is 0 for the command line. ok is false if the value is a default or the
+// keyword does not exist. For keywords that may be given several times, such as
+// IdentityFile, it is the first place.
 func (c *Config) Origin(keyword string) (file string, line int, ok bool) {
 	i := lookupKeyword(keywordTable[:], lowerASCII(keyword))
 	if i < 0 || c.res == nil {
@@ -206,8 +205,8 @@ func (c *Config) Origin(keyword string) (file string, line int, ok bool) {
 	return at.file, at.line, at.file != ""
 }
 
-// WithoutEffect lists the keywords that were set, to more than no, and that do
-// less here than ssh_config(5) says, for a person who asks why.
+// WithoutEffect returns the keywords that were set, to another value than no, and
+// that do less in this program than ssh_config(5) says.
 func (c *Config) WithoutEffect() []Keyword {
 	var list []Keyword
 	if c.res == nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/gossh-project/gossh/forward"
 )
 
-// Dump prints the configuration as `ssh -G` does: the same keywords in the
-// same order and form, one to a line. Our own keywords are printed only where
-// they were set. Errors are w's, or [ErrNotLoaded].
+// Dump prints the configuration as `ssh -G` does: the same keywords in the same
+// order and form, one on each line. The keywords that only this program has are
+// printed if they were set. Dump returns the error of w, or ErrNotLoaded.
 func (c *Config) Dump(w io.Writer) error {
 	if c.res == nil || c.inCode() {
 		return ErrNotLoaded

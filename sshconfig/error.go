@@ -15,9 +15,8 @@ type Problem struct {
 	Level LogLevel
 }
 
-// Error is a configuration that OpenSSH would not go on with. It holds every
-// line that ssh prints before it gives up, in order; with LogLevel QUIET there
-// are none.
+// Error means that OpenSSH would stop with this configuration. It has all lines
+// that ssh prints before it stops, in order. With LogLevel QUIET there are none.
 type Error struct {
 	Problems []Problem
 	Usage    bool // ssh prints its usage message after the lines
@@ -44,6 +43,5 @@ func (e *Error) Lines() []string {
 // records.
 var ErrNotLoaded = errors.New("sshconfig: the configuration was not loaded")
 
-// ErrUsage is the error for a destination or a flag that ssh answers with its
-// usage message.
+// ErrUsage means that ssh answers a destination or a flag with its usage message.
 var ErrUsage = errors.New("usage")

@@ -22,7 +22,7 @@ type TokenError struct {
 
 func (e *TokenError) Error() string { return e.Reason }
 
-// Expand replaces %% and the tokens of a text. The error is a *[TokenError].
+// Expand replaces %% and the tokens in text. The error is a *TokenError.
 func Expand(text string, tokens Tokens) (string, error) {
 	return expand(text, tokens, nil)
 }

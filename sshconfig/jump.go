@@ -200,15 +200,15 @@ func validDomainCase(s string) (domain, problem string) {
 	return strings.TrimSuffix(s, "."), ""
 }
 
-// Destination is the argument of ssh that names the server.
+// Destination is a parsed destination of ssh.
 type Destination struct {
 	User string // "" if not given
 	Host string
 	Port int // 0 if not given
 }
 
-// ParseDestination reads [user@]host or ssh://[user@]host[:port]. The error is
-// [ErrUsage].
+// ParseDestination parses [user@]host or ssh://[user@]host[:port]. The error is
+// ErrUsage.
 func ParseDestination(s string) (Destination, error) {
 	if rest, ok := strings.CutPrefix(s, "ssh://"); ok {
 		hop, ok := parseURI(rest)

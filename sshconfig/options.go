@@ -7,18 +7,23 @@ import (
 	"net/netip"
 )
 
-// Directive is one piece of the command line that configures something: an
-// option letter of ssh(1) with its argument, or the text of a -o. Build it
-// with [Option] or [Flag].
+// Directive is a part of the command line that sets something: an option letter of
+// ssh(1) with its argument, or the text of a -o. Use Option or Flag to make one.
 type Directive struct {
-	// Flag is ssh's option letter: one of 4 6 a A b B c C D e f g i I J k K l
-	// L m M n N p P q R s S t T v w W x X Y, or 'o'.
+	// Flag returns the Directive of any option but -o that changes the
+	// configuration. The value is taken unchanged: it is not split, unquoted or
+	// stripped of comments. Letters that configure nothing (-G, -O, -y …) are
+	// errors.
+	//
+	// A user or a port in the destination is Flag('l', user) or Flag('p', port),
+	// in the place of the destination.
 	Flag byte
 	// Value is the letter's argument, as it stands on the command line.
 	Value string
 }
 
-// Option is -o: a line of ssh_config(5), "Port=2222" or "Port 2222".
+// Option returns the Directive of -o: a line of ssh_config(5), "Port=2222" or
+// "Port 2222".
 func Option(line string) Directive { return Directive{Flag: 'o', Value: line} }
 
 // Flag is any other option of ssh(1) that changes the configuration. The
@@ -117,8 +122,8 @@ type Options struct {
 	Terminal func() bool
 }
 
-// CheckCommandLine looks at the CommandLine of opts alone: what ssh finds wrong
-// while it takes its arguments apart. The error is that of [Load].
+// CheckCommandLine checks only the CommandLine of opts, for the errors that ssh
+// reports while it parses its arguments. The error is as that of Load.
 func CheckCommandLine(ctx context.Context, opts Options) error {
 	l := newLoader(ctx, opts)
 	err := l.identifyUser()

@@ -9,14 +9,14 @@ import (
 // The words of ssh_config(5). Synonyms (true for yes, off for no) are folded
 // into one constant; none of these is ever empty in a Config that Load returns.
 type (
-	// AddressFamily limits the addresses that are connected to.
+	// AddressFamily restricts the addresses to connect to.
 	AddressFamily string
-	// CanonicalizeHostname says whether host names are completed.
+	// CanonicalizeHostname controls whether host names are canonicalised.
 	CanonicalizeHostname string
-	// ControlMaster says whether connections are shared.
+	// ControlMaster controls whether connections are shared.
 	ControlMaster string
-	// FingerprintHash is the hash that fingerprints are shown with: "MD5",
-	// "SHA1", "SHA256", "SHA384" or "SHA512".
+	// FingerprintHash is the hash of printed fingerprints: "MD5", "SHA1",
+	// "SHA256", "SHA384" or "SHA512".
 	FingerprintHash string
 	// PubkeyAuthentication says whether, and in which form, public keys are tried.
 	PubkeyAuthentication string
@@ -98,7 +98,8 @@ const (
 	MuxAgentClient MuxAgent = "client"
 )
 
-// LogLevel is how much is said on standard error; a higher level says more.
+// LogLevel controls which messages are printed to standard error. A higher level
+// prints more.
 type LogLevel int
 
 // The log levels of ssh_config(5). DEBUG is DEBUG1.
@@ -123,7 +124,7 @@ func (l LogLevel) String() string {
 	return names[l]
 }
 
-// AddKeysToAgent says whether keys that were used go to the agent.
+// AddKeysToAgent controls whether keys are added to the agent when they are used.
 type AddKeysToAgent struct {
 	Add      YesNoAsk      // No, Yes or Ask
 	Confirm  bool          // the agent asks at each use of the key
@@ -140,25 +141,25 @@ type File struct {
 	UserProvided bool
 }
 
-// CNAMERule is one rule of CanonicalizePermittedCNAMEs: names that match
-// Source may become a CNAME that matches Target. Both are pattern lists.
+// CNAMERule is a rule of CanonicalizePermittedCNAMEs: names that match Source may
+// become a CNAME that matches Target. Both are pattern lists.
 type CNAMERule struct{ Source, Target string }
 
-// ChannelTimeout closes channels of a type (a pattern) that are idle for
-// Interval. 0 means never. The type "global" is for all channels together:
-// traffic over one of them keeps the others alive.
+// ChannelTimeout closes channels whose type matches a pattern and that are idle
+// for Interval. 0 means never. The type "global" is for all channels together:
+// traffic over one of them keeps the others open.
 type ChannelTimeout struct {
 	Type     string
 	Interval time.Duration
 }
 
-// Matches reports whether the rule is for a type of channel. The one for all
-// together is for none.
+// Matches reports whether the rule applies to a channel type. The rule for
+// "global" applies to none.
 func (t ChannelTimeout) Matches(channelType string) bool {
 	return t.Type != "global" && pattern.Match(channelType, t.Type)
 }
 
-// ControlPersist says whether a master outlives its first session.
+// ControlPersist controls whether a master continues after its first session.
 type ControlPersist struct {
 	Enabled bool
 	Timeout time.Duration // without sessions; 0 means for ever
@@ -168,10 +169,10 @@ type ControlPersist struct {
 // or EscapeNone.
 type EscapeChar int
 
-// EscapeNone is the EscapeChar of a transparent session.
+// EscapeNone is the EscapeChar of a session without escapes.
 const EscapeNone EscapeChar = -2
 
-// ForwardAgent says whether, and which, agent is forwarded.
+// ForwardAgent controls whether an agent is forwarded, and which one.
 type ForwardAgent struct {
 	Enabled bool
 	// Socket is the path of the agent's socket, expanded, or "" for the agent
@@ -186,7 +187,8 @@ type QoS int
 // QoSNone leaves the operating system's value alone.
 const QoSNone QoS = 1<<31 - 1
 
-// IPQoS is the service class of sessions with a terminal, and of all else.
+// IPQoS has the service class of sessions with a terminal, and of all other
+// traffic.
 type IPQoS struct{ Interactive, Bulk QoS }
 
 // RekeyLimit says how much may pass under one set of keys.
@@ -195,21 +197,20 @@ type RekeyLimit struct {
 	Time  time.Duration // 0 means no limit in time
 }
 
-// JumpHost is one hop of ProxyJump. User and Port are "" and 0 if they were
-// not given.
+// JumpHost is a hop of ProxyJump. User is "" and Port is 0 if they were not given.
 type JumpHost struct {
 	User string
 	Host string
 	Port int
 }
 
-// TunnelAny is the number of a TunnelDevice that is to be the next free one.
+// TunnelAny is the number of a TunnelDevice for the next free device.
 const TunnelAny = 1<<31 - 1
 
 // TunnelDevice names the two ends of a tun(4) forwarding.
 type TunnelDevice struct{ Local, Remote int }
 
-// EnvVar is one variable of SetEnv.
+// EnvVar is a variable of SetEnv.
 type EnvVar struct{ Name, Value string }
 
 // PermitRemoteOpen says where a RemoteForward that speaks SOCKS may connect.
@@ -218,7 +219,7 @@ type PermitRemoteOpen struct {
 	Hosts []string // "host:port", either part may be "*"; empty with Any false means nowhere
 }
 
-// ObscureKeystrokeTiming hides the rhythm of typing.
+// ObscureKeystrokeTiming hides the timing of keystrokes.
 type ObscureKeystrokeTiming struct {
 	Enabled  bool
 	Interval time.Duration // between packets
