@@ -11,11 +11,11 @@ import (
 // ErrAgentSocket is the cause of a path that cannot be that of an agent.
 var ErrAgentSocket = errors.New("mux: not the path of an agent's socket")
 
-// maxAgentSocket is what fits into sockaddr_un.sun_path where that is longest,
-// with its NUL. Where it is shorter, connecting says so.
+// maxAgentSocket is the longest path that fits into sockaddr_un.sun_path on any
+// system, with its NUL. On systems with a lower limit, connecting fails.
 const maxAgentSocket = 107
 
-// checkAgentSocket takes absolute paths only: the other process has another
+// checkAgentSocket accepts only absolute paths: the other process has another
 // working directory, and an abstract socket of Linux has no owner.
 func checkAgentSocket(socket string) error {
 	if len(socket) > maxAgentSocket || !path.IsAbs(socket) || strings.IndexByte(socket, 0) >= 0 {
@@ -24,8 +24,8 @@ func checkAgentSocket(socket string) error {
 	return nil
 }
 
-// agentSocket is the agent that a client brought. "" is none, for which what
-// cannot be one is taken too: the client gets what one of OpenSSH gets.
+// agentSocket returns the agent of the client, or "" if it has none or if the path
+// is not valid. The client then gets the same agent as a client of OpenSSH.
 func (m *helloMessage) agentSocket(log *slog.Logger) string {
 	for _, e := range m.extensions {
 		if e.name != extAgent {
@@ -43,6 +43,6 @@ func (m *helloMessage) agentSocket(log *slog.Logger) string {
 	return ""
 }
 
-// TakesAgent tells whether the master forwards the agent of its client, if
-// that brings one. OpenSSH's forwards its own.
+// TakesAgent reports whether the master can forward the client's agent. OpenSSH's
+// master always forwards its own.
 func (c *Client) TakesAgent() bool { return c.hello.has(extAgent) }

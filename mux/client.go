@@ -17,9 +17,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// Client is a connection to a master. One session can be had of it; other
-// requests can be made one after the other. A master drops a client that has
-// no session and asks for nothing for a minute.
+// Client is a connection to a master. It allows one session. Other requests can be
+// made one after another. A master closes the connection of a client that has no
+// session and sends no request for a minute.
 type Client struct {
 	c     *net.UnixConn
 	path  string
@@ -109,8 +109,8 @@ func explain(ctx, limited context.Context, err error) error {
 	return err
 }
 
-// greet exchanges HELLOs. We go first: OpenSSH's master sends its own only
-// when it has something to read.
+// greet exchanges HELLOs. The client sends first, because OpenSSH's master sends
+// its own HELLO only when it has something to read.
 func (c *Client) greet(ctx context.Context, agent string) error {
 	defer c.interruptible(ctx)()
 	if err := c.send(ourHello(agent)); err != nil {
@@ -124,8 +124,8 @@ func (c *Client) greet(ctx context.Context, agent string) error {
 	return err
 }
 
-// interruptible ends reads and writes when ctx ends, until the function that
-// it returns is called.
+// interruptible makes reads and writes fail when ctx ends, until release is
+// called.
 func (c *Client) interruptible(ctx context.Context) (release func()) {
 	stop := context.AfterFunc(ctx, func() { c.c.SetDeadline(past()) })
 	return func() {
@@ -144,9 +144,9 @@ func (c *Client) send(m message) error {
 	return err
 }
 
-// ask makes a request, passes descriptors and waits for the reply. request gets
-// its id. After a failure the connection is closed: a reply that
-// comes late would be taken for the next one's.
+// ask sends a request with descriptors, and waits for the reply. request gets the
+// id of the request. After a failure the connection is closed, because a late
+// reply would be taken for the reply to the next request.
 func (c *Client) ask(ctx context.Context, request func(id uint32) message, fds ...int) (message, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,7 +208,7 @@ func replyID(m message) uint32 {
 	return 0
 }
 
-// want takes a reply of one kind.
+// want returns the reply if it is of the given kind, and an error otherwise.
 func want(reply message, kind msgType) (*plainReply, error) {
 	if r, ok := reply.(*plainReply); ok && r.kind == kind {
 		return r, nil
@@ -216,22 +216,22 @@ func want(reply message, kind msgType) (*plainReply, error) {
 	return nil, &ProtocolError{fmt.Sprintf("unexpected %T from the master", reply)}
 }
 
-// Close closes the connection; a session on it is ended by the master.
+// Close closes the connection. The master ends its session.
 func (c *Client) Close() error { return c.c.Close() }
 
 // Ours reports whether the master is gossh's, as opposed to OpenSSH's.
 func (c *Client) Ours() bool { return c.hello.has(extStatus) }
 
-// Proxy turns the connection into one that speaks SSH's connection protocol.
-// It takes the Client over: the end of the ssh.Conn is the end of both. As
-// with x/crypto's NewClientConn, both Go channels have to be served.
+// Proxy turns the connection into one that speaks the SSH connection protocol. The
+// ssh.Conn owns the Client. As with x/crypto's NewClientConn, both Go channels
+// must be served.
 //
-// OpenSSH's master does not survive what may happen in its proxy mode, so it is
-// never asked for that. Sessions, connections and listeners are then those of
-// [Client.NewSession], [Client.StdioForward] and [Client.OpenForward], in the form
-// of an ssh.Conn. Signals, window sizes and terminal modes are not passed on, the
-// agent is the master's, and what it cannot do at all, such as a channel of
-// another type, is errors.ErrUnsupported.
+// Proxy mode can end OpenSSH's master, so it is not used there. Sessions,
+// connections and listeners are then those of [Client.NewSession],
+// [Client.StdioForward] and [Client.OpenForward], in the form of an ssh.Conn.
+// Signals, window sizes and terminal modes are not passed on, and the agent is the
+// master's. What is not possible, such as a channel of another type, fails with
+// errors.ErrUnsupported.
 func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-chan *ssh.Request, error) {
 	if !c.Ours() {
 		conn, err := newPassengerConn(ctx, c)
@@ -253,9 +253,9 @@ func (c *Client) Proxy(ctx context.Context) (ssh.Conn, <-chan ssh.NewChannel, <-
 	return proxyConn(c.c)
 }
 
-// Dial returns a client on the connection of the master at path, OpenSSH's or
-// ours. Its Close leaves the master and its connection alone. See
-// [Client.Proxy] for what is not possible through OpenSSH's.
+// Dial returns a client that uses the connection of the master at path, which may
+// be OpenSSH's or gossh's. Closing it does not affect the master. See
+// [Client.Proxy] for what is not possible through OpenSSH's master.
 func Dial(ctx context.Context, path string) (*ssh.Client, error) {
 	c, err := Connect(ctx, path, ClientOptions{})
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/gossh-project/gossh/forward"
 )
 
-// Alive asks who the master is and, of a gossh master, how its connection
-// does (-O check).
+// Alive returns the state of the master and, for a master of gossh, of its
+// connection (-O check).
 func (c *Client) Alive(ctx context.Context) (MasterStatus, error) {
 	var status MasterStatus
 	reply, err := c.ask(ctx, func(id uint32) message { return &plainRequest{msgAliveCheck, id} })
@@ -40,10 +40,10 @@ func (c *Client) Terminate(ctx context.Context) error {
 	return err
 }
 
-// Stop asks the master to accept no more clients (-O stop).
+// Stop asks the master to stop accepting clients (-O stop).
 func (c *Client) Stop(ctx context.Context) error { return c.order(ctx, msgStopListening) }
 
-// order makes a request that is answered with OK.
+// order sends a request whose answer is OK.
 func (c *Client) order(ctx context.Context, kind msgType) error {
 	reply, err := c.ask(ctx, func(id uint32) message { return &plainRequest{kind, id} })
 	if err != nil {
@@ -53,9 +53,9 @@ func (c *Client) order(ctx context.Context, kind msgType) error {
 	return err
 }
 
-// OpenForward asks for a forwarding (-O forward). One that exists already is
-// no error. For a Remote with port 0 it returns the port that the server
-// chose, otherwise 0.
+// OpenForward requests a forwarding (-O forward). If it exists already, that is no
+// error. For a Remote with port 0 it returns the port that the server chose, and
+// otherwise 0.
 func (c *Client) OpenForward(ctx context.Context, spec forward.Spec) (port int, err error) {
 	reply, err := c.ask(ctx, func(id uint32) message { return forwardRequest(msgOpenForward, id, spec) })
 	if err != nil {
@@ -71,8 +71,8 @@ func (c *Client) OpenForward(ctx context.Context, spec forward.Spec) (port int, 
 	return 0, err
 }
 
-// CloseForward asks for the end of a forwarding (-O cancel), which is to be
-// named as it was opened: with port 0 if the server chose one.
+// CloseForward requests the end of a forwarding (-O cancel). spec must be the one
+// that was opened, with port 0 if the server chose the port.
 func (c *Client) CloseForward(ctx context.Context, spec forward.Spec) error {
 	reply, err := c.ask(ctx, func(id uint32) message { return forwardRequest(msgCloseForward, id, spec) })
 	if err != nil {
@@ -82,8 +82,8 @@ func (c *Client) CloseForward(ctx context.Context, spec forward.Spec) error {
 	return err
 }
 
-// forwardRequest writes a forwarding as OpenSSH does, which gives one that
-// speaks SOCKS the target "socks", port 0.
+// forwardRequest returns the message for a forwarding as OpenSSH sends it: a
+// forwarding that speaks SOCKS has the target "socks", port 0.
 func forwardRequest(kind msgType, id uint32, spec forward.Spec) *forwardMessage {
 	spec = normal(spec)
 	m := &forwardMessage{kind: kind, id: id, direction: uint32(spec.Kind), connectHost: "socks"}
@@ -101,12 +101,13 @@ func wireHost(a forward.Addr) (host string, port uint32) {
 	return a.Host, uint32(a.Port)
 }
 
-// HasInfo tells whether the master answers Info: OpenSSH's does since version 10.
+// HasInfo reports whether the master answers Info. OpenSSH's does since version
+// 10.
 func (c *Client) HasInfo() bool { return c.hello.has(extInfo) }
 
-// Info asks for the text of -O conninfo ("connection") or -O channels
-// ("channels"). It is the master's, line ends included: not for a terminal as
-// it is.
+// Info requests the text of -O conninfo ("connection") or -O channels
+// ("channels"). The text comes from the master, with line ends, and may contain
+// control characters.
 func (c *Client) Info(ctx context.Context, what string) (string, error) {
 	if !c.HasInfo() {
 		return "", &RefusedError{Reason: "unsupported request"}

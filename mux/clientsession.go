@@ -8,7 +8,7 @@ import (
 	"github.com/gossh-project/gossh/forward"
 )
 
-// ClientSession is a session as the passenger sees it.
+// ClientSession is the session of a passenger.
 type ClientSession struct {
 	client *Client
 	id     uint32
@@ -23,17 +23,18 @@ type ClientSession struct {
 	err    error
 }
 
-// NewSession asks for a session with the given standard input, output and
-// error, and returns when the server has confirmed it. Its error is a
-// *RefusedError for the master's no, and otherwise as that of Connect.
+// NewSession requests a session with the given descriptors for standard input,
+// output and error. It returns when the server has confirmed the session. It
+// returns a *RefusedError if the master refuses, and otherwise the errors of
+// Connect.
 //
-// The descriptors stay the caller's, and so does raw mode, which is entered
-// now: the master does not touch the modes of a terminal.
+// The caller keeps the descriptors, and enters raw mode now: the master does not
+// change the modes of a terminal.
 func (c *Client) NewSession(ctx context.Context, req SessionRequest, fds [3]int) (*ClientSession, error) {
 	return c.attach(ctx, func(id uint32) message { return &sessionMessage{id, req} }, fds[:], false)
 }
 
-// StdioForward asks for a connection to target that is fed from the given
+// StdioForward requests a connection to target that uses the given descriptors for
 // standard input and output (-W).
 func (c *Client) StdioForward(ctx context.Context, target forward.Addr, fds [2]int) (*ClientSession, error) {
 	host, port := wireHost(target)
@@ -67,8 +68,8 @@ func (c *Client) attach(ctx context.Context, request func(uint32) message, fds [
 	return s, nil
 }
 
-// watch takes the master's reports. It ends when the master closes the
-// connection, or Close does.
+// watch handles the messages of the master. It ends when the master or Close
+// closes the connection.
 func (s *ClientSession) watch() {
 	defer close(s.done)
 	defer s.client.c.Close()
@@ -88,8 +89,8 @@ func (s *ClientSession) watch() {
 	}
 }
 
-// report takes one message. An exit status is the end only when the connection
-// is closed: until then the master delivers output.
+// report handles a message. An exit status does not end the session: the master
+// may still deliver output until the connection is closed.
 func (s *ClientSession) report(b []byte) error {
 	m, err := parseReply(b)
 	if err != nil {
@@ -109,27 +110,30 @@ func (s *ClientSession) report(b []byte) error {
 	return nil
 }
 
-// ID is the master's number of the session.
+// ID returns the number of the session in the master.
 func (s *ClientSession) ID() uint32 { return s.id }
 
-// MasterPID is the master's process, to which SIGWINCH is to be relayed.
+// MasterPID returns the process id of the master, to which SIGWINCH must be
+// relayed.
 func (s *ClientSession) MasterPID() int { return s.pid }
 
-// TTYFailed is closed when the server gave no terminal: raw mode has to end.
-// The master has written why to the session's standard error.
+// TTYFailed returns a channel that is closed if the server refused a terminal. Raw
+// mode must end then. The master has written the reason to the session's standard
+// error.
 func (s *ClientSession) TTYFailed() <-chan struct{} { return s.ttyFailed }
 
-// Done is closed when the session has ended.
+// Done returns a channel that is closed when the session has ended.
 func (s *ClientSession) Done() <-chan struct{} { return s.done }
 
-// Wait returns the exit status when the session has ended. Without one it is
-// 255, and the error ErrNoExitStatus. A stdio forwarding ends with 0.
+// Wait blocks until the session has ended, and returns its exit status. Without an
+// exit status it returns 255 and ErrNoExitStatus. The status of a stdio forwarding
+// is 0.
 func (s *ClientSession) Wait() (int, error) {
 	<-s.done
 	return s.status, s.err
 }
 
-// Close leaves the session; the master ends it. Wait then returns.
+// Close leaves the session, which the master then ends, and unblocks Wait.
 func (s *ClientSession) Close() error {
 	err := s.client.c.Close()
 	<-s.done

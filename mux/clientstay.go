@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// Stay waits for the master's end, as one does whose forwardings it has. Its
-// error wraps ErrMasterGone, ErrTimeout for a master that answers no more, or
-// is the cause of ctx. The Client is of no further use then.
+// Stay blocks until the master exits. It is for clients whose forwardings the
+// master holds (ssh -N). Its error wraps ErrMasterGone, ErrTimeout if the master
+// no longer answers, or is the cause of ctx. The Client cannot be used afterwards.
 func (c *Client) Stay(ctx context.Context) error {
 	for {
 		if err := c.awaitClose(ctx); err != nil {
@@ -24,8 +24,8 @@ func (c *Client) Stay(ctx context.Context) error {
 	}
 }
 
-// awaitClose waits for the end of the connection, and not for ever: a master
-// drops clients that say nothing.
+// awaitClose waits for the end of the connection, with a limit, since a master
+// closes the connections of silent clients.
 func (c *Client) awaitClose(ctx context.Context) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,14 +9,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sendFD passes a descriptor as OpenSSH does: one message of one NUL byte.
+// sendFD passes a descriptor as OpenSSH does, with a message of one NUL byte.
 func sendFD(c *net.UnixConn, fd int) error {
 	_, _, err := c.WriteMsgUnix([]byte{0}, unix.UnixRights(fd), nil)
 	return err
 }
 
-// receiveFD takes one descriptor. Whatever else came with it is closed. Go's
-// recvmsg has close-on-exec set before anybody else sees the descriptor.
+// receiveFD receives one descriptor. Other descriptors that came with it are
+// closed. recvmsg of Go sets close-on-exec.
 func receiveFD(c *net.UnixConn) (int, error) {
 	var data [1]byte
 	oob := make([]byte, unix.CmsgSpace(4))

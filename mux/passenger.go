@@ -76,7 +76,7 @@ func (c *passengerConn) run() {
 	close(c.requests)
 }
 
-// shut lets nothing begin any more, and returns the listeners that are open.
+// shut prevents that anything begins, and returns the open listeners.
 func (c *passengerConn) shut() map[forward.Addr]*passengerListener {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -85,8 +85,8 @@ func (c *passengerConn) shut() map[forward.Addr]*passengerListener {
 	return open
 }
 
-// spawn runs f on a goroutine that the end of the connection waits for. It
-// reports false, and runs nothing, if the connection has ended.
+// spawn runs f in a goroutine that the end of the connection waits for. It reports
+// false, without running f, if the connection has ended.
 func (c *passengerConn) spawn(f func()) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,14 +200,14 @@ func (c *passengerConn) SendRequest(name string, wantReply bool, payload []byte)
 	return false, nil, nil
 }
 
-// Wait blocks until the connection has ended and returns why.
+// Wait blocks until the connection has ended, and returns the cause.
 func (c *passengerConn) Wait() error {
 	<-c.done
 	return context.Cause(c.ctx)
 }
 
-// Close ends the connection, its sessions and its listeners. The master and the
-// connection that it holds go on.
+// Close closes the connection, its sessions and its listeners. The master and its
+// connection are not affected.
 func (c *passengerConn) Close() error {
 	c.closeListeners(c.shut())
 	c.cancel(io.EOF)

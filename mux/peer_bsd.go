@@ -4,7 +4,8 @@ package mux
 
 import "golang.org/x/sys/unix"
 
-// peerUID asks the kernel who made the connection (unix(4), LOCAL_PEERCRED).
+// peerUID returns the user who made the connection, from the kernel (SO_PEERCRED
+// or LOCAL_PEERCRED).
 func peerUID(fd int) (int, error) {
 	cred, err := unix.GetsockoptXucred(fd, unix.SOL_LOCAL, unix.LOCAL_PEERCRED)
 	if err != nil {

@@ -19,9 +19,9 @@ func checkPeer(c *net.UnixConn) error {
 	return err
 }
 
-// checkMaster is checkPeer for the client, whose descriptors the master gets.
-// Root, as with ssh, may also go to a user's master, but only where nobody else
-// can have put its socket: see checkFolder.
+// checkMaster is checkPeer for the client, which passes descriptors to the master.
+// As in ssh, root may also use a user's master, but only if no other user can have
+// created its socket: see checkFolder.
 func checkMaster(c *net.UnixConn, path string) error {
 	err := checkPeer(c)
 	if err != ErrPeer || os.Geteuid() != 0 {
@@ -34,10 +34,9 @@ func checkMaster(c *net.UnixConn, path string) error {
 	return checkFolder(filepath.Dir(path), uid)
 }
 
-// checkFolder returns ErrPeer unless the folder is the user's and every folder
-// above it is the user's or root's, none of them writable by others. A folder
-// below one such as /tmp may have been made by anybody, under a name that root
-// was expected to use.
+// checkFolder returns ErrPeer unless the user owns the folder, and the user or
+// root owns each folder above it, and other users can write to none of them. A
+// folder in one such as /tmp may have been created by any user.
 func checkFolder(dir string, uid int) error {
 	dir, err := filepath.Abs(dir)
 	if err == nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/gossh-project/gossh/forward"
 )
 
-// Server is a master. Its methods may be called from any goroutine.
+// Server is a master. Its methods may be called by several goroutines.
 type Server struct {
 	conn   Connection
 	opts   ServerOptions
@@ -45,10 +45,10 @@ type Server struct {
 	accepting bool        // the accept loop is running
 }
 
-// Listen makes the control socket at path, mode 0600, and serves conn on it.
-// Nothing that is at the path is followed or replaced, except with
-// [ServerOptions.ReplaceStale]: the error then wraps ErrExists. A path that is
-// too long is a *PathError.
+// Listen creates the control socket at path, with mode 0600, and serves conn on
+// it. It does not follow or replace anything at path, unless
+// [ServerOptions.ReplaceStale] allows it: its error then wraps ErrExists. It
+// returns a *PathError if path is too long.
 //
 // The end of ctx ends the server, as Close does.
 func Listen(ctx context.Context, path string, conn Connection, opts ServerOptions) (*Server, error) {
@@ -84,15 +84,16 @@ func Listen(ctx context.Context, path string, conn Connection, opts ServerOption
 	return s, nil
 }
 
-// Path is where the socket was made.
+// Path returns the path of the socket.
 func (s *Server) Path() string { return s.path }
 
-// Done is closed when the server no longer listens and no client is left.
+// Done returns a channel that is closed when the server no longer listens and has
+// no clients.
 func (s *Server) Done() <-chan struct{} { return s.done }
 
-// Err tells, after Done, why: ErrTerminated, ErrStopped, ErrIdle, ErrClosed,
-// the cause of the context of Listen, or the error of the connection. Before
-// Done it is nil.
+// Err returns, after Done, why the server has ended: ErrTerminated, ErrStopped,
+// ErrIdle, ErrClosed, the cause of the context of Listen, or the error of the
+// connection. Before Done it returns nil.
 func (s *Server) Err() error {
 	select {
 	case <-s.done:
@@ -102,16 +103,16 @@ func (s *Server) Err() error {
 	}
 }
 
-// Close removes the socket, ends all sessions and waits until they are gone.
+// Close removes the socket, ends all sessions, and waits until they have ended.
 func (s *Server) Close() error {
 	s.end(ErrClosed)
 	<-s.done
 	return nil
 }
 
-// end ends everything. The first cause wins, and the loss of the connection is
-// the first even if await has yet to see it: whoever calls Close may do so
-// because of it.
+// end ends the server. The first cause is kept. The loss of the connection comes
+// first even if await has not noticed it yet, since it may be the reason for a
+// call of Close.
 func (s *Server) end(cause error) {
 	select {
 	case <-s.conn.Done():
@@ -122,12 +123,12 @@ func (s *Server) end(cause error) {
 	s.stopListening()
 }
 
-// lost is the cause that a connection gives that is over.
+// lost returns the cause of the end of the connection.
 func (s *Server) lost() error { return cmp.Or(s.conn.Err(), ErrClosed) }
 
-// stopListening takes the name away before the socket, so that no client
-// finds a socket that refuses and takes it for one that was left behind. It
-// does so once: later the name, and even the inode, may be another master's.
+// stopListening removes the path before it closes the socket, so that no client
+// finds a socket that refuses connections and takes it for a stale one. It does so
+// once, because the path may belong to another master later.
 func (s *Server) stopListening() {
 	s.stopOnce.Do(func() {
 		s.socket.remove()
@@ -155,8 +156,8 @@ func (s *Server) await() {
 	close(s.done)
 }
 
-// accept takes clients. It ends when the socket has been made to refuse them
-// and the last of those that were in the queue has come out.
+// accept accepts clients. It ends when the socket is closed and the last queued
+// client has been accepted.
 func (s *Server) accept() {
 	defer s.work.Done()
 	draining, admitted := false, 0
@@ -193,7 +194,8 @@ func (s *Server) accept() {
 // acceptPause is the wait for descriptors to be free again.
 const acceptPause = 100 * time.Millisecond
 
-// transient tells the want of descriptors, say, from the end of the listener.
+// transient reports whether an error of Accept is temporary, such as the lack of
+// descriptors.
 func transient(err error) bool {
 	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM, syscall.ECONNABORTED} {
 		if errors.Is(err, e) {
@@ -203,7 +205,7 @@ func transient(err error) bool {
 	return false
 }
 
-// admit lets in who may come in.
+// admit serves a client, if it may connect.
 func (s *Server) admit(c *net.UnixConn) {
 	if err := checkPeer(c); err != nil {
 		s.log.Warn("mux: client turned away", "error", err)
@@ -230,7 +232,7 @@ func (s *Server) channel(c Channel, release func() int) (free func()) {
 	return func() { freed(release()) }
 }
 
-// leave is the end of a client.
+// leave is called when a client has left.
 func (s *Server) leave(c *serverConn) {
 	c.release()
 	s.mu.Lock()
@@ -243,8 +245,8 @@ func (s *Server) leave(c *serverConn) {
 	}
 }
 
-// Hold keeps the server from being idle until release is called. A master has
-// one for each session that is its own.
+// Hold keeps the server from being idle until release is called. A master holds
+// its server for each session of its own.
 func (s *Server) Hold() (release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -258,8 +260,8 @@ func (s *Server) Hold() (release func()) {
 	})
 }
 
-// Stop removes the socket. Clients that are there, or were about to come in,
-// are served to their end, at which the server ends with ErrStopped.
+// Stop removes the socket. The server serves the present clients, and those that
+// have already connected, until they leave. Then it ends with ErrStopped.
 func (s *Server) Stop() { s.drain(ErrStopped) }
 
 func (s *Server) drain(why error) {
@@ -271,8 +273,8 @@ func (s *Server) drain(why error) {
 	s.stopListening()
 }
 
-// changed is called, with mu held, when clients have come or gone: it ends a
-// server that is to leave with the last of them, and winds the idle timer.
+// changed is called, with mu held, when clients have connected or left. It ends a
+// draining server without clients, and starts or stops the idle timer.
 func (s *Server) changed() {
 	if len(s.clients) > 0 || s.holds > 0 {
 		if s.idle != nil {
@@ -291,8 +293,8 @@ func (s *Server) changed() {
 	}
 }
 
-// expire is called by the idle timer. Who connects from now on finds no
-// socket, and who has connected already is served.
+// expire is called by the idle timer. New clients find no socket then, and clients
+// that have connected are served.
 func (s *Server) expire() {
 	s.mu.Lock()
 	if s.idle == nil { // somebody came in the last moment
@@ -310,7 +312,7 @@ func (s *Server) expire() {
 	s.stopListening()
 }
 
-// current is the connection to serve a request with.
+// current returns the connection that serves a request.
 func (s *Server) current(ctx context.Context) (Connection, error) {
 	if r, ok := s.conn.(ReconnectingConn); ok {
 		return r.Current(ctx)
@@ -318,7 +320,7 @@ func (s *Server) current(ctx context.Context) (Connection, error) {
 	return s.conn, nil
 }
 
-// forwardsBusy tells whether a forwarded connection is open.
+// forwardsBusy reports whether a forwarded connection is open.
 func (s *Server) forwardsBusy() bool {
 	for _, f := range s.conn.Forwards().Forwards() {
 		if len(f.Snapshot().Conns) > 0 {
@@ -328,9 +330,9 @@ func (s *Server) forwardsBusy() bool {
 	return false
 }
 
-// Resize asks the terminals of all sessions for their size and passes on what
-// has changed. It is to be called at SIGWINCH, which clients relay; it does
-// not wait.
+// Resize reads the sizes of the terminals of all sessions, and sends those that
+// have changed. It must be called at SIGWINCH, which clients relay. It does not
+// block.
 func (s *Server) Resize() {
 	select {
 	case s.resize <- struct{}{}:
@@ -338,8 +340,8 @@ func (s *Server) Resize() {
 	}
 }
 
-// resizeAll does the work of Resize, apart, since sending may have to wait for
-// the network. It ends with the server.
+// resizeAll does the work of Resize in a goroutine, since sending may block. It
+// ends with the server.
 func (s *Server) resizeAll() {
 	defer s.work.Done()
 	for {
@@ -354,7 +356,7 @@ func (s *Server) resizeAll() {
 	}
 }
 
-// Sessions are the sessions of passengers, in the order of their IDs.
+// Sessions returns the sessions of passengers, in the order of their IDs.
 func (s *Server) Sessions() []*ServerSession {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -366,7 +368,7 @@ func (s *Server) Sessions() []*ServerSession {
 	return all
 }
 
-// controls are the clients, in the order of their numbers.
+// controls returns the clients, in the order of their numbers.
 func (s *Server) controls() []*serverConn {
 	s.mu.Lock()
 	defer s.mu.Unlock()

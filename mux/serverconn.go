@@ -32,9 +32,9 @@ func ourHello(agent string) *helloMessage {
 	return &helloMessage{version: version, extensions: []extension{{extInfo, "0"}, {extStatus, "0"}, {extAgent, agent}}}
 }
 
-// serverConn is one client of a Server. Its goroutines are serve, which does
-// what is asked for, one request after the other; read, which notices that the
-// client has gone even while serve is busy; and the one of a session.
+// serverConn is a client of a Server. It has these goroutines: serve handles
+// requests one after another, read notices that the client has left even while
+// serve is busy, and one belongs to a session.
 type serverConn struct {
 	s *Server
 	c *net.UnixConn
@@ -65,7 +65,7 @@ type request struct {
 	lacking error // why descriptors are missing
 }
 
-// errDone is the end of a client that is served.
+// errDone is the cause of the end of a client that has been served.
 var errDone = errors.New("mux: done")
 
 func newServerConn(s *Server, c *net.UnixConn) *serverConn {
@@ -74,7 +74,7 @@ func newServerConn(s *Server, c *net.UnixConn) *serverConn {
 	return sc
 }
 
-// serve ends with the client, or with the server.
+// serve serves the client. It ends with the client or the server.
 func (c *serverConn) serve() {
 	defer c.s.work.Done()
 	defer c.s.leave(c)
@@ -115,7 +115,7 @@ func (c *serverConn) greet() error {
 	return nil
 }
 
-// handleAll does what the client asks for until it has left.
+// handleAll handles requests until the client has left.
 func (c *serverConn) handleAll() error {
 	for {
 		select {
@@ -131,7 +131,7 @@ func (c *serverConn) handleAll() error {
 	}
 }
 
-// handle does one request. An error ends the connection, and so does a panic.
+// handle handles a request. An error or a panic ends the connection of the client.
 func (c *serverConn) handle(r request) (err error) {
 	defer c.s.contain(func(p error) { err = p })
 	if r.lacking != nil {
@@ -180,13 +180,13 @@ func (c *serverConn) plain(m *plainRequest) error {
 	return c.refuse(m, "unsupported request")
 }
 
-// confirm asks the person, if one is to be asked.
+// confirm asks the user, if Confirm is set.
 func (c *serverConn) confirm(question string, args ...any) bool {
 	ask := c.s.opts.Confirm
 	return ask == nil || ask(c.ctx, fmt.Sprintf(question, args...))
 }
 
-// requestID is the number that the reply to m has to carry.
+// requestID returns the number of the request for the reply to m.
 func requestID(m message) uint32 {
 	switch m := m.(type) {
 	case *sessionMessage:
@@ -212,8 +212,8 @@ func (c *serverConn) deny(m message) error {
 	return c.write(&refusalMessage{msgPermissionDenied, requestID(m), "Permission denied"})
 }
 
-// write sends a message whole, or ends the connection: a client that takes no
-// reply gets no second one.
+// write sends a whole message. If that fails, it ends the connection, so that a
+// client that reads no replies gets no more of them.
 func (c *serverConn) write(m message) error {
 	b, err := frame(m)
 	if err != nil {

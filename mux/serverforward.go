@@ -146,7 +146,7 @@ func (s *Server) findForward(spec forward.Spec) PersistentForward {
 	return had
 }
 
-// openForward is OPEN_FWD.
+// openForward handles OPEN_FWD.
 func (c *serverConn) openForward(m *forwardMessage) error {
 	spec, ok := m.spec()
 	if !ok {
@@ -230,7 +230,7 @@ func forwardFailure(spec forward.Spec, err error) string {
 	return fmt.Sprintf("remote port forwarding failed for listen port %d", spec.Listen.Port)
 }
 
-// closeForward is CLOSE_FWD. Connections that are established stay.
+// closeForward handles CLOSE_FWD. Established connections stay open.
 func (c *serverConn) closeForward(m *forwardMessage) error {
 	spec, ok := m.spec()
 	if !ok {

@@ -12,9 +12,8 @@ import (
 	"github.com/gossh-project/gossh/forward"
 )
 
-// proxy speaks the connection protocol with a client from here on. x/crypto
-// gives no packets, so each channel of the client ends here, and one of our
-// own to the server stands for it.
+// proxy serves the connection protocol from here on. x/crypto gives no access to
+// packets, so each channel of the client is joined with a channel to the server.
 func (c *serverConn) proxy(m *plainRequest) error {
 	switch {
 	case c.session != nil:
@@ -135,7 +134,8 @@ func (p *proxyClient) serveChannel(open ssh.NewChannel) {
 	l.run(clientRequests, serverRequests)
 }
 
-// contain is deferred: a panic ends this client alone.
+// contain is deferred by the goroutines of a proxy client, so that a panic ends
+// this client only.
 func (p *proxyClient) contain() {
 	if r := recover(); r != nil {
 		p.s.panicked(r)
@@ -143,7 +143,7 @@ func (p *proxyClient) contain() {
 	}
 }
 
-// proxyLink joins a client's channel with the server's.
+// proxyLink joins a channel of a client with a channel to the server.
 type proxyLink struct {
 	p              *proxyClient
 	client, server ssh.Channel
@@ -207,8 +207,8 @@ func repeat(r *ssh.Request, to ssh.Channel) {
 	r.Reply(ok, nil)
 }
 
-// permitted holds back the request for an agent that nobody would serve: the
-// server's channels to it come to the master.
+// permitted reports whether a request may be passed on. Requests for agent
+// forwarding are refused if the master would not serve the channels.
 func (l *proxyLink) permitted(r *ssh.Request) bool {
 	if r.Type != "auth-agent-req@openssh.com" {
 		return true

@@ -5,16 +5,16 @@ import (
 	"time"
 )
 
-// startReading starts read. The request for proxy mode ends it, and a refusal
-// of that starts it anew.
+// startReading starts read. A request for proxy mode ends read, and a refusal of
+// that request starts it again.
 func (c *serverConn) startReading() {
 	c.work.Add(1)
 	go c.read()
 }
 
-// read hands what the client sends to serve. It ends with the connection, at
-// the first message that makes no sense, and behind a request for proxy mode,
-// where another protocol begins.
+// read passes the messages of the client to serve. It ends with the connection, at
+// the first malformed message, and after a request for proxy mode, after which
+// another protocol begins.
 func (c *serverConn) read() {
 	defer c.work.Done()
 	for {
