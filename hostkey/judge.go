@@ -207,3 +207,92 @@ func (o *Options) ask(ctx context.Context, q Question) (bool, error) {
 	}
 	return yes, nil
 }
+
+// keyStatus is OpenSSH's HostStatus.
+type keyStatus int
+
+const (
+	keyNew     keyStatus = iota // nothing on file
+	keyOK                       // this key, or this certificate's CA
+	keyChanged                  // only other keys
+	keyRevoked                  // @revoked, whatever else there is
+)
+
+// comparison is what the entries of a name say of a key.
+type comparison struct {
+	status keyStatus
+	entry  *Entry     // the line that decides; the last one for keyChanged
+	others []Location // the lines with other keys, for keyChanged
+}
+
+// compare is check_key_in_hostkeys of OpenSSH's hostfile.c. A certificate is
+// looked for among the CAs only, and a CA's key is never good as a host key. A
+// key of another type makes the status keyChanged: Algorithms has seen to it
+// that the server was asked for a key that is on file.
+func compare(entries []Entry, key ssh.PublicKey) *comparison {
+	c := &comparison{}
+	cert, isCert := key.(*ssh.Certificate)
+	for i := range entries {
+		e := &entries[i]
+		if e.Marker == MarkerRevoked {
+			if samePublic(key, e.Key) || isCert && samePublic(cert.SignatureKey, e.Key) {
+				return &comparison{status: keyRevoked, entry: e}
+			}
+			continue
+		}
+		if c.status == keyOK || (e.Marker == MarkerCA) != isCert {
+			continue
+		}
+		switch {
+		case isCert && samePublic(cert.SignatureKey, e.Key), !isCert && sameKey(key, e.Key):
+			// Go on, for a line that revokes it.
+			c.status, c.entry = keyOK, e
+		case !isCert:
+			c.status, c.entry = keyChanged, e
+			c.others = append(c.others, e.Location)
+		}
+	}
+	return c
+}
+
+// where is the line that decided, nil if there is none.
+func (c *comparison) where() *Location {
+	if c.entry == nil {
+		return nil
+	}
+	loc := c.entry.Location
+	return &loc
+}
+
+// Status is the reason for which a key was accepted.
+type Status int
+
+const (
+	StatusKnown            Status = iota + 1 // on file, or certified by a CA on file
+	StatusKnownWithoutPort                   // on file under the host's name without the port
+	StatusAdded                              // new, and accepted (whether or not it could be written)
+	StatusLocalhost                          // not looked at: NoHostAuthenticationForLocalhost
+	StatusDNS                                // trusted because of a secure SSHFP record
+	StatusChanged                            // not the key on file; StrictNo tolerates it
+	StatusRevoked                            // marked @revoked; StrictNo tolerates it
+)
+
+// Verdict is the result of a Check that accepted the key.
+type Verdict struct {
+	Status Status
+	// Key is what was accepted: the certificate, the plain key, or the plain
+	// key out of a certificate that was not good.
+	Key ssh.PublicKey
+	// Restricted is set for StatusChanged and StatusRevoked: somebody may sit
+	// in between. The caller must disable password and keyboard-interactive
+	// authentication, the forwarding of agent, X11, ports and tunnels, and
+	// give up if ExitOnForwardFailure wanted one of them.
+	Restricted bool
+	// Found is the line that vouches for the key, nil if there is none.
+	Found *Location
+	// MayUpdate: UpdateHostKeys is on and the key was trusted in a way that
+	// allows it: plain, from a user file, or confirmed by a person.
+	MayUpdate bool
+	// checkIP remembers whether CheckHostIP applied to this connection.
+	checkIP bool
+}

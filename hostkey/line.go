@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/pattern"
 )
 
 // Marker is the optional first field of a known_hosts line.
@@ -164,4 +166,25 @@ func parseKeyText(text string) (ssh.PublicKey, error) {
 // keyText is the form in which a key is written to a file.
 func keyText(key ssh.PublicKey) string {
 	return key.Type() + " " + base64.StdEncoding.EncodeToString(key.Marshal())
+}
+
+// matchHosts reports whether a host matches the comma-separated list of a
+// known_hosts line (PATTERNS in ssh_config(5)). It ignores case. A match of a
+// negated pattern at any place in the list means that the list does not match.
+func matchHosts(host, list string) bool {
+	matched := false
+	for p := range strings.SplitSeq(list, ",") {
+		negated := strings.HasPrefix(p, "!")
+		if negated {
+			p = p[1:]
+		}
+		if !pattern.MatchFold(host, p) {
+			continue
+		}
+		if negated {
+			return false
+		}
+		matched = true
+	}
+	return matched
 }

@@ -1,6 +1,7 @@
 package keepalive
 
 import (
+	"fmt"
 	"log/slog"
 	"math"
 	"sync"
@@ -184,4 +185,118 @@ func (m *Monitor) lastHeard() time.Duration {
 		heard = max(heard, time.Duration(m.watched.heard.Load()))
 	}
 	return heard
+}
+
+// send starts a request, unless one is outstanding. It does not block.
+func (m *Monitor) send(now time.Duration) {
+	if !m.outstanding.CompareAndSwap(false, true) {
+		return
+	}
+	m.judge.asked = now
+	m.judge.backlog.begin(m.watched)
+	m.mu.Lock()
+	m.stats.ProbesSent++
+	m.mu.Unlock()
+	m.debug("sending " + RequestName)
+	go m.request()
+}
+
+// ask sends one request and waits for the answer. It runs in its own goroutine, since
+// neither can be canceled, and ends with the answer or the connection.
+func (m *Monitor) ask() {
+	start := m.now()
+	_, _, err := m.conn.SendRequest(RequestName, true, nil)
+	end := m.now()
+
+	m.mu.Lock()
+	m.failed = err
+	if err == nil {
+		// Success and failure are both answers.
+		m.answered.Store(int64(end))
+		m.stats.addRTT(end - start)
+	}
+	m.mu.Unlock()
+	m.outstanding.Store(false)
+	select {
+	case m.answers <- struct{}{}:
+	default: // the previous one has not been seen yet
+	}
+}
+
+// broken reports whether the last request failed in a way that ends the Monitor. With a
+// watched net.Conn a failed request does not end it.
+func (m *Monitor) broken() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.watched == nil && m.failed != nil
+}
+
+func (m *Monitor) missed() {
+	m.mu.Lock()
+	m.stats.ProbesMissed++
+	m.mu.Unlock()
+}
+
+// addRTT adds the round-trip time of a request to the statistics.
+func (s *Stats) addRTT(rtt time.Duration) {
+	if s.SmoothedRTT == 0 {
+		s.SmoothedRTT = rtt
+	}
+	s.RTT = rtt
+	s.SmoothedRTT += (rtt - s.SmoothedRTT) / 8
+	s.WorstRTT = max(s.WorstRTT, rtt)
+}
+
+// A State is the state of a Monitor.
+type State int
+
+const (
+	// StateAlive means that there was a sign of life within the last interval, or
+	// that a request was sent less than an interval ago.
+	StateAlive State = iota
+	// StateSilent means that the peer has not answered a request for an interval or
+	// more (for 2 s after a Hint). It is not lost yet.
+	StateSilent
+	// StateLost means that the peer is lost and the connection is closed.
+	StateLost
+	// StateEnded means that the Monitor was stopped, or that the connection ended.
+	StateEnded
+)
+
+// String returns the state in one word.
+func (s State) String() string {
+	switch s {
+	case StateAlive:
+		return "alive"
+	case StateSilent:
+		return "silent"
+	case StateLost:
+		return "lost"
+	case StateEnded:
+		return "ended"
+	}
+	return fmt.Sprintf("State(%d)", int(s))
+}
+
+// Stats are the statistics of a Monitor.
+type Stats struct {
+	State State
+	// LastHeard is the time of the last sign of life. The start of the Monitor
+	// counts as one.
+	LastHeard time.Time
+	// RTT, SmoothedRTT and WorstRTT are the times from request to answer: the last
+	// one, the mean (RFC 6298, with an eighth of each new one), and the longest.
+	// They are zero before the first answer. They include the time that a request
+	// waits behind outgoing data and behind another caller's request.
+	RTT, SmoothedRTT, WorstRTT time.Duration
+	// ProbesSent is the number of requests, and ProbesMissed the number of intervals
+	// at whose end a request had no answer.
+	ProbesSent, ProbesMissed uint64
+	// Missed is the number of consecutive intervals without a sign of life, which is
+	// compared with CountMax.
+	Missed int
+	// Outstanding reports whether a request waits for its answer, or to be sent.
+	Outstanding bool
+	// BytesIn and BytesOut are those of the watched Conn, or zero.
+	BytesIn, BytesOut uint64
 }
