@@ -10,6 +10,8 @@ import (
 
 	"github.com/gossh-project/gossh/internal/wipe"
 	"github.com/gossh-project/gossh/userauth"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // methodsByDefault returns the methods in OpenSSH's default order, without
@@ -237,7 +239,7 @@ func (a *authenticator) publicKey(st *authState) (*authMethod, error) {
 		return nil, err
 	}
 	if id.only == "" {
-		a.offered = append(a.offered, fingerprint(id.pub))
+		a.offered = append(a.offered, sshkey.Fingerprint(id.pub))
 	}
 	return &authMethod{key: id}, nil
 }

@@ -16,6 +16,8 @@ import (
 
 	"github.com/gossh-project/gossh/sshconfig"
 	"github.com/gossh-project/gossh/sshtest"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 func TestPublicKeyOrder(t *testing.T) {
@@ -68,7 +70,7 @@ func TestCertificateBesideTheFile(t *testing.T) {
 	s.write(t, "one.pub", string(ssh.MarshalAuthorizedKey(cert)))
 	d := &dialer{}
 	r := &keyring{d: d, files: &keyFiles{ctx: t.Context(), d: d}}
-	if got := r.publicHalf(sshconfig.File{Path: file}); !sameKey(got, cert) {
+	if got := r.publicHalf(sshconfig.File{Path: file}); !sshkey.Same(got, cert) {
 		t.Errorf("public half is %v, want the certificate", got)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // OfferedKey is a public key that Dial would offer to a server.
@@ -46,7 +48,7 @@ func (k OfferedKey) String() string {
 	var b strings.Builder
 	b.WriteString(k.Name + " ")
 	if k.Key != nil {
-		b.WriteString(shortType(k.Key) + " " + fingerprint(k.Key))
+		b.WriteString(sshkey.TypeName(k.Key) + " " + sshkey.Fingerprint(k.Key))
 	}
 	if k.Explicit {
 		b.WriteString(" explicit")

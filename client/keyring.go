@@ -7,13 +7,14 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/agentfwd"
 	"github.com/gossh-project/gossh/internal/wipe"
 	"github.com/gossh-project/gossh/sshconfig"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // keyring is the list of keys to offer, in OpenSSH's order (pubkey_prepare in
@@ -73,7 +74,7 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 	})
 	var named, others []*identity
 	for _, a := range held {
-		i := slices.IndexFunc(files, func(f *identity) bool { return sameKey(f.pub, a.pub) })
+		i := slices.IndexFunc(files, func(f *identity) bool { return sshkey.Same(f.pub, a.pub) })
 		switch {
 		case i >= 0:
 			a.shown, a.file, a.named = files[i].shown, files[i].file, files[i].named
@@ -98,10 +99,6 @@ func (d *dialer) newKeyring(ctx context.Context, sessionID []byte) *keyring {
 		d.debugf("Will attempt key: %s", k.describe())
 	}
 	return r
-}
-
-func sameKey(a, b ssh.PublicKey) bool {
-	return a != nil && b != nil && string(a.Marshal()) == string(b.Marshal())
 }
 
 // fileKeys returns the keys of IdentityFile, each followed by its -cert.pub,
@@ -181,12 +178,12 @@ func (r *keyring) pairCertificates(certs []*identity, held []*identity) {
 	for _, c := range certs {
 		plain := c.pub.(*ssh.Certificate).Key
 		for _, a := range held {
-			if sameKey(a.pub, plain) || sameKey(a.pub, c.pub) {
+			if sshkey.Same(a.pub, plain) || sshkey.Same(a.pub, c.pub) {
 				c.signer = a.signer
 			}
 		}
 		for _, f := range r.d.cfg.IdentityFile {
-			if c.signer == nil && c.file == "" && sameKey(r.publicHalf(f), plain) {
+			if c.signer == nil && c.file == "" && sshkey.Same(r.publicHalf(f), plain) {
 				c.file = f.Path
 			}
 		}
@@ -351,41 +348,11 @@ func (k *identity) describe() string {
 
 // signedBy returns the key as ssh prints it if signing fails.
 func (k *identity) signedBy() string {
-	s := fmt.Sprintf("%s \"%s\"", shortType(k.pub), k.shown)
+	s := fmt.Sprintf("%s \"%s\"", sshkey.TypeName(k.pub), k.shown)
 	if k.where == "agent" {
 		s += " from agent"
 	}
 	return s
-}
-
-// fingerprint returns the SHA256 fingerprint of the key; of a certificate, that
-// of the key in it.
-func fingerprint(k ssh.PublicKey) string {
-	if cert, ok := k.(*ssh.Certificate); ok {
-		k = cert.Key
-	}
-	return ssh.FingerprintSHA256(k)
-}
-
-// shortType returns "ED25519", "RSA-CERT" and so on.
-func shortType(k ssh.PublicKey) string {
-	name, suffix := k.Type(), ""
-	if cert, ok := k.(*ssh.Certificate); ok {
-		name, suffix = cert.Key.Type(), "-CERT"
-	}
-	switch {
-	case strings.HasPrefix(name, "sk-ssh-ed25519"):
-		name = "ED25519-SK"
-	case strings.HasPrefix(name, "sk-ecdsa"):
-		name = "ECDSA-SK"
-	case strings.HasPrefix(name, "ecdsa"):
-		name = "ECDSA"
-	case name == ssh.KeyAlgoED25519:
-		name = "ED25519"
-	case name == ssh.KeyAlgoRSA:
-		name = "RSA"
-	}
-	return name + suffix
 }
 
 func typeNumber(k ssh.PublicKey) int {

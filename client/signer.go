@@ -78,9 +78,9 @@ func (k *identity) failed(err error) {
 // again: with the agent's algorithm, or with the key's own as in ssh, if
 // PubkeyAcceptedAlgorithms permits it.
 func (k *identity) wrongType(e *agentfwd.SignatureTypeError) {
-	k.ring.d.notify(SignedOtherwise{Key: shortType(k.pub) + " " + fingerprint(k.pub)})
+	k.ring.d.notify(SignedOtherwise{Key: sshkey.TypeName(k.pub) + " " + sshkey.Fingerprint(k.pub)})
 	allowed := k.Algorithms()
-	own := plainKey(k.pub).Type()
+	own := sshkey.Plain(k.pub).Type()
 	retry := *k
 	switch {
 	case k.only == "" && e.Got != e.Want && slices.Contains(allowed, e.Got):
@@ -114,7 +114,7 @@ func (k *identity) Algorithms() []string {
 func (k *identity) configured() []string {
 	var out []string
 	for _, name := range k.ring.d.cfg.PubkeyAcceptedAlgorithms {
-		plain, cert := plainAlgorithm(name)
+		plain, cert := sshkey.SignatureAlgorithm(name)
 		if _, isCert := k.pub.(*ssh.Certificate); isCert != cert {
 			continue
 		}
@@ -127,53 +127,16 @@ func (k *identity) configured() []string {
 
 // signsWith reports whether a key makes signatures of an algorithm.
 func signsWith(k ssh.PublicKey, algo string) bool {
-	k = plainKey(k)
+	k = sshkey.Plain(k)
 	if k.Type() == ssh.KeyAlgoRSA {
 		return algo == ssh.KeyAlgoRSASHA512 || algo == ssh.KeyAlgoRSASHA256 || algo == ssh.KeyAlgoRSA
 	}
 	return k.Type() == algo
 }
 
-// plainAlgorithm returns the signature algorithm of a certificate algorithm.
-func plainAlgorithm(name string) (plain string, cert bool) {
-	switch name {
-	case ssh.CertAlgoRSASHA512v01:
-		return ssh.KeyAlgoRSASHA512, true
-	case ssh.CertAlgoRSASHA256v01:
-		return ssh.KeyAlgoRSASHA256, true
-	case ssh.CertAlgoRSAv01:
-		return ssh.KeyAlgoRSA, true
-	//lint:ignore SA1019 it has to be asked for by name
-	case ssh.InsecureCertAlgoDSAv01:
-		//lint:ignore SA1019 likewise
-		return ssh.InsecureKeyAlgoDSA, true
-	case ssh.CertAlgoECDSA256v01:
-		return ssh.KeyAlgoECDSA256, true
-	case ssh.CertAlgoECDSA384v01:
-		return ssh.KeyAlgoECDSA384, true
-	case ssh.CertAlgoECDSA521v01:
-		return ssh.KeyAlgoECDSA521, true
-	case ssh.CertAlgoED25519v01:
-		return ssh.KeyAlgoED25519, true
-	case ssh.CertAlgoSKED25519v01:
-		return ssh.KeyAlgoSKED25519, true
-	case ssh.CertAlgoSKECDSA256v01:
-		return ssh.KeyAlgoSKECDSA256, true
-	}
-	return name, false
-}
-
-// plainKey returns the key, or for a certificate the key that it certifies.
-func plainKey(k ssh.PublicKey) ssh.PublicKey {
-	if cert, ok := k.(*ssh.Certificate); ok {
-		return cert.Key
-	}
-	return k
-}
-
 // rsaBits returns the size of an RSA key, and zero for other keys.
 func rsaBits(k ssh.PublicKey) int {
-	ck, ok := plainKey(k).(ssh.CryptoPublicKey)
+	ck, ok := sshkey.Plain(k).(ssh.CryptoPublicKey)
 	if !ok {
 		return 0
 	}
@@ -241,7 +204,7 @@ func (k *identity) loadFile() error {
 		return k.skipped(&KeyFileError{File: k.file, Err: err})
 	case k.pub == nil:
 		k.pub = signer.PublicKey()
-	case !sameKey(plainKey(k.pub), signer.PublicKey()):
+	case !sshkey.Same(sshkey.Plain(k.pub), signer.PublicKey()):
 		return k.skipped(&KeyFileError{File: k.file, Err: ErrKeyMismatch})
 	}
 	k.signer, k.raw = signer, key.Key

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/keyhelper"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // securityKeySigner signs with a FIDO token, through OpenSSH's ssh-sk-helper.
@@ -32,7 +34,7 @@ func (s *securityKeySigner) Sign(_ io.Reader, data []byte) (*ssh.Signature, erro
 	if !ok || ring.d.cfg.BatchMode {
 		return nil, err
 	}
-	pin, askErr := asker.PIN(ring.ctx, PINQuestion{KeyType: shortType(s.key.Public), File: s.id.file})
+	pin, askErr := asker.PIN(ring.ctx, PINQuestion{KeyType: sshkey.TypeName(s.key.Public), File: s.id.file})
 	defer clear(pin)
 	ring.d.notify(SecretRead{})
 	if askErr != nil {
@@ -196,7 +198,7 @@ func (r *keyring) tokenIdentities() ([]*identity, error) {
 // been offered yet.
 func (r *keyring) lists(key ssh.PublicKey) bool {
 	return slices.ContainsFunc(r.keys, func(k *identity) bool {
-		return k.where != "agent" && k.signer == nil && sameKey(k.pub, key)
+		return k.where != "agent" && k.signer == nil && sshkey.Same(k.pub, key)
 	})
 }
 
@@ -214,7 +216,7 @@ func (k *identity) fromToken() (ssh.Signer, error) {
 		return nil, err
 	}
 	for _, key := range r.tokens.token.Keys() {
-		if sameKey(key.Public, cert.Key) {
+		if sshkey.Same(key.Public, cert.Key) {
 			return &tokenSigner{r, key.Public}, nil
 		}
 	}

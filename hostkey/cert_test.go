@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 func TestCheckCertificate(t *testing.T) {
@@ -117,7 +119,7 @@ func TestSelfSignedCertificate(t *testing.T) {
 	if _, err := c.Check(t.Context(), Target{Host: "a"}, cert); outcome(nil, err) != "unknown" {
 		t.Error(err)
 	}
-	if q := w.questions[0].(NewHostQuestion); q.KeyType != "ED25519" || !sameKey(q.Key, s.PublicKey()) {
+	if q := w.questions[0].(NewHostQuestion); q.KeyType != "ED25519" || !sshkey.Same(q.Key, s.PublicKey()) {
 		t.Errorf("asked about %s", q.KeyType)
 	}
 }

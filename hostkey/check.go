@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // Check checks the key or certificate that a server showed, as ssh(1) does: first
@@ -39,7 +41,7 @@ func (c *Checker) Check(ctx context.Context, t Target, key ssh.PublicKey) (*Verd
 
 // checkSize refuses RSA keys below RequiredRSASize, in certificates too.
 func (c *Checker) checkSize(key ssh.PublicKey) error {
-	key = plainKey(key)
+	key = sshkey.Plain(key)
 	if key.Type() != ssh.KeyAlgoRSA {
 		return nil
 	}
@@ -55,7 +57,7 @@ func (c *Checker) lookupDNS(ctx context.Context, t Target, key ssh.PublicKey) *D
 		return nil
 	}
 	// There are no records for certificates, but for the key inside.
-	plain := plainKey(key)
+	plain := sshkey.Plain(key)
 	res, err := c.opts.LookupSSHFP(ctx, t.Host, t.Addr, plain)
 	if err != nil {
 		c.opts.Logger.DebugContext(ctx, "DNS lookup of SSHFP records failed", "host", t.Host, "err", err)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // outcome is a verdict or an error in one word, and the events.
@@ -343,7 +345,7 @@ func TestKnownHostsCommand(t *testing.T) {
 		t.Errorf("events %q, file %q", w.names(), read(t, file))
 	}
 	if len(requests) != 2 || requests[0].Purpose != PurposeHostname || requests[0].Host != "a" ||
-		requests[1].Purpose != PurposeAddress || requests[1].Host != "192.0.2.1" || !sameKey(requests[1].Key, k.ed) {
+		requests[1].Purpose != PurposeAddress || requests[1].Host != "192.0.2.1" || !sshkey.Same(requests[1].Key, k.ed) {
 		t.Errorf("requests %+v", requests)
 	}
 	algs, err := c.Algorithms(t.Context(), target, []string{ssh.KeyAlgoRSASHA512, ssh.KeyAlgoED25519}, true)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // edit does what hostfile_replace_entries of OpenSSH's hostfile.c does: the
@@ -71,7 +73,7 @@ func (p *updatePlan) drop(l *line, have []match) bool {
 		return false
 	}
 	for i, k := range p.keys {
-		if sameKey(k.key, key) {
+		if sshkey.Same(k.key, key) {
 			have[i] |= m
 			return false
 		}
@@ -83,7 +85,7 @@ func (p *updatePlan) drop(l *line, have []match) bool {
 // to the file meanwhile was put there by somebody who knew better.
 func (p *updatePlan) isOld(key ssh.PublicKey) bool {
 	for _, old := range p.old {
-		if sameKey(old, key) {
+		if sshkey.Same(old, key) {
 			return true
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // judge comes to the verdict on a plain key. addr is what is on file for the
@@ -162,7 +164,7 @@ func (k *check) changed(key ssh.PublicKey, found, addr *comparison) (*Verdict, e
 // spoofing compares the change of the name with what the address says; nil if
 // both changed alike.
 func spoofing(found, addr *comparison) *AddressStatus {
-	if addr == nil || addr.status == keyChanged && sameKey(addr.entry.Key, found.entry.Key) {
+	if addr == nil || addr.status == keyChanged && sshkey.Same(addr.entry.Key, found.entry.Key) {
 		return nil
 	}
 	return &AddressStatus{
@@ -244,7 +246,7 @@ func compare(entries []Entry, key ssh.PublicKey) *comparison {
 			continue
 		}
 		switch {
-		case isCert && samePublic(cert.SignatureKey, e.Key), !isCert && sameKey(key, e.Key):
+		case isCert && samePublic(cert.SignatureKey, e.Key), !isCert && sshkey.Same(key, e.Key):
 			// Go on, for a line that revokes it.
 			c.status, c.entry = keyOK, e
 		case !isCert:

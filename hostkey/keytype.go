@@ -1,15 +1,14 @@
 package hostkey
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"crypto/md5" // FingerprintHash md5
 	"crypto/rsa"
-	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 const (
@@ -47,42 +46,13 @@ func plainFormat(name string) string {
 	return keyFormat(base)
 }
 
-// plainKey takes a certificate off its key.
-func plainKey(key ssh.PublicKey) ssh.PublicKey {
-	if cert, ok := key.(*ssh.Certificate); ok {
-		return cert.Key
-	}
-	return key
-}
-
-// sameKey is OpenSSH's sshkey_equal: certificates are equal to themselves only.
-func sameKey(a, b ssh.PublicKey) bool { return bytes.Equal(a.Marshal(), b.Marshal()) }
-
 // samePublic is sshkey_equal_public: certificates do not count.
-func samePublic(a, b ssh.PublicKey) bool { return sameKey(plainKey(a), plainKey(b)) }
+func samePublic(a, b ssh.PublicKey) bool { return sshkey.Same(sshkey.Plain(a), sshkey.Plain(b)) }
 
 // KeyType returns the name of a key's type that ssh prints: "ED25519", "RSA-CERT",
 // "ECDSA-SK". For a type that OpenSSH does not know, it returns the name on the
 // wire.
-func KeyType(key ssh.PublicKey) string {
-	plain, suffix := key.Type(), ""
-	if cert, ok := key.(*ssh.Certificate); ok {
-		plain, suffix = cert.Key.Type(), "-CERT"
-	}
-	switch plain {
-	case ssh.KeyAlgoED25519:
-		return "ED25519" + suffix
-	case ssh.KeyAlgoRSA:
-		return "RSA" + suffix
-	case ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521:
-		return "ECDSA" + suffix
-	case ssh.KeyAlgoSKED25519:
-		return "ED25519-SK" + suffix
-	case ssh.KeyAlgoSKECDSA256:
-		return "ECDSA-SK" + suffix
-	}
-	return plain + suffix
-}
+func KeyType(key ssh.PublicKey) string { return sshkey.TypeName(key) }
 
 // keySize is the number of bits that ssh-keygen -l prints, 0 if unknown.
 func keySize(key ssh.PublicKey) int {
@@ -105,16 +75,13 @@ func keySize(key ssh.PublicKey) int {
 
 // Fingerprint returns the "SHA256:…" fingerprint that ssh-keygen -l prints. For a
 // certificate it is the fingerprint of the certified key.
-func Fingerprint(key ssh.PublicKey) string {
-	sum := sha256.Sum256(plainKey(key).Marshal())
-	return "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
-}
+func Fingerprint(key ssh.PublicKey) string { return sshkey.Fingerprint(key) }
 
 // FingerprintMD5 returns the "MD5:aa:bb:…" fingerprint, for FingerprintHash md5.
 func FingerprintMD5(key ssh.PublicKey) string {
 	const hex = "0123456789abcdef"
 	out := []byte("MD5")
-	for _, b := range md5.Sum(plainKey(key).Marshal()) {
+	for _, b := range md5.Sum(sshkey.Plain(key).Marshal()) {
 		out = append(out, ':', hex[b>>4], hex[b&15])
 	}
 	return string(out)

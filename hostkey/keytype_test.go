@@ -10,6 +10,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/wire"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // TestFingerprintAgainstSSHKeygen compares fingerprints, types, sizes and
@@ -40,7 +42,7 @@ func TestFingerprintAgainstSSHKeygen(t *testing.T) {
 		first, art, _ := strings.Cut(out, "\n")
 		// "256 SHA256:… no comment (ED25519)"
 		want := first[:strings.Index(first, " no comment")] + " " + first[strings.LastIndex(first, "("):]
-		if got := strconv.Itoa(keySize(plainKey(key))) + " " + Fingerprint(key) + " (" + KeyType(key) + ")"; got != want {
+		if got := strconv.Itoa(keySize(sshkey.Plain(key))) + " " + Fingerprint(key) + " (" + KeyType(key) + ")"; got != want {
 			t.Errorf("%s: %q, ssh-keygen says %q", name, got, want)
 		}
 		if got := RandomArt(key) + "\n"; got != art {

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 func TestMatchHosts(t *testing.T) {
@@ -157,7 +159,7 @@ func FuzzLine(f *testing.F) {
 		}
 		// What was read must be found again in the form in which we write it.
 		again, err := parseKeyText(keyText(key))
-		if err != nil || !sameKey(key, again) {
+		if err != nil || !sshkey.Same(key, again) {
 			t.Errorf("key of %q does not survive writing: %v", text, err)
 		}
 	})

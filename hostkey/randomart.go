@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // The field of the drunken bishop, and the characters for how often he has
@@ -19,7 +21,7 @@ const (
 // RandomArt returns the picture of VisualHostKey for the SHA-256 fingerprint:
 // eleven lines without a final newline, as ssh-keygen -lv prints them.
 func RandomArt(key ssh.PublicKey) string {
-	sum := sha256.Sum256(plainKey(key).Marshal())
+	sum := sha256.Sum256(sshkey.Plain(key).Marshal())
 	var b strings.Builder
 	b.WriteString(artBorder(artTitle(key)))
 	field := artField(sum[:])
@@ -57,7 +59,7 @@ func artField(sum []byte) (field [artWidth][artHeight]int) {
 // artTitle is "[TYPE bits]"; without the bits where OpenSSH's buffer of 17
 // bytes has no room for them.
 func artTitle(key ssh.PublicKey) string {
-	title := fmt.Sprintf("[%s %d]", KeyType(key), keySize(plainKey(key)))
+	title := fmt.Sprintf("[%s %d]", KeyType(key), keySize(sshkey.Plain(key)))
 	if len(title) > artWidth {
 		title = "[" + KeyType(key) + "]"
 	}

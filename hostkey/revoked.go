@@ -12,6 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/wire"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // checkRevokedFiles refuses keys that RevokedHostKeys lists, also as the CA of
@@ -282,7 +284,7 @@ func (b *serialBitmap) has(serial uint64) bool {
 
 // revokes reports that the key, the certificate, or its CA's key is revoked.
 func (k *krl) revokes(key ssh.PublicKey) bool {
-	if k.revokesPlain(plainKey(key)) {
+	if k.revokesPlain(sshkey.Plain(key)) {
 		return true
 	}
 	cert, ok := key.(*ssh.Certificate)

@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // SSHFP is an SSHFP record (RFC 4255, RFC 6594).
@@ -18,7 +20,7 @@ type SSHFP struct {
 // NewSSHFP returns the record of a key, or of the certified key of a certificate.
 // ok is false if the key type has no number or the digest type is unknown.
 func NewSSHFP(key ssh.PublicKey, digestType uint8) (rec SSHFP, ok bool) {
-	key = plainKey(key)
+	key = sshkey.Plain(key)
 	rec = SSHFP{Algorithm: sshfpAlgorithm(key), Type: digestType}
 	switch digestType {
 	case 1:

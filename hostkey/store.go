@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // Entry is a known_hosts line for a host.
@@ -185,7 +187,7 @@ func (v *view) withKey(key ssh.PublicKey) iter.Seq2[Entry, line] {
 					continue
 				}
 				e, err := src.entry(l)
-				if err != nil || !sameKey(e.Key, key) {
+				if err != nil || !sshkey.Same(e.Key, key) {
 					continue
 				}
 				if !yield(e, l) {

@@ -12,6 +12,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/wire"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // ErrHostKeysRepeated means that the server announced its keys a second time,
@@ -225,7 +227,7 @@ func (p *updatePlan) addLine(src *source, l line) {
 		return
 	}
 	for _, k := range p.keys {
-		if sameKey(k.key, e.Key) {
+		if sshkey.Same(k.key, e.Key) {
 			k.onFile |= m
 			return
 		}

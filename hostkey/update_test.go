@@ -14,6 +14,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/wire"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // rotating is a server that announces keys and proves them.
@@ -219,13 +221,13 @@ func TestUpdateAsks(t *testing.T) {
 			t.Fatal(err)
 		}
 		q := w.questions[0].(UpdateQuestion)
-		if q.Host != "a" || len(q.Learned) != 1 || !sameKey(q.Learned[0], add.PublicKey()) || len(q.Removed) != 1 || !sameKey(q.Removed[0], gone) {
+		if q.Host != "a" || len(q.Learned) != 1 || !sshkey.Same(q.Learned[0], add.PublicKey()) || len(q.Removed) != 1 || !sshkey.Same(q.Removed[0], gone) {
 			t.Errorf("question %+v", q)
 		}
 		if changed := strings.Contains(read(t, file), keyText(add.PublicKey())); changed != answer {
 			t.Errorf("answer %v, changed %v", answer, changed)
 		}
-		if learned := slices.ContainsFunc(v.Accepted(), func(k ssh.PublicKey) bool { return sameKey(k, add.PublicKey()) }); learned != answer {
+		if learned := slices.ContainsFunc(v.Accepted(), func(k ssh.PublicKey) bool { return sshkey.Same(k, add.PublicKey()) }); learned != answer {
 			t.Errorf("answer %v, accepted %v", answer, learned)
 		}
 		if err := c.Update(t.Context(), v, r); !errors.Is(err, ErrHostKeysRepeated) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // Verifier verifies the keys of one connection. The first key exchange uses Check.
@@ -38,7 +40,7 @@ func (v *Verifier) Callback(_ string, _ net.Addr, key ssh.PublicKey) error {
 	accepted, shown := v.verdict != nil, v.shown
 	v.mu.Unlock()
 	if accepted {
-		if !sameKey(shown, key) {
+		if !sshkey.Same(shown, key) {
 			return &RekeyError{Accepted: Fingerprint(shown), Shown: Fingerprint(key)}
 		}
 		return nil
@@ -72,12 +74,12 @@ func (o *Options) unlikeEarlier(key ssh.PublicKey) bool {
 
 // hasEarlier reports that an earlier connection accepted a key of this format.
 func (o *Options) hasEarlier(format string) bool {
-	return slices.ContainsFunc(o.Earlier, func(k ssh.PublicKey) bool { return plainKey(k).Type() == format })
+	return slices.ContainsFunc(o.Earlier, func(k ssh.PublicKey) bool { return sshkey.Plain(k).Type() == format })
 }
 
 // earlierError refuses a key that is not one of Options.Earlier.
 func earlierError(t Target, key ssh.PublicKey) error {
-	key = plainKey(key)
+	key = sshkey.Plain(key)
 	return &ChangedError{
 		Host: t.Name(), Key: key, KeyType: KeyType(key), Fingerprint: Fingerprint(key), Earlier: true,
 	}

@@ -213,8 +213,7 @@ func (s *Server) admit(c *net.UnixConn) {
 		return
 	}
 	sc := newServerConn(s, c)
-	number, release := s.conn.Forwards().Number()
-	sc.number, sc.release = number, s.channel(Channel{number, "mux-control", "mux-control"}, release)
+	sc.number, sc.release = s.conn.Forwards().Number()
 	s.mu.Lock()
 	s.clients[sc] = struct{}{}
 	s.changed()
@@ -234,7 +233,6 @@ func (s *Server) channel(c Channel, release func() int) (free func()) {
 
 // leave is called when a client has left.
 func (s *Server) leave(c *serverConn) {
-	c.release()
 	s.mu.Lock()
 	delete(s.clients, c)
 	alone := len(s.clients) == 0

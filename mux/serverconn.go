@@ -43,8 +43,8 @@ type serverConn struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // read, and the session
 
-	number  int    // as OpenSSH numbers the channels of a connection
-	release func() // gives it back
+	number  int        // as OpenSSH numbers the channels of a connection
+	release func() int // gives it back
 
 	requests chan request
 
@@ -77,6 +77,9 @@ func newServerConn(s *Server, c *net.UnixConn) *serverConn {
 // serve serves the client. It ends with the client or the server.
 func (c *serverConn) serve() {
 	defer c.s.work.Done()
+	// The callback may block, so it must not be called where clients are accepted.
+	free := c.s.channel(Channel{c.number, "mux-control", "mux-control"}, c.release)
+	defer free()
 	defer c.s.leave(c)
 	err := c.greet()
 	if err == nil {

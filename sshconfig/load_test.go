@@ -290,7 +290,7 @@ func TestFilesAndTheirOrder(t *testing.T) {
 		t.Errorf("Own: %+v", o)
 	}
 	var dump bytes.Buffer
-	if err := cfg.Dump(&dump); err != nil || !strings.HasSuffix(dump.String(), "reconnect yes\nreconnectmaxdelay 300\nforwardagentkeys a b c\nforwardagentlog ~/log\nmuxagent client\n") {
+	if err := cfg.Dump(&dump); err != nil || !strings.HasSuffix(dump.String(), "reconnect yes\nreconnectmaxdelay 300\nforwardagentkeys a b c\nforwardagentlog ~/log\nmuxagent client\ntransport gossh\n") {
 		t.Errorf("Dump: %v\n%s", err, dump.String()[max(0, dump.Len()-200):])
 	}
 

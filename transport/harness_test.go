@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"fmt"
 	"net"
 	"testing"
 
@@ -98,21 +99,30 @@ func cryptoServer(t testing.TB, nc net.Conn, config ssh.Config, keys ...ssh.Sign
 // login authenticates with method none.
 func login(t testing.TB, c *Conn) {
 	t.Helper()
-	send := func(p []byte) {
-		if err := c.WritePacket(p, nil); err != nil {
-			t.Fatal(err)
-		}
+	if err := tryLogin(c); err != nil {
+		t.Fatal(err)
 	}
-	send(wire.AppendString([]byte{msgServiceRequest}, []byte("ssh-userauth")))
+}
+
+// tryLogin is login for a connection that may be damaged.
+func tryLogin(c *Conn) error {
 	p := wire.AppendString([]byte{50}, []byte("user"))
 	p = wire.AppendString(p, []byte("ssh-connection"))
-	send(wire.AppendString(p, []byte("none")))
+	p = wire.AppendString(p, []byte("none"))
+	if err := c.WritePackets(wire.AppendString([]byte{msgServiceRequest}, []byte("ssh-userauth")), p); err != nil {
+		return err
+	}
 	for _, want := range []byte{msgServiceAccept, 52} {
-		if got := receive(t, c); got[0] != want {
-			t.Fatalf("message %d, want %d", got[0], want)
+		got, err := c.ReadPacket()
+		if err != nil {
+			return err
+		}
+		if got[0] != want {
+			return fmt.Errorf("message %d, want %d", got[0], want)
 		}
 	}
 	c.AllowRekey()
+	return nil
 }
 
 func receive(t testing.TB, c *Conn) []byte {

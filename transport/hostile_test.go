@@ -219,7 +219,9 @@ func TestDamage(t *testing.T) {
 				}
 				defer c.Close()
 				handshake = counter.read
-				login(t, c)
+				if err := tryLogin(c); err != nil {
+					return 0, handshake, err
+				}
 				for {
 					p, err := c.ReadPacket()
 					if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // verifyHostKey checks that the server has signed the exchange with its host key,
@@ -20,7 +22,7 @@ func (c *Conn) verifyHostKey(t *transcript, algorithm string) error {
 	if err := ssh.Unmarshal(t.signature, &sig); err != nil || len(sig.Rest) > 0 && !strings.HasPrefix(sig.Format, "sk-") {
 		return bad(errors.New("malformed signature"))
 	}
-	if want := plainAlgorithm(algorithm); sig.Format != want || !ofType(key, algorithm) {
+	if want, _ := sshkey.SignatureAlgorithm(algorithm); sig.Format != want || !ofType(key, algorithm) {
 		return bad(fmt.Errorf("key of type %q with a signature of %q", key.Type(), sig.Format))
 	}
 	if err := key.Verify(t.sum, &sig); err != nil {
@@ -37,18 +39,6 @@ func (c *Conn) verifyHostKey(t *transcript, algorithm string) error {
 		return bad(err)
 	}
 	return nil
-}
-
-const certSuffix = "-cert-v01@openssh.com"
-
-// plainAlgorithm is the signature algorithm of a host key algorithm, which may be
-// one of certificates.
-func plainAlgorithm(algorithm string) string {
-	base, cert := strings.CutSuffix(algorithm, certSuffix)
-	if cert && strings.HasPrefix(base, "sk-") {
-		return base + "@openssh.com"
-	}
-	return base
 }
 
 // ofType reports whether a key is one that an algorithm is for.

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/gossh-project/gossh/internal/wire"
+
+	"github.com/gossh-project/gossh/internal/sshkey"
 )
 
 // Extensions of the server (RFC 8308; OpenSSH's PROTOCOL).
@@ -79,7 +81,7 @@ func (m *publicKey) algorithm(c *client) (string, error) {
 	list, _ := c.t.Extension(serverSigAlgs)
 	known := strings.Split(list, ",")
 	for _, a := range has {
-		if slices.Contains(known, a) || slices.Contains(known, plainAlgorithm(a)) {
+		if slices.Contains(known, a) || slices.Contains(known, signatureAlgorithm(a)) {
 			return a, nil
 		}
 	}
@@ -89,26 +91,22 @@ func (m *publicKey) algorithm(c *client) (string, error) {
 	return "", fmt.Errorf("userauth: no mutual signature algorithm for a key of type %s", pub.Type())
 }
 
-const certSuffix = "-cert-v01@openssh.com"
-
 // wireAlgorithm is the name of a signature algorithm with a key, which may be a
 // certificate.
 func wireAlgorithm(pub ssh.PublicKey, algorithm string) string {
-	if _, ok := pub.(*ssh.Certificate); !ok || strings.HasSuffix(algorithm, certSuffix) {
+	if _, ok := pub.(*ssh.Certificate); !ok {
 		return algorithm
 	}
-	if base, ok := strings.CutSuffix(algorithm, "@openssh.com"); ok {
-		return base + certSuffix // of security keys
+	if _, cert := sshkey.SignatureAlgorithm(algorithm); cert {
+		return algorithm
 	}
-	return algorithm + certSuffix
+	return sshkey.CertificateAlgorithm(algorithm)
 }
 
-func plainAlgorithm(algorithm string) string {
-	base, cert := strings.CutSuffix(algorithm, certSuffix)
-	if cert && strings.HasPrefix(base, "sk-") {
-		return base + "@openssh.com"
-	}
-	return base
+// signatureAlgorithm returns the signature algorithm of a name on the wire.
+func signatureAlgorithm(name string) string {
+	algorithm, _ := sshkey.SignatureAlgorithm(name)
+	return algorithm
 }
 
 // method is the name on the wire, and the field that it adds.
@@ -170,7 +168,7 @@ func (m *publicKey) signed(c *client, algorithm string) ([]byte, error) {
 	var sig *ssh.Signature
 	var err error
 	if s, ok := m.signer.(ssh.AlgorithmSigner); ok {
-		sig, err = s.SignWithAlgorithm(random, data, plainAlgorithm(algorithm))
+		sig, err = s.SignWithAlgorithm(random, data, signatureAlgorithm(algorithm))
 	} else {
 		sig, err = m.signer.Sign(random, data)
 	}
